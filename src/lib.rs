@@ -1,0 +1,11 @@
+//! siospec: the conformance suite for Socket.IO deployments.
+
+pub mod catalogue;
+pub mod cli;
+pub mod contract;
+pub mod mock;
+pub mod probe;
+pub mod report;
+pub mod runner;
+pub mod verdict;
+pub mod wire;

@@ -1,0 +1,5 @@
+//! The reference server and its faults.
+
+mod fault;
+
+pub use fault::Fault;
