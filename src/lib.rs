@@ -5,6 +5,7 @@ pub mod cli;
 pub mod contract;
 pub mod mock;
 pub mod probe;
+pub mod redact;
 pub mod report;
 pub mod runner;
 pub mod verdict;

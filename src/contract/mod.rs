@@ -1,1 +1,612 @@
-//! contract
+//! The contract: everything about a deployment that its URL cannot tell, as `siospec.toml`, flags and variables say it.
+//!
+//! [`keys`] is the one table of keys; [`Contract::load`] merges the layers (flags beat the environment, that beats the
+//! file, that beats the defaults), checks every value once, and gives typed structs.
+
+mod error;
+pub mod keys;
+mod layers;
+mod pattern;
+mod secret;
+pub mod template;
+
+use std::path::Path;
+use std::time::Duration;
+
+use jsonwebtoken::{Algorithm, AlgorithmFamily, EncodingKey};
+use serde_json::{Map, Value};
+
+pub use error::Error;
+pub use keys::{clap_args, commented_file, flags_from};
+pub use layers::Layers;
+use layers::Merged;
+pub use pattern::{Expect, Mismatch, Pattern};
+pub use secret::Secret;
+pub use template::Vars;
+
+use crate::redact::Redactor;
+
+/// Name of the contract's file, looked for in the current directory.
+pub const FILE_NAME: &str = "siospec.toml";
+
+/// How long a command that prints a token may take.
+pub const TOKEN_COMMAND_DEADLINE: Duration = Duration::from_secs(10);
+
+/// How much a command that prints a token may print, in bytes.
+pub const TOKEN_COMMAND_OUTPUT: usize = 64 * 1024;
+
+/// What a deployment promises.
+#[derive(Clone, Debug)]
+pub struct Contract {
+    /// Path of the Socket.IO endpoint: with a leading slash and without a final one (`/socket.io`); empty for the root.
+    pub path: String,
+    /// Namespace that the checks connect to, with its leading slash.
+    pub namespace: String,
+    /// How long one answer may take.
+    pub deadline: Duration,
+    /// Headers sent with every HTTP request, the WebSocket's included.
+    pub headers: Vec<(String, Secret)>,
+    /// Foreign origins that the deployment lets in.
+    pub origins: Vec<String>,
+    /// Base URLs of further nodes of the same deployment, without a final slash.
+    pub nodes: Vec<String>,
+    /// How clients prove who they are.
+    pub auth: Auth,
+    /// The event that the server answers; `None` when declared off.
+    pub ping: Option<Ping>,
+    /// How rooms work; `None` when declared off.
+    pub rooms: Option<Rooms>,
+    /// The HTTP route that emits; `None` when declared off.
+    pub rest: Option<Rest>,
+    /// An event that the server acknowledges; `None` unless declared.
+    pub ack: Option<Ack>,
+    /// What the deployment does on purpose.
+    pub choices: Choices,
+    /// How to make the server reload; `None` unless declared.
+    pub reload: Option<Reload>,
+}
+
+/// How clients prove who they are.
+#[derive(Clone, Debug)]
+pub struct Auth {
+    /// Field of the CONNECT payload that holds the token.
+    pub token_field: String,
+    /// Signature algorithm of the tokens.
+    pub algorithm: Algorithm,
+    /// Claims of a valid token, a template for `{{client}}`; `iat`, `exp`, `iss` and `aud` are added where absent.
+    pub claims: Map<String, Value>,
+    /// The `iss` that the server insists on.
+    pub issuer: Option<String>,
+    /// The `aud` that the server insists on.
+    pub audience: Option<String>,
+    /// Where valid tokens come from.
+    pub source: Option<TokenSource>,
+    /// The public key that the server verifies with (PEM), as its file reads; `None` unless declared.
+    pub public_key: Option<String>,
+}
+
+/// Where valid tokens come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TokenSource {
+    /// The HMAC secret: tokens are made here.
+    Secret(Secret),
+    /// The private key (PEM): tokens are made here.
+    PrivateKey(Secret),
+    /// A ready token.
+    Token(Secret),
+    /// A shell command that prints one; to be run at most once, for at most [`TOKEN_COMMAND_DEADLINE`].
+    Command(String),
+}
+
+/// An event to send.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Emit {
+    /// Its name, a template.
+    pub event: String,
+    /// Its arguments, templates.
+    pub args: Vec<Value>,
+}
+
+impl Emit {
+    /// The event's name and arguments with the values filled in.
+    pub fn render(&self, vars: &Vars) -> (String, Vec<Value>) {
+        let args = self.args.iter().map(|arg| template::render(arg, vars)).collect();
+        (template::render_text(&self.event, vars), args)
+    }
+
+    /// Whether a text of the sender's choice goes along, so that what comes back can be told from others' messages.
+    pub fn carries_message(&self) -> bool {
+        template::names(&self.event).contains(&template::MESSAGE)
+            || self.args.iter().any(|arg| template::mentions(arg, template::MESSAGE))
+    }
+}
+
+/// The event that the server answers, to the sender alone.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ping {
+    /// What a client sends.
+    pub emit: Emit,
+    /// Name of the event that answers it.
+    pub reply: String,
+}
+
+/// How a client joins a room, leaves it, sends to it and hears from it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rooms {
+    /// Joins `{{room}}`.
+    pub join: Emit,
+    /// Leaves `{{room}}`.
+    pub leave: Emit,
+    /// Sends `{{message}}` to `{{room}}`.
+    pub send: Emit,
+    /// What the members of the room get.
+    pub receive: Expect,
+}
+
+/// The HTTP route that makes the server emit to every client.
+#[derive(Clone, Debug)]
+pub struct Rest {
+    /// Its method.
+    pub method: http::Method,
+    /// Its path and query, a template, with a leading slash.
+    pub path: String,
+    /// Headers of the call, templates.
+    pub headers: Vec<(String, Secret)>,
+    /// Headers that prove who calls, templates; left out where a check calls as a stranger.
+    pub credentials: Vec<(String, Secret)>,
+    /// Its JSON body, a template; `None` for GET and DELETE, or when declared null.
+    pub body: Option<Value>,
+    /// What the JSON answer looks like.
+    pub response: Pattern,
+    /// What every client gets.
+    pub event: Expect,
+}
+
+/// One call of the REST route, ready to send.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// Its method.
+    pub method: http::Method,
+    /// Its path and query.
+    pub path: String,
+    /// Its headers, without those of the contract as a whole and without the body's type.
+    pub headers: Vec<(String, Secret)>,
+    /// Its JSON body.
+    pub body: Option<Value>,
+}
+
+impl Rest {
+    /// The call with the values filled in, credentials included.
+    pub fn render(&self, vars: &Vars) -> Call {
+        let mut call = self.render_as_stranger(vars);
+        call.headers.extend(render_headers(&self.credentials, vars));
+        call
+    }
+
+    /// The call without its credentials.
+    pub fn render_as_stranger(&self, vars: &Vars) -> Call {
+        Call {
+            method: self.method.clone(),
+            path: template::render_text_with(&self.path, vars, crate::redact::percent_encode),
+            headers: render_headers(&self.headers, vars),
+            body: self.body.as_ref().map(|body| template::render(body, vars)),
+        }
+    }
+
+    /// Whether the caller can put a text of its choice into the event.
+    pub fn carries_message(&self) -> bool {
+        self.mentions(template::MESSAGE)
+    }
+
+    /// Whether the call needs a valid token as `{{token}}`.
+    pub fn needs_token(&self) -> bool {
+        self.mentions(template::TOKEN)
+    }
+
+    fn mentions(&self, name: &str) -> bool {
+        let headers = self.headers.iter().chain(&self.credentials);
+        template::names(&self.path).contains(&name)
+            || headers.into_iter().any(|(_, value)| template::names(value.expose()).contains(&name))
+            || self.body.as_ref().is_some_and(|body| template::mentions(body, name))
+    }
+}
+
+fn render_headers(headers: &[(String, Secret)], vars: &Vars) -> Vec<(String, Secret)> {
+    let render = |value: &Secret| Secret::new(template::render_text(value.expose(), vars));
+    headers.iter().map(|(name, value)| (name.clone(), render(value))).collect()
+}
+
+/// An event that the server acknowledges.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ack {
+    /// What a client sends.
+    pub emit: Emit,
+    /// What the acknowledgement's first argument looks like; `None`: anything.
+    pub reply: Option<Pattern>,
+}
+
+impl Ack {
+    /// Whether the arguments of an acknowledgement are what was promised.
+    ///
+    /// # Errors
+    /// The first difference.
+    pub fn check(&self, args: &[Value], vars: &Vars) -> Result<(), Mismatch> {
+        match &self.reply {
+            Some(reply) => pattern::check_args(Some(reply), args, vars),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What a deployment does on purpose, so that it is not held against it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Choices {
+    /// Clients may connect without a token.
+    pub guests: bool,
+    /// Long-polling is off.
+    pub websocket_only: bool,
+    /// Any namespace can be connected to.
+    pub dynamic_namespaces: bool,
+    /// Further namespaces that a valid token opens, each with its leading slash.
+    pub namespaces: Vec<String>,
+    /// A room that the tokens' users may not join.
+    pub private_room: Option<String>,
+    /// How long the proxy in front keeps an idle connection.
+    pub idle_limit: Option<Duration>,
+}
+
+/// How to make the running server reload its code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reload {
+    /// What to do.
+    pub action: ReloadAction,
+    /// How long the server may be away afterwards.
+    pub deadline: Duration,
+}
+
+/// What makes the server reload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReloadAction {
+    /// A shell command.
+    Command(String),
+    /// An HTTP call.
+    Http {
+        /// Its method.
+        method: http::Method,
+        /// Its URL.
+        url: url::Url,
+    },
+}
+
+impl Default for Contract {
+    /// A deployment of which nothing is declared: the defaults of every key.
+    fn default() -> Self {
+        let nothing = Layers { file: None, env: std::iter::empty(), flags: Vec::new() };
+        Self::load(nothing).unwrap_or_else(|error| unreachable!("the defaults are a contract: {error}"))
+    }
+}
+
+impl Contract {
+    /// Merges the layers and checks every value. Reads the files that keys name (`auth.secret-file`), and nothing else.
+    ///
+    /// # Errors
+    /// Every mistake found, each with its place: unknown keys and variables, values of the wrong kind, names that a
+    /// template does not know, two sources of tokens, a key that does not fit the algorithm, a file that cannot be read.
+    pub fn load<E: Iterator<Item = (String, String)>>(layers: Layers<E>) -> Result<Self, Error> {
+        let mut given = Merged::new(layers);
+        let contract = Self {
+            path: path_of(&given.text("path")),
+            namespace: with_slash(&given.text("namespace")),
+            deadline: given.duration("deadline").unwrap_or_default(),
+            headers: given.headers("headers"),
+            origins: given.texts("origins").iter().map(|origin| origin.trim_end_matches('/').to_owned()).collect(),
+            nodes: nodes(&mut given),
+            auth: auth(&mut given),
+            ping: given
+                .flag("ping.enabled")
+                .then(|| Ping { emit: emit(&given, "ping.event", "ping.args"), reply: given.text("ping.reply") }),
+            rooms: given.flag("rooms.enabled").then(|| Rooms {
+                join: emit(&given, "rooms.join-event", "rooms.join-args"),
+                leave: emit(&given, "rooms.leave-event", "rooms.leave-args"),
+                send: emit(&given, "rooms.send-event", "rooms.send-args"),
+                receive: expect(&given, "rooms.receive-event", "rooms.receive-payload"),
+            }),
+            rest: given.flag("rest.enabled").then(|| rest(&given)),
+            ack: ack(&mut given),
+            choices: Choices {
+                guests: given.flag("choices.guests"),
+                websocket_only: given.flag("choices.websocket-only"),
+                dynamic_namespaces: given.flag("choices.dynamic-namespaces"),
+                namespaces: given.texts("choices.namespaces").iter().map(|name| with_slash(name)).collect(),
+                private_room: given.optional_text("choices.private-room"),
+                idle_limit: given.duration("choices.idle-limit"),
+            },
+            reload: reload(&mut given),
+        };
+        // A comma ends the namespace on the wire, so that such a name could never be asked for.
+        if contract.namespace.contains(',') {
+            given.reject("namespace", "a namespace cannot hold a comma", "expected a name such as \"/admin\"", None);
+        }
+        given.finish()?;
+        Ok(contract)
+    }
+
+    /// Makes the redactor hide every secret of the contract: header values, credentials, the source of tokens.
+    pub fn conceal_in(&self, redactor: &Redactor) {
+        let rest = self.rest.iter().flat_map(|rest| rest.headers.iter().chain(&rest.credentials));
+        for (name, value) in self.headers.iter().chain(rest) {
+            // A template is no secret yet: `Bearer {{token}}` would hide the word Bearer's neighbours only.
+            let value = value.expose();
+            if !template::names(value).is_empty() {
+                continue;
+            }
+            let label = format!("value of {name}");
+            redactor.conceal(value, &label);
+            // The credentials of `Basic` and `Bearer` also turn up without the scheme's name.
+            if let Some((_, credentials)) = value.split_once(' ')
+                && name.eq_ignore_ascii_case("authorization")
+            {
+                redactor.conceal(credentials.trim(), &label);
+            }
+        }
+        match &self.auth.source {
+            Some(TokenSource::Secret(secret)) => redactor.conceal(secret.expose(), "HMAC secret"),
+            Some(TokenSource::PrivateKey(key)) => {
+                redactor.conceal(key.expose().trim(), "private key");
+                // Any line of a key is as much of a secret as the whole.
+                for line in key.expose().lines().filter(|line| line.len() >= 16 && !line.starts_with("-----")) {
+                    redactor.conceal(line.trim(), "private key");
+                }
+            }
+            Some(TokenSource::Token(token)) => redactor.conceal(token.expose(), "valid token"),
+            Some(TokenSource::Command(_)) | None => {}
+        }
+        if let Some(Reload { action: ReloadAction::Http { url, .. }, .. }) = &self.reload
+            && let Some(password) = url.password()
+        {
+            redactor.conceal(password, "password of the reload URL");
+        }
+    }
+}
+
+fn with_slash(path: &str) -> String {
+    if path.starts_with('/') { path.to_owned() } else { format!("/{path}") }
+}
+
+fn path_of(path: &str) -> String {
+    let path = path.trim_matches('/');
+    if path.is_empty() { String::new() } else { format!("/{path}") }
+}
+
+fn emit(given: &Merged, event: &str, args: &str) -> Emit {
+    Emit { event: given.text(event), args: given.array(args) }
+}
+
+fn expect(given: &Merged, event: &str, payload: &str) -> Expect {
+    Expect { event: given.text(event), payload: given.value(payload).cloned().map(Pattern::new) }
+}
+
+fn method(given: &Merged, name: &str) -> http::Method {
+    // One of the table's words, all of which are methods.
+    given.text(name).parse().unwrap_or(http::Method::POST)
+}
+
+fn nodes(given: &mut Merged) -> Vec<String> {
+    let nodes = given.texts("nodes");
+    for node in &nodes {
+        let parsed = url::Url::parse(node);
+        if !parsed.is_ok_and(|url| matches!(url.scheme(), "http" | "https")) {
+            let title = format!("`nodes`: expected http(s) URLs, found \"{node}\"");
+            given.reject("nodes", title, "expected a URL such as \"http://10.0.0.2:3000\"", None);
+        }
+    }
+    nodes.iter().map(|node| node.trim_end_matches('/').to_owned()).collect()
+}
+
+fn rest(given: &Merged) -> Rest {
+    let method = method(given, "rest.method");
+    let bodiless = method == http::Method::GET || (method == http::Method::DELETE && !given.is_given("rest.body"));
+    Rest {
+        path: with_slash(&given.text("rest.path")),
+        headers: given.headers("rest.headers"),
+        credentials: given.headers("rest.credentials"),
+        body: Some(given.json("rest.body")).filter(|body| !bodiless && !body.is_null()),
+        response: Pattern::new(given.json("rest.response")),
+        event: expect(given, "rest.event", "rest.payload"),
+        method,
+    }
+}
+
+fn ack(given: &mut Merged) -> Option<Ack> {
+    if given.optional_text("ack.event").is_none() {
+        for name in ["ack.args", "ack.reply"] {
+            if given.is_given(name) {
+                let title = format!("`{name}` is given without `ack.event`");
+                given.reject(
+                    name,
+                    title,
+                    "of which event?",
+                    Some("give the event that the server acknowledges".into()),
+                );
+            }
+        }
+        return None;
+    }
+    Some(Ack { emit: emit(given, "ack.event", "ack.args"), reply: given.value("ack.reply").cloned().map(Pattern::new) })
+}
+
+fn reload(given: &mut Merged) -> Option<Reload> {
+    let deadline = given.duration("reload.deadline").unwrap_or_default();
+    let chosen = strongest(given, &["reload.command", "reload.url"], "two ways to reload", "give one of the two");
+    let action = match chosen? {
+        "reload.command" => ReloadAction::Command(given.text("reload.command")),
+        _ => {
+            let text = given.text("reload.url");
+            match url::Url::parse(&text) {
+                Ok(url) if matches!(url.scheme(), "http" | "https") => {
+                    ReloadAction::Http { method: method(given, "reload.method"), url }
+                }
+                _ => {
+                    let title = format!("`reload.url`: expected an http(s) URL, found \"{text}\"");
+                    given.reject("reload.url", title, "expected a URL", None);
+                    return None;
+                }
+            }
+        }
+    };
+    Some(Reload { action, deadline })
+}
+
+/// Of keys that exclude each other, the one from the strongest layer; two in one layer are a mistake.
+fn strongest(given: &mut Merged, names: &[&'static str], title: &str, help: &str) -> Option<&'static str> {
+    let rank = names.iter().filter_map(|name| given.rank(name)).max()?;
+    let chosen: Vec<&'static str> = names.iter().copied().filter(|name| given.rank(name) == Some(rank)).collect();
+    if let [first, second, ..] = chosen.as_slice() {
+        let title = format!("{title}: {} and {}", given.called(first), given.called(second));
+        given.reject(second, title, "the second", Some(help.to_owned()));
+    }
+    chosen.first().copied()
+}
+
+const SOURCES: &[&str] = &[
+    "auth.secret",
+    "auth.secret-env",
+    "auth.secret-file",
+    "auth.private-key-file",
+    "auth.private-key-env",
+    "auth.token",
+    "auth.token-env",
+    "auth.token-file",
+    "auth.token-command",
+];
+
+fn auth(given: &mut Merged) -> Auth {
+    let mut algorithm = given.text("auth.algorithm").parse().unwrap_or(Algorithm::HS256);
+    let chosen = strongest(given, SOURCES, "two sources of tokens", "keep one of them");
+    let source = chosen.and_then(|name| token_source(given, name));
+    match (&source, chosen) {
+        (Some(TokenSource::PrivateKey(key)), Some(name)) => check_key(given, name, key, algorithm),
+        (Some(TokenSource::Secret(_)), Some(name)) if algorithm.family() != AlgorithmFamily::Hmac => {
+            let title = format!("{} does not fit auth.algorithm {algorithm:?}", given.called(name));
+            let help =
+                format!("{algorithm:?} signs with a private key: give auth.private-key-file, or HS256 as algorithm");
+            given.reject(name, title, "a secret signs HS256, HS384, HS512 only", Some(help));
+        }
+        (Some(TokenSource::Token(token)), _) if !given.is_given("auth.algorithm") => {
+            // Bad tokens should differ from the ready one in what they are about, not in their algorithm.
+            if let Ok(header) = jsonwebtoken::decode_header(token.expose()) {
+                algorithm = header.alg;
+            }
+        }
+        _ => {}
+    }
+    let public =
+        strongest(given, &["auth.public-key-file", "auth.public-key-env"], "two public keys", "keep one of them");
+    let public_key = public.and_then(|name| secret_text(given, name)).map(|key| key.expose().to_owned());
+    if let (Some(key), Some(name)) = (&public_key, public)
+        && (!key.contains("-----BEGIN") || key.contains("PRIVATE KEY"))
+    {
+        let title = format!("{} holds no PEM public key", given.called(name));
+        given.reject(name, title, "expected -----BEGIN PUBLIC KEY-----", None);
+    }
+    Auth {
+        token_field: given.text("auth.token-field"),
+        algorithm,
+        claims: given.object("auth.claims"),
+        issuer: given.optional_text("auth.issuer"),
+        audience: given.optional_text("auth.audience"),
+        source,
+        public_key,
+    }
+}
+
+fn token_source(given: &mut Merged, name: &'static str) -> Option<TokenSource> {
+    if name == "auth.token-command" {
+        return Some(TokenSource::Command(given.text(name)));
+    }
+    let text = secret_text(given, name)?;
+    Some(match name {
+        "auth.secret" | "auth.secret-env" | "auth.secret-file" => TokenSource::Secret(text),
+        "auth.private-key-file" | "auth.private-key-env" => TokenSource::PrivateKey(text),
+        _ => TokenSource::Token(Secret::new(text.expose().trim())),
+    })
+}
+
+/// The text that a key gives, or that stands in the variable or the file that it names.
+fn secret_text(given: &mut Merged, name: &'static str) -> Option<Secret> {
+    let value = given.optional_text(name)?;
+    let called = given.called(name);
+    if name.ends_with("-env") {
+        let Some(text) = given.env.get(&value).filter(|text| !text.is_empty()).cloned() else {
+            // Not a reason to go on without tokens: the checks that matter most would be skipped unseen.
+            let help = format!("set {value}, or take {called} out to test without valid tokens");
+            given.reject(name, format!("{called} names {value}, which is not set"), "no such variable", Some(help));
+            return None;
+        };
+        // Variables often hold PEM in one line.
+        let is_folded_pem = text.starts_with("-----BEGIN") && !text.contains('\n');
+        return Some(Secret::new(if is_folded_pem { text.replace("\\n", "\n") } else { text }));
+    }
+    if !name.ends_with("-file") {
+        return Some(Secret::new(value));
+    }
+    let path = given.resolve(name, &value);
+    match read_file(&path) {
+        Ok(text) if name == "auth.public-key-file" => Some(Secret::new(text)),
+        Ok(text) => {
+            let text = text.strip_suffix('\n').map_or(text.as_str(), |text| text.strip_suffix('\r').unwrap_or(text));
+            if text.is_empty() {
+                given.reject(name, format!("{called}: {} is empty", path.display()), "an empty file", None);
+                return None;
+            }
+            Some(Secret::new(text))
+        }
+        Err(reason) => {
+            given.reject(name, format!("{called}: cannot read {}: {reason}", path.display()), "not readable", None);
+            None
+        }
+    }
+}
+
+fn read_file(path: &Path) -> Result<String, String> {
+    /// A key or token is far smaller; `/dev/zero` is far larger.
+    const LIMIT: u64 = 1024 * 1024;
+    use std::io::Read;
+    let mut text = String::new();
+    let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
+    file.take(LIMIT + 1).read_to_string(&mut text).map_err(|error| error.to_string())?;
+    if text.len() as u64 > LIMIT { Err("larger than 1 MB".to_owned()) } else { Ok(text) }
+}
+
+/// The signing key of a PEM private key.
+///
+/// # Errors
+/// What is wrong with it, for the user.
+pub(crate) fn signing_key(pem: &str, algorithm: Algorithm) -> Result<EncodingKey, String> {
+    let parsed = match algorithm.family() {
+        AlgorithmFamily::Rsa => EncodingKey::from_rsa_pem(pem.as_bytes()),
+        AlgorithmFamily::Ec => EncodingKey::from_ec_pem(pem.as_bytes()),
+        AlgorithmFamily::Ed => EncodingKey::from_ed_pem(pem.as_bytes()),
+        AlgorithmFamily::Hmac => return Err(format!("{algorithm:?} signs with a secret, not with a private key")),
+    };
+    let key = parsed.map_err(|_| format!("not a private key for {algorithm:?}"))?;
+    // Only signing tells whether the key's curve or length fits.
+    jsonwebtoken::crypto::sign(b"siospec", &key, algorithm)
+        .map_err(|_| format!("not a private key for {algorithm:?}"))?;
+    Ok(key)
+}
+
+fn check_key(given: &mut Merged, name: &'static str, key: &Secret, algorithm: Algorithm) {
+    if let Err(reason) = signing_key(key.expose(), algorithm) {
+        let help = if key.expose().contains("BEGIN EC PRIVATE KEY") {
+            "this is the older SEC 1 form; `openssl pkcs8 -topk8 -nocrypt -in KEY` makes PKCS #8 of it".to_owned()
+        } else if key.expose().contains("ENCRYPTED") {
+            "the key is encrypted; `openssl pkey -in KEY` writes it without its passphrase".to_owned()
+        } else if !key.expose().contains("-----BEGIN") {
+            "expected PEM: -----BEGIN PRIVATE KEY-----".to_owned()
+        } else {
+            "give the key's own algorithm as auth.algorithm (RS256, PS256, ES256, ES384, EdDSA, …)".to_owned()
+        };
+        given.reject(name, format!("{}: {reason}", given.called(name)), "does not fit auth.algorithm", Some(help));
+    }
+}

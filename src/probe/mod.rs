@@ -1,1 +1,2 @@
 //! probe
+pub mod tokens;

@@ -1,0 +1,150 @@
+//! What is wrong with a contract, in full: each mistake with its place and a way out.
+
+use std::fmt;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+
+/// Everything wrong with a contract. `Display` is the complete text for the user, without colour.
+#[derive(Clone, Debug)]
+pub struct Error {
+    pub(super) file: Option<(PathBuf, String)>,
+    pub(super) problems: Vec<Problem>,
+}
+
+/// One mistake.
+#[derive(Clone, Debug)]
+pub(super) struct Problem {
+    /// What is wrong, as a sentence without the place.
+    pub title: String,
+    pub place: Origin,
+    /// A few words under the caret.
+    pub label: String,
+    pub help: Option<String>,
+}
+
+/// Where a value came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    Default,
+    /// Bytes of the file.
+    File(Range<usize>),
+    /// Name of the environment variable.
+    Env(String),
+    /// The flag as typed, with its dashes.
+    Flag(String),
+}
+
+impl Error {
+    /// The complete text for the user, with ANSI colours when `colour` is set.
+    pub fn render(&self, colour: bool) -> String {
+        let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+        let file = self.file.as_ref().map(|(path, text)| (display(path), conceal(text)));
+        let rendered: Vec<String> =
+            self.problems.iter().map(|problem| renderer.render(&[problem.group(file.as_ref())])).collect();
+        rendered.join("\n\n")
+    }
+
+    /// How many mistakes there are.
+    pub fn count(&self) -> usize {
+        self.problems.len()
+    }
+}
+
+impl Problem {
+    fn group<'a>(&'a self, file: Option<&'a (String, String)>) -> Group<'a> {
+        let title = match &self.place {
+            Origin::Env(name) | Origin::Flag(name) => format!("{name}: {}", self.title),
+            Origin::Default | Origin::File(_) => self.title.clone(),
+        };
+        let mut group = Group::with_title(Level::ERROR.primary_title(title));
+        if let (Origin::File(span), Some((path, text))) = (&self.place, file) {
+            group = group.element(
+                Snippet::source(text.as_str()).path(path.as_str()).annotation(
+                    AnnotationKind::Primary
+                        .span(span.start.min(text.len())..span.end.min(text.len()))
+                        .label(self.label.as_str()),
+                ),
+            );
+        }
+        if let Some(help) = &self.help {
+            group = group.element(Level::HELP.message(help.as_str()));
+        }
+        group
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.render(false))
+    }
+}
+
+impl std::error::Error for Error {}
+
+fn display(path: &Path) -> String {
+    path.display().to_string()
+}
+
+/// The file's text with the content of its secret strings starred out, byte for byte, so that every span still holds.
+///
+/// A message quotes the line it is about, and it may end in a public CI log. As a file with a mistake cannot be read as
+/// meant (the mistake may be in the very key that makes it secret), this goes by lines: a line that speaks of secrets,
+/// or stands in a table of headers, shows none of its strings.
+fn conceal(text: &str) -> String {
+    const WORDS: [&str; 8] = ["secret", "token", "passw", "cookie", "authoriz", "header", "credential", "key"];
+    let bytes = text.as_bytes();
+    let mut shown = bytes.to_vec();
+    let (mut at, mut table_is_secret, mut line_is_secret, mut line_start) = (0, false, false, true);
+    while at < bytes.len() {
+        if line_start {
+            let line = text[at..].lines().next().unwrap_or_default().to_ascii_lowercase();
+            let speaks_of_secrets = WORDS.iter().any(|word| line.contains(word));
+            if line.trim_start().starts_with('[') {
+                table_is_secret = speaks_of_secrets;
+            }
+            // Table names themselves are no secret; a line inside a value that spans lines keeps its first line's verdict.
+            line_is_secret = speaks_of_secrets || table_is_secret;
+            line_start = false;
+        }
+        match bytes[at] {
+            b'\n' => {
+                line_start = true;
+                at += 1;
+            }
+            b'#' => {
+                let end = text[at..].find('\n').map_or(bytes.len(), |n| at + n);
+                // A commented-out secret is a secret.
+                if line_is_secret {
+                    shown[at + 1..end].fill(b'*');
+                }
+                at = end;
+            }
+            quote @ (b'"' | b'\'') => {
+                let long = bytes[at..].starts_with(&[quote; 3]);
+                let width = if long { 3 } else { 1 };
+                let start = at + width;
+                let mut end = start;
+                while end < bytes.len() {
+                    if bytes[end..].starts_with(&[quote; 3][..width]) || (!long && bytes[end] == b'\n') {
+                        break;
+                    }
+                    end += if quote == b'"' && bytes[end] == b'\\' { 2 } else { 1 };
+                }
+                let end = end.min(bytes.len());
+                if line_is_secret {
+                    for byte in &mut shown[start.min(end)..end] {
+                        if *byte != b'\n' {
+                            *byte = b'*';
+                        }
+                    }
+                }
+                at = if end < bytes.len() && bytes[end] == quote { end + width } else { end };
+            }
+            _ => at += 1,
+        }
+    }
+    // Only whole string contents were replaced, by ASCII; a cut inside a character would need a quote byte inside it.
+    String::from_utf8_lossy(&shown).into_owned()
+}

@@ -1,0 +1,250 @@
+//! Hides secrets in whatever is shown or written: transcripts, reports, messages.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use aho_corasick::{AhoCorasick, Input, MatchKind};
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
+
+/// Secrets shorter than this (in characters) are not hidden: they turn up in any text by chance, and hiding them would
+/// make a report unreadable while it tells the reader what they are.
+pub const SHORTEST: usize = 4;
+
+/// A secret that was cut off is hidden where at least this many of its first characters are left.
+pub const SHORTEST_START: usize = 16;
+
+/// Replaces every registered secret by its label, `‹valid token of a›`. Clones share what is registered.
+///
+/// A secret is found as it is, and JSON-escaped, percent-encoded, or in base64 (standard and URL alphabet, with and
+/// without padding). Beyond what is registered, anything with the look of a signed JSON Web Token is hidden as well.
+///
+/// Not found: a secret whose beginning is cut off, one split over two frames, and base64 of a text that merely contains
+/// it. Register such texts (as whole header values) on their own.
+#[derive(Clone, Default)]
+pub struct Redactor {
+    shared: Arc<RwLock<Shared>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    /// Every form of every secret, with its label.
+    labels: BTreeMap<String, Arc<str>>,
+    /// Built when needed after a registration.
+    finder: Option<Arc<Finder>>,
+}
+
+struct Finder {
+    automaton: AhoCorasick,
+    kinds: Vec<Kind>,
+    labels: BTreeMap<String, Arc<str>>,
+}
+
+enum Kind {
+    Whole(Arc<str>),
+    /// The first characters of one secret or more.
+    Start,
+    /// `eyJ`, which every JWT begins with: base64 of `{"`.
+    Jwt,
+}
+
+impl std::fmt::Debug for Redactor {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Redactor").finish_non_exhaustive()
+    }
+}
+
+impl Redactor {
+    /// A redactor that knows no secret yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Registers a secret under a label. The first label of a text stays; texts of fewer than [`SHORTEST`] characters
+    /// are ignored.
+    pub fn conceal(&self, secret: &str, label: &str) {
+        if secret.chars().count() < SHORTEST {
+            return;
+        }
+        let mut shared = self.shared.write().unwrap_or_else(PoisonError::into_inner);
+        if shared.labels.contains_key(secret) {
+            return;
+        }
+        let label: Arc<str> = label.into();
+        for form in forms(secret) {
+            shared.labels.entry(form).or_insert_with(|| label.clone());
+        }
+        shared.finder = None;
+    }
+
+    /// The text with every secret replaced by its label. Takes time linear in the text's length.
+    pub fn redact(&self, text: &str) -> String {
+        self.finder().redact(text)
+    }
+
+    fn finder(&self) -> Arc<Finder> {
+        if let Some(finder) = &self.shared.read().unwrap_or_else(PoisonError::into_inner).finder {
+            return finder.clone();
+        }
+        let mut shared = self.shared.write().unwrap_or_else(PoisonError::into_inner);
+        let finder = Arc::new(Finder::new(&shared.labels));
+        shared.finder = Some(finder.clone());
+        finder
+    }
+}
+
+/// A secret as it may turn up in a text.
+fn forms(secret: &str) -> Vec<String> {
+    let json = serde_json::Value::from(secret).to_string();
+    let percent = percent_encode(secret);
+    vec![
+        secret.to_owned(),
+        json[1..json.len() - 1].to_owned(),
+        lower_escapes(&percent),
+        percent.replace("%20", "+"),
+        percent,
+        STANDARD.encode(secret),
+        STANDARD_NO_PAD.encode(secret),
+        URL_SAFE.encode(secret),
+        URL_SAFE_NO_PAD.encode(secret),
+    ]
+}
+
+/// Percent-encodes everything but the unreserved characters of RFC 3986, section 2.3.
+pub fn percent_encode(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
+
+/// `%2F` as `%2f`, the other letters kept.
+fn lower_escapes(text: &str) -> String {
+    let mut left = 0;
+    text.chars()
+        .map(|c| {
+            if c == '%' {
+                left = 2;
+                return c;
+            }
+            let inside = left > 0;
+            left -= i32::from(inside);
+            if inside { c.to_ascii_lowercase() } else { c }
+        })
+        .collect()
+}
+
+impl Finder {
+    fn new(labels: &BTreeMap<String, Arc<str>>) -> Self {
+        let mut patterns: BTreeMap<String, Kind> = BTreeMap::new();
+        for (form, label) in labels {
+            if let Some((end, _)) = form.char_indices().nth(SHORTEST_START) {
+                patterns.entry(form[..end].to_owned()).or_insert(Kind::Start);
+            }
+            patterns.insert(form.clone(), Kind::Whole(label.clone()));
+        }
+        patterns.entry("eyJ".to_owned()).or_insert(Kind::Jwt);
+        let (patterns, kinds): (Vec<String>, Vec<Kind>) = patterns.into_iter().unzip();
+        let automaton = AhoCorasick::builder()
+            .match_kind(MatchKind::LeftmostLongest)
+            .build(&patterns)
+            .unwrap_or_else(|error| unreachable!("texts of a few kilobytes make an automaton: {error}"));
+        Self { automaton, kinds, labels: labels.clone() }
+    }
+
+    fn redact(&self, text: &str) -> String {
+        let mut out = String::with_capacity(text.len());
+        // `at` is what was copied, `from` where to look next, `seen` the end of the last stretch that is no JWT.
+        let (mut at, mut from, mut seen) = (0, 0, 0);
+        while let Some(found) = self.automaton.find(Input::new(text).range(from..)) {
+            let start = found.start();
+            let rest = &text[start..];
+            let run = if rest.starts_with("eyJ") && start >= seen { token_length(rest) } else { 0 };
+            let hidden = match &self.kinds[found.pattern().as_usize()] {
+                Kind::Whole(label) => Some((found.end() - start, format!("‹{label}›"))),
+                Kind::Start => {
+                    let (length, label) = self.start_of(rest);
+                    Some((
+                        length,
+                        label.map_or_else(|| "‹start of a secret›".to_owned(), |l| format!("‹start of {l}›")),
+                    ))
+                }
+                Kind::Jwt => None,
+            };
+            let hidden = match hidden {
+                // A known token with more behind it: another signature, perhaps. A full stop is the sentence's.
+                Some((length, label)) if length < run && rest[length..run].len() > 1 => {
+                    let known = matches!(self.kinds[found.pattern().as_usize()], Kind::Whole(_));
+                    Some((run, if known { format!("{label}…") } else { jwt_label(&rest[..run]) }))
+                }
+                None if run > 0 && is_signed(&rest[..run]) => Some((run, jwt_label(&rest[..run]))),
+                other => other,
+            };
+            match hidden {
+                Some((length, label)) => {
+                    out.push_str(&text[at..start]);
+                    out.push_str(&label);
+                    at = start + length;
+                    from = at;
+                }
+                None => {
+                    seen = seen.max(start + run);
+                    from = start + 3;
+                }
+            }
+        }
+        out.push_str(&text[at..]);
+        out
+    }
+
+    /// How much of the text is the start of a secret, and of which: of none in particular when several begin alike.
+    fn start_of(&self, text: &str) -> (usize, Option<&str>) {
+        let end = text.char_indices().nth(SHORTEST_START).map_or(text.len(), |(end, _)| end);
+        let start = &text[..end];
+        let mut best = (end, None);
+        let after = self.labels.range::<str, _>((Bound::Included(start), Bound::Unbounded));
+        for (form, label) in after.take_while(|(form, _)| form.starts_with(start)) {
+            let common = common_length(form, text);
+            match best {
+                (length, _) if common > length => best = (common, Some(&**label)),
+                (length, None) if common == length => best = (common, Some(&**label)),
+                (length, Some(other)) if common == length && other != &**label => best = (length, Some("a secret")),
+                _ => {}
+            }
+        }
+        best
+    }
+}
+
+fn common_length(a: &str, b: &str) -> usize {
+    a.chars().zip(b.chars()).take_while(|(a, b)| a == b).map(|(a, _)| a.len_utf8()).sum()
+}
+
+/// How far the characters of a JWT reach, full stops at the end left out.
+fn token_length(text: &str) -> usize {
+    let is_token = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
+    let length = text.bytes().take_while(|byte| is_token(byte)).count();
+    text[..length].trim_end_matches('.').len()
+}
+
+fn is_signed(token: &str) -> bool {
+    let parts: Vec<&str> = token.split('.').collect();
+    parts.len() >= 3 && parts[0].len() > 3 && !parts[2].is_empty()
+}
+
+/// A JWT told by its header alone; the rest of it is nobody's business.
+fn jwt_label(token: &str) -> String {
+    let header = token.split('.').next().unwrap_or_default();
+    let algorithm = URL_SAFE_NO_PAD.decode(header).ok().and_then(|json| {
+        let header: serde_json::Value = serde_json::from_slice(&json).ok()?;
+        let name = header.get("alg")?.as_str()?;
+        (name.len() <= 16 && name.chars().all(|c| c.is_ascii_alphanumeric())).then(|| name.to_owned())
+    });
+    algorithm.map_or_else(|| "‹JWT›".to_owned(), |name| format!("‹JWT alg={name}›"))
+}
