@@ -1,1 +1,159 @@
-//! catalogue
+//! The catalogue: every check, one file each, in a folder per area.
+//!
+//! A check's id is its file's path (`auth/alg_none.rs` is `auth.alg-none`) and is never reused for another meaning. The
+//! file is read top to bottom: module docs (what `siospec explain` prints), one [`Check`] with all that is to say of it,
+//! and one function that reads like the exchange on the wire.
+
+pub mod cite;
+
+mod auth;
+mod events;
+mod interop;
+mod reconnect;
+mod rest;
+mod rooms;
+mod socket;
+mod transport;
+
+use futures::future::BoxFuture;
+
+use crate::{
+    mock::Fault,
+    probe::{Probe, Verdict},
+    verdict::{Citation, Level, Row},
+};
+use cite::Cite;
+
+/// One check: what must hold, why, what its failure means, what to do, and how to see it fail.
+pub struct Check {
+    /// The id, equal to the file's path: `area.name-of-the-check`.
+    pub id: &'static str,
+    /// What must hold, as one sentence.
+    pub title: &'static str,
+    /// How much it matters.
+    pub level: Level,
+    /// The scorecard's row.
+    pub row: Row,
+    /// What it rests on.
+    pub cites: &'static [Cite],
+    /// What it cannot do without; a missing one makes it skip.
+    pub needs: &'static [Need],
+    /// Checks whose failure leaves nothing to judge here; this one runs after them, and is skipped when one failed.
+    pub requires: &'static [&'static str],
+    /// Whether it gets along with the checks beside it.
+    pub isolation: Isolation,
+    /// What its failure means for a user of the deployment.
+    pub meaning: &'static str,
+    /// What to change in a Nuxt app.
+    pub fix: &'static str,
+    /// The faults of the reference server that make it fail. Never empty.
+    pub faults: &'static [Fault],
+    /// The exchange.
+    pub run: for<'a> fn(&'a Probe) -> BoxFuture<'a, Verdict>,
+}
+
+impl Check {
+    /// The area: the id's first part.
+    pub fn area(&self) -> &'static str {
+        self.id.split('.').next().unwrap_or_default()
+    }
+
+    /// What it rests on, as report data.
+    pub fn citations(&self) -> Vec<Citation> {
+        self.cites.iter().map(|cite| Citation { place: cite.place.to_owned(), url: cite.url.to_owned() }).collect()
+    }
+}
+
+/// What a check cannot do without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// A CONNECT that is accepted: a valid token or the means to make one, or declared guests.
+    Connect,
+    /// A valid token.
+    Token,
+    /// The signing secret or key, to mint tokens that are bad in one way only.
+    SigningKey,
+    /// A deployment that refuses a CONNECT without a valid token (guests are not declared).
+    Refusals,
+    /// The declared `ping` event.
+    Ping,
+    /// The declared room events.
+    Rooms,
+    /// The REST trigger.
+    Rest,
+    /// A reload hook.
+    Reload,
+    /// Polling that works.
+    Polling,
+    /// WebSocket that works.
+    WebSocket,
+    /// A deployment that is not declared WebSocket-only.
+    PollingDeclared,
+    /// A build of siospec with the feature `interop`.
+    InteropClient,
+}
+
+/// Whether a check gets along with the checks beside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Isolation {
+    /// It looks at nothing that others cause.
+    SideBySide,
+    /// It calls the REST trigger, whose broadcast every client hears. Where the contract's body carries no message of
+    /// ours, such checks run one at a time.
+    Notifications,
+    /// It sends to rooms. Where the contract's arguments carry neither room nor message of ours, such checks run one at
+    /// a time.
+    Rooms,
+    /// It disturbs everything else, such as by a reload: it runs alone, after all others.
+    Alone,
+}
+
+/// A check and its source file's text.
+pub struct Entry {
+    /// The check.
+    pub check: &'static Check,
+    source: &'static str,
+}
+
+impl Entry {
+    /// The check's documentation: the module docs of its file, as Markdown.
+    pub fn documentation(&self) -> String {
+        let docs = self.source.lines().map_while(|line| line.strip_prefix("//!"));
+        docs.map(|line| line.strip_prefix(' ').unwrap_or(line)).collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// Lists an area's checks. A name without its file does not compile; a `mod` line without a name here is dead code,
+/// which clippy refuses; and a file without a `mod` line is found by a test.
+macro_rules! checks {
+    ($($module:ident),+ $(,)?) => {
+        pub(super) const CHECKS: &[$crate::catalogue::Entry] = &[
+            $($crate::catalogue::Entry {
+                check: &$module::CHECK,
+                source: include_str!(concat!(stringify!($module), ".rs")),
+            }),+
+        ];
+    };
+}
+use checks;
+
+/// Every check, area by area.
+pub fn all() -> impl Iterator<Item = &'static Entry> {
+    [
+        transport::CHECKS,
+        socket::CHECKS,
+        auth::CHECKS,
+        events::CHECKS,
+        rooms::CHECKS,
+        rest::CHECKS,
+        reconnect::CHECKS,
+        interop::CHECKS,
+    ]
+    .into_iter()
+    .flatten()
+}
+
+/// The check with this id.
+pub fn find(id: &str) -> Option<&'static Entry> {
+    all().find(|entry| entry.check.id == id)
+}

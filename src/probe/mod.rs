@@ -1,2 +1,314 @@
-//! probe
+//! What a check is written with: clients, tokens, fences, verdicts.
+
+mod client;
+mod recon;
+mod stop;
 pub mod tokens;
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use reqwest::header::{CONTENT_TYPE, HeaderValue};
+use serde_json::Value;
+use tokio::time::Instant;
+
+pub use client::{Answer, Client};
+pub use recon::{Target, Untestable, reconnoitre};
+pub use stop::{Finding, Stop, Verdict, fail};
+pub use tokens::Tokens;
+
+use crate::{
+    contract::{Contract, Emit, Expect, Ping, Rest, Rooms, Vars},
+    redact::Redactor,
+    wire::{Endpoint, HttpResponse, Session, SocketPacket, Transcript, Transport, WireError, http::headers},
+};
+
+/// What all checks of a run share.
+pub struct Setting {
+    /// What the deployment promises.
+    pub contract: Contract,
+    /// What the reconnaissance found.
+    pub target: Target,
+    /// Tokens good and bad.
+    pub tokens: Tokens,
+    /// What keeps secrets out of every output.
+    pub redactor: Redactor,
+}
+
+/// One check's access to the target. It keeps the check's transcript and notes.
+pub struct Probe {
+    setting: Arc<Setting>,
+    endpoint: Endpoint,
+    transcript: Transcript,
+    notes: Mutex<Vec<String>>,
+}
+
+/// One user of the deployment: the same one may connect several times.
+#[derive(Clone, Debug)]
+pub struct User {
+    /// What `{{client}}` stands for.
+    pub name: String,
+}
+
+impl Probe {
+    /// A probe for one check.
+    ///
+    /// # Errors
+    /// A sentence, when the HTTP client cannot be set up.
+    pub fn new(setting: Arc<Setting>) -> Result<Probe, String> {
+        let transcript = Transcript::new(setting.redactor.clone());
+        let Setting { contract, target, .. } = &*setting;
+        let endpoint =
+            Endpoint::new(&target.origin, &contract.path, &contract.headers, contract.deadline, transcript.clone())
+                .map_err(|error| error.to_string())?;
+        Ok(Probe { setting, endpoint, transcript, notes: Mutex::default() })
+    }
+
+    /// What the deployment promises.
+    pub fn contract(&self) -> &Contract {
+        &self.setting.contract
+    }
+
+    /// What the reconnaissance found.
+    pub fn target(&self) -> &Target {
+        &self.setting.target
+    }
+
+    /// Tokens good and bad.
+    pub fn tokens(&self) -> &Tokens {
+        &self.setting.tokens
+    }
+
+    /// How long one answer may take.
+    pub fn deadline(&self) -> Duration {
+        self.contract().deadline
+    }
+
+    /// The instant by which an answer to what is sent now must be there.
+    pub fn in_time(&self) -> Instant {
+        Instant::now() + self.deadline()
+    }
+
+    /// The check's transcript.
+    pub fn transcript(&self) -> &Transcript {
+        &self.transcript
+    }
+
+    /// Adds a remark to the result: a lawful choice, how absence was judged, what could not be looked at.
+    pub fn note(&self, note: impl Into<String>) {
+        let note = note.into();
+        let mut notes = self.notes.lock().expect("no check panics while it notes");
+        if !notes.contains(&note) {
+            notes.push(note);
+        }
+    }
+
+    /// The remarks so far.
+    pub fn notes(&self) -> Vec<String> {
+        self.notes.lock().expect("no check panics while it notes").clone()
+    }
+
+    /// A text that occurs nowhere else, to know one's own messages and rooms by.
+    pub fn nonce(&self, purpose: &str) -> String {
+        format!("siospec-{purpose}-{:016x}", rand::random::<u64>())
+    }
+
+    /// A user of this check alone.
+    pub fn user(&self, label: &str) -> User {
+        User { name: self.nonce(label) }
+    }
+
+    /// The endpoint, for raw requests, under the name `label` in the transcript.
+    pub fn endpoint(&self, label: &str) -> Endpoint {
+        self.endpoint.labelled(label)
+    }
+
+    /// The transports that work, polling first. One that should work and does not is noted: its own check fails.
+    pub fn transports(&self) -> Vec<Transport> {
+        let mut usable = Vec::new();
+        for transport in [Transport::Polling, Transport::WebSocket] {
+            if self.target().usable(transport) {
+                usable.push(transport);
+            } else if transport == Transport::Polling && self.contract().choices.websocket_only {
+                self.note("judged on WebSocket alone: the contract declares a WebSocket-only deployment");
+            } else {
+                self.note(format!(
+                    "judged without {transport}, which does not work (see transport.{}-handshake)",
+                    transport.name()
+                ));
+            }
+        }
+        usable
+    }
+
+    /// The transport for checks that need only one: WebSocket where it works.
+    pub fn transport(&self) -> Transport {
+        if self.target().usable(Transport::WebSocket) { Transport::WebSocket } else { Transport::Polling }
+    }
+
+    /// The transports for `count` clients of one check, so mixed as the target allows.
+    pub fn mixed_transports(&self, count: usize) -> Vec<Transport> {
+        self.transports().into_iter().cycle().take(count).collect()
+    }
+
+    /// Opens an Engine.IO session and sends nothing on it.
+    ///
+    /// # Errors
+    /// [`Stop::Broken`]: that the handshake works is judged by checks of its own.
+    pub async fn open(&self, label: &str, transport: Transport) -> Result<Client, Stop> {
+        let session = Session::open(&self.endpoint(label), transport).await.map_err(|error| {
+            Stop::Broken(format!(
+                "client {label}: no {transport} session: {error} (see transport.{}-handshake)",
+                transport.name()
+            ))
+        })?;
+        Ok(self.adopt(label, session))
+    }
+
+    /// Makes a client of a session that the check opened itself.
+    pub fn adopt(&self, label: &str, session: Session) -> Client {
+        Client::new(label, session, self)
+    }
+
+    /// The CONNECT payload with a valid token for `user`; none for a guest.
+    ///
+    /// # Errors
+    /// [`Stop::Broken`] when no token could be had.
+    pub async fn credentials(&self, user: &User) -> Result<Option<Value>, Stop> {
+        match self.tokens().valid(&user.name).await {
+            Ok(Some(token)) => Ok(Some(self.tokens().connect_payload(token.into()))),
+            Ok(None) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// A valid token for `user`.
+    ///
+    /// # Errors
+    /// [`Stop::Broken`] when none could be had.
+    pub async fn valid_token(&self, user: &User) -> Result<String, Stop> {
+        match self.tokens().valid(&user.name).await {
+            Ok(Some(token)) => Ok(token),
+            Ok(None) => Err(Stop::Broken("there is no source of valid tokens".into())),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// A connected client of a new user.
+    ///
+    /// # Errors
+    /// As [`Probe::client_of`].
+    pub async fn client(&self, label: &str, transport: Transport) -> Result<Client, Stop> {
+        self.client_of(&self.user(label), label, transport).await
+    }
+
+    /// A connected client of `user`. One more exchange follows the CONNECT reply, so that what a server loses in the
+    /// instant after its reply is judged by `events.immediate-emit` and by nothing else.
+    ///
+    /// # Errors
+    /// [`Stop::Broken`]: that a valid token connects is judged by checks of its own.
+    pub async fn client_of(&self, user: &User, label: &str, transport: Transport) -> Result<Client, Stop> {
+        let mut client = self.open(label, transport).await?;
+        match client.connect(self.credentials(user).await?).await? {
+            Answer::Connected(_) => {
+                client.fence().await?;
+                Ok(client)
+            }
+            answer => Err(Stop::Broken(format!("client {label} ({transport}): {answer} (see auth.valid-token)"))),
+        }
+    }
+
+    /// Connected clients of as many new users as there are transports named, all at once.
+    ///
+    /// # Errors
+    /// As [`Probe::client_of`].
+    pub async fn clients(&self, label: &str, transports: &[Transport]) -> Result<Vec<Client>, Stop> {
+        let connecting = transports
+            .iter()
+            .enumerate()
+            .map(|(index, transport)| async move { self.client(&format!("{label}{}", index + 1), *transport).await });
+        futures::future::try_join_all(connecting).await
+    }
+
+    /// The declared `ping`. Checks that call it have [`Need::Ping`](crate::catalogue::Need::Ping).
+    ///
+    /// # Errors
+    /// [`Stop::Skip`] when the contract has none.
+    pub fn ping(&self) -> Result<&Ping, Stop> {
+        self.contract().ping.as_ref().ok_or_else(|| Stop::Skip("the contract declares no ping".into()))
+    }
+
+    /// The declared room events.
+    ///
+    /// # Errors
+    /// [`Stop::Skip`] when the contract has none.
+    pub fn rooms(&self) -> Result<&Rooms, Stop> {
+        self.contract().rooms.as_ref().ok_or_else(|| Stop::Skip("the contract declares no rooms".into()))
+    }
+
+    /// The declared REST trigger.
+    ///
+    /// # Errors
+    /// [`Stop::Skip`] when the contract has none.
+    pub fn rest(&self) -> Result<&Rest, Stop> {
+        self.contract().rest.as_ref().ok_or_else(|| Stop::Skip("the contract declares no REST trigger".into()))
+    }
+
+    /// Calls the REST trigger with `message`.
+    ///
+    /// # Errors
+    /// [`Stop::Broken`] when there is no HTTP answer, [`Stop::Skip`] when the contract has no trigger.
+    pub async fn trigger(&self, message: &str) -> Result<HttpResponse, Stop> {
+        let rest = self.rest()?;
+        let mut vars = Vars::new().message(message);
+        if rest.needs_token() {
+            vars = vars.token(self.valid_token(&self.user("caller")).await?);
+        }
+        let call = rest.render(&vars);
+        let endpoint = self.endpoint("REST");
+        let mut headers = headers(&call.headers).map_err(Stop::Broken)?;
+        if call.body.is_some() {
+            headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
+        }
+        let body = call.body.map(|body| Bytes::from(body.to_string()));
+        let url = endpoint.url(&call.path);
+        let answer = endpoint.send(call.method, url, headers, body, self.deadline()).await;
+        answer.map_err(|error| Stop::Broken(format!("the REST trigger gave no answer: {error}")))
+    }
+
+    /// Calls the REST trigger with `message`, which must succeed.
+    ///
+    /// # Errors
+    /// As [`Probe::trigger`]; [`Stop::Broken`] when the status is not 2xx: `rest.response` judges that.
+    pub async fn notify(&self, message: &str) -> Result<(), Stop> {
+        let response = self.trigger(message).await?;
+        if response.is_success() {
+            return Ok(());
+        }
+        Err(Stop::Broken(format!("the REST trigger answered {response} (see rest.response)")))
+    }
+}
+
+/// The variables of a message to `room`.
+pub fn vars(room: &str, message: &str) -> Vars {
+    Vars::new().room(room).message(message)
+}
+
+/// Whether `packet` is an event as declared, with our message.
+pub fn is_expected(packet: &SocketPacket, expect: &Expect, vars: &Vars) -> bool {
+    packet.event_name() == Some(expect.event.as_str()) && expect.check(packet.event_args(), vars).is_ok()
+}
+
+/// How an event goes over the wire, for a failure's "sent".
+pub fn on_wire(namespace: &str, emit: &Emit, vars: &Vars) -> String {
+    let (event, args) = emit.render(vars);
+    format!("4{}", SocketPacket::event(namespace, &event, &args).encode())
+}
+
+/// Whether the wire says that the target, not the network, ended the exchange.
+pub fn is_refusal(error: &WireError) -> bool {
+    matches!(error, WireError::Closed(_) | WireError::Status { .. } | WireError::Malformed(_))
+}

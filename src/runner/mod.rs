@@ -1,1 +1,340 @@
-//! runner
+//! The runner: which checks run, in what order, beside which others, for how long; and what it tells while they do.
+
+mod selection;
+
+use std::{
+    any::Any,
+    collections::HashMap,
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use futures::{FutureExt, future::BoxFuture};
+use tokio::{
+    sync::{Mutex, OnceCell, RwLock, Semaphore, mpsc},
+    task::JoinSet,
+};
+use url::Url;
+
+pub use selection::{Selection, SelectionError};
+
+use crate::{
+    catalogue::{self, Check, Isolation, Need},
+    contract::Contract,
+    probe::{Probe, Setting, Stop, Tokens, Untestable, reconnoitre},
+    redact::Redactor,
+    verdict::{CheckResult, Outcome, RunReport},
+    wire::Transport,
+};
+
+/// How many checks run at once unless told otherwise. Nearly all of a check's time is waiting for the target.
+pub const DEFAULT_JOBS: usize = 64;
+
+/// What a check may take on top of the target's own heartbeat settings before it counts as stuck.
+const CHECK_LIMIT: Duration = Duration::from_secs(60);
+
+/// What a run tells while it goes on. Every output is made from these.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// The target can be tested, and these checks will be judged.
+    Begun {
+        /// The target.
+        target: String,
+        /// The ids, in the catalogue's order.
+        checks: Vec<&'static str>,
+    },
+    /// A check begins.
+    Started(&'static str),
+    /// A check ended.
+    Finished(Box<CheckResult>),
+}
+
+/// What a run is about.
+pub struct Plan {
+    /// Scheme, host and port of the target.
+    pub origin: Url,
+    /// Whether the target is the reference server that siospec started itself.
+    pub reference: bool,
+    /// What the deployment promises.
+    pub contract: Contract,
+    /// The checks to run.
+    pub checks: Vec<&'static Check>,
+    /// How many run at once.
+    pub jobs: usize,
+    /// Flags that make `siospec run` see the same contract, for the command that reproduces a result.
+    pub flags: Vec<String>,
+}
+
+/// A run of checks against one target.
+pub struct Runner {
+    plan: Plan,
+    setting: Arc<Setting>,
+    results: HashMap<&'static str, OnceCell<CheckResult>>,
+    jobs: Semaphore,
+    notifications: Mutex<()>,
+    rooms: Mutex<()>,
+    alone: RwLock<()>,
+    events: Option<mpsc::UnboundedSender<Event>>,
+}
+
+impl Runner {
+    /// Looks at the target and makes ready.
+    ///
+    /// # Errors
+    /// [`Untestable`] when no check could say anything sensible about the target.
+    pub async fn new(plan: Plan, redactor: Redactor) -> Result<Runner, Untestable> {
+        plan.contract.conceal_in(&redactor);
+        let target = reconnoitre(&plan.origin, &plan.contract, &redactor).await?;
+        let tokens = Tokens::new(&plan.contract.auth, redactor.clone());
+        let setting = Arc::new(Setting { contract: plan.contract.clone(), target, tokens, redactor });
+        Ok(Runner {
+            setting,
+            results: plan.checks.iter().map(|check| (check.id, OnceCell::new())).collect(),
+            jobs: Semaphore::new(plan.jobs.max(1)),
+            notifications: Mutex::default(),
+            rooms: Mutex::default(),
+            alone: RwLock::default(),
+            events: None,
+            plan,
+        })
+    }
+
+    /// Tells `events` what goes on.
+    #[must_use]
+    pub fn with_events(mut self, events: mpsc::UnboundedSender<Event>) -> Runner {
+        self.events = Some(events);
+        self
+    }
+
+    /// Runs all checks of the plan, side by side as far as they get along.
+    pub async fn run(self: Arc<Self>) -> RunReport {
+        let begun = Instant::now();
+        self.tell(Event::Begun {
+            target: self.plan.origin.to_string(),
+            checks: self.plan.checks.iter().map(|check| check.id).collect(),
+        });
+        let (alone, together): (Vec<&Check>, Vec<&Check>) =
+            self.plan.checks.iter().copied().partition(|check| check.isolation == Isolation::Alone);
+        let mut tasks = JoinSet::new();
+        for check in together {
+            let runner = Arc::clone(&self);
+            tasks.spawn(async move {
+                runner.result(check).await;
+            });
+        }
+        tasks.join_all().await;
+        for check in alone {
+            self.result(check).await;
+        }
+        let results = self.plan.checks.iter().filter_map(|check| self.results.get(check.id)?.get().cloned()).collect();
+        RunReport {
+            siospec: env!("CARGO_PKG_VERSION").into(),
+            target: self.setting.redactor.redact(self.plan.origin.as_str()),
+            reference: self.plan.reference,
+            notes: self.target_notes(),
+            results,
+            duration_ms: begun.elapsed().as_millis() as u64,
+        }
+    }
+
+    /// The result of one check of the plan; it is run when it has not been yet, after those that it requires.
+    pub fn result<'a>(&'a self, check: &'static Check) -> BoxFuture<'a, CheckResult> {
+        async move {
+            let cell = self.results.get(check.id).expect("only checks of the plan are asked for");
+            let judge = async {
+                let result = self.judge(check).await;
+                self.tell(Event::Finished(Box::new(result.clone())));
+                result
+            };
+            cell.get_or_init(|| judge).await.clone()
+        }
+        .boxed()
+    }
+
+    async fn judge(&self, check: &'static Check) -> CheckResult {
+        let begun = Instant::now();
+        for required in check.requires {
+            let Some(required) = self.plan.checks.iter().find(|other| other.id == *required) else { continue };
+            let state = match self.result(required).await.outcome {
+                Outcome::Fail(_) => "failed",
+                Outcome::Broken { .. } => "could not be judged",
+                Outcome::Pass | Outcome::Skip { .. } => continue,
+            };
+            return self.skipped(check, format!("{}, on which this rests, {state}", required.id), begun);
+        }
+        if let Some(reason) = check.needs.iter().find_map(|need| missing(*need, &self.setting)) {
+            return self.skipped(check, reason, begun);
+        }
+
+        let contract = &self.setting.contract;
+        // Exclusion only where no nonce tells one check's broadcasts from another's.
+        let _notifications = match (check.isolation, &contract.rest) {
+            (Isolation::Notifications, Some(rest)) if !rest.carries_message() => Some(self.notifications.lock().await),
+            _ => None,
+        };
+        let _rooms = match (check.isolation, &contract.rooms) {
+            (Isolation::Rooms, Some(rooms)) if !rooms.send.carries_message() => Some(self.rooms.lock().await),
+            _ => None,
+        };
+        let (_shared, _exclusive) = match check.isolation {
+            Isolation::Alone => (None, Some(self.alone.write().await)),
+            _ => (Some(self.alone.read().await), None),
+        };
+        let _job = self.jobs.acquire().await.expect("the semaphore is never closed");
+        self.tell(Event::Started(check.id));
+        self.exchange(check).await
+    }
+
+    /// Runs the check itself: bounded in time, and apart from everything else should it panic.
+    async fn exchange(&self, check: &'static Check) -> CheckResult {
+        let begun = Instant::now();
+        let probe = match Probe::new(Arc::clone(&self.setting)) {
+            Ok(probe) => probe,
+            Err(reason) => return self.result_of(check, Outcome::Broken { reason }, begun),
+        };
+        let handshake = self.setting.target.handshake();
+        let reload = self.setting.contract.reload.as_ref().map_or(Duration::ZERO, |reload| reload.deadline);
+        let limit = CHECK_LIMIT + 2 * (handshake.ping_interval() + handshake.ping_timeout()) + reload;
+        let exchange = AssertUnwindSafe((check.run)(&probe)).catch_unwind();
+        let mut level = check.level;
+        let outcome = match tokio::time::timeout(limit, exchange).await {
+            Ok(Ok(Ok(()))) => Outcome::Pass,
+            Ok(Ok(Err(Stop::Fail(finding)))) => {
+                level = finding.level.unwrap_or(level);
+                Outcome::Fail(finding.failure)
+            }
+            Ok(Ok(Err(Stop::Skip(reason)))) => Outcome::Skip { reason },
+            Ok(Ok(Err(Stop::Broken(reason)))) => Outcome::Broken { reason },
+            Ok(Err(panic)) => Outcome::Broken { reason: format!("siospec itself panicked: {}", panic_text(&*panic)) },
+            Err(_) => Outcome::Broken {
+                reason: format!("did not come to an end within {}", humantime::format_duration(limit)),
+            },
+        };
+        let mut result = self.result_of(check, outcome, begun);
+        result.level = level;
+        result.notes = probe.notes();
+        if !matches!(result.outcome, Outcome::Pass) {
+            result.transcript = probe.transcript().entries();
+        }
+        self.redacted(result)
+    }
+
+    fn skipped(&self, check: &Check, reason: String, begun: Instant) -> CheckResult {
+        self.result_of(check, Outcome::Skip { reason }, begun)
+    }
+
+    fn result_of(&self, check: &Check, outcome: Outcome, begun: Instant) -> CheckResult {
+        CheckResult {
+            id: check.id.into(),
+            title: check.title.into(),
+            level: check.level,
+            row: check.row,
+            outcome,
+            notes: Vec::new(),
+            meaning: check.meaning.into(),
+            fix: check.fix.into(),
+            cites: check.citations(),
+            reproduce: self.reproduce(check),
+            duration_ms: begun.elapsed().as_millis() as u64,
+            transcript: Vec::new(),
+        }
+    }
+
+    fn reproduce(&self, check: &Check) -> String {
+        let mut words = vec!["siospec".to_owned(), "run".to_owned()];
+        if !self.plan.reference {
+            words.push(self.plan.origin.to_string());
+        }
+        words.extend(self.plan.flags.iter().cloned());
+        words.extend(["--only".to_owned(), check.id.to_owned()]);
+        self.setting.redactor.redact(&words.join(" "))
+    }
+
+    /// A check writes what it heard into its reason; the transcript was redacted line by line already.
+    fn redacted(&self, mut result: CheckResult) -> CheckResult {
+        let redactor = &self.setting.redactor;
+        let clean = |text: &mut String| *text = redactor.redact(text);
+        match &mut result.outcome {
+            Outcome::Pass => {}
+            Outcome::Fail(failure) => {
+                [&mut failure.reason, &mut failure.sent, &mut failure.received, &mut failure.expected]
+                    .into_iter()
+                    .for_each(clean);
+            }
+            Outcome::Skip { reason } | Outcome::Broken { reason } => clean(reason),
+        }
+        result.notes.iter_mut().for_each(clean);
+        result
+    }
+
+    fn target_notes(&self) -> Vec<String> {
+        let target = &self.setting.target;
+        let broken = |transport: Transport, handshake: &Result<_, String>| {
+            handshake.as_ref().err().map(|error| format!("{transport} does not work: {error}"))
+        };
+        let mut notes = vec![format!("round trip {}", humantime::format_duration(target.round_trip))];
+        notes.extend(broken(Transport::Polling, &target.polling));
+        notes.extend(broken(Transport::WebSocket, &target.websocket));
+        notes
+    }
+
+    fn tell(&self, event: Event) {
+        if let Some(events) = &self.events {
+            // Nobody listening is no reason to stop.
+            let _ = events.send(event);
+        }
+    }
+
+    /// Every check of the catalogue, for callers that have no selection.
+    pub fn every_check() -> Vec<&'static Check> {
+        catalogue::all().map(|entry| entry.check).collect()
+    }
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    text.unwrap_or("without a message").to_owned()
+}
+
+/// What is missing for a check to run, and how to supply it.
+fn missing(need: Need, setting: &Setting) -> Option<String> {
+    let Setting { contract, target, tokens, .. } = setting;
+    let reason = match need {
+        Need::Connect if !tokens.has_source() && !contract.choices.guests => {
+            "needs a valid token: give --auth-secret (or --auth-token, --auth-token-command, …), or declare \
+             --choices-guests=true"
+        }
+        Need::Token if !tokens.has_source() => {
+            "needs a valid token: give --auth-secret, --auth-private-key-file, --auth-token or --auth-token-command"
+        }
+        Need::SigningKey if !tokens.can_mint() => {
+            "needs the signing key, to make tokens that are bad in one way only: give --auth-secret or \
+             --auth-private-key-file"
+        }
+        Need::Refusals if contract.choices.guests => "the contract lets guests in (choices.guests)",
+        Need::Ping if contract.ping.is_none() => "the contract declares no ping (ping.enabled)",
+        Need::Rooms if contract.rooms.is_none() => "the contract declares no rooms (rooms.enabled)",
+        Need::Rest if contract.rest.is_none() => "the contract declares no REST trigger (rest.enabled)",
+        Need::Reload if contract.reload.is_none() => {
+            "needs a way to reload the application: give --reload-command or --reload-url"
+        }
+        Need::PollingDeclared if contract.choices.websocket_only => {
+            "the contract declares a WebSocket-only deployment (choices.websocket-only)"
+        }
+        Need::Polling if contract.choices.websocket_only => {
+            "needs polling, and the contract declares a WebSocket-only deployment (choices.websocket-only)"
+        }
+        Need::Polling if !target.usable(Transport::Polling) => {
+            "needs polling, which does not work (see transport.polling-handshake)"
+        }
+        Need::WebSocket if !target.usable(Transport::WebSocket) => {
+            "needs WebSocket, which does not work (see transport.websocket-handshake)"
+        }
+        Need::InteropClient if !cfg!(feature = "interop") => {
+            "needs the rust_socketio client, which this build of siospec lacks: build it with --features interop"
+        }
+        _ => return None,
+    };
+    Some(reason.into())
+}

@@ -1,0 +1,83 @@
+//! The documents that the checks rest on.
+
+/// A place in a document.
+#[derive(Clone, Copy, Debug)]
+pub struct Cite {
+    /// The document and section.
+    pub place: &'static str,
+    /// Where it can be read.
+    pub url: &'static str,
+}
+
+macro_rules! cites {
+    ($($(#[$doc:meta])* $name:ident = $place:literal, $url:literal;)+) => {
+        $($(#[$doc])* pub const $name: Cite = Cite { place: $place, url: $url };)+
+    };
+}
+
+cites! {
+    /// The handshake.
+    EIO_HANDSHAKE = "Engine.IO protocol v4, \"Handshake\"", "https://socket.io/docs/v4/engine-io-protocol/#handshake";
+    /// HTTP long-polling.
+    EIO_POLLING = "Engine.IO protocol v4, \"HTTP long-polling\"", "https://socket.io/docs/v4/engine-io-protocol/#http-long-polling";
+    /// WebSocket.
+    EIO_WEBSOCKET = "Engine.IO protocol v4, \"WebSocket\"", "https://socket.io/docs/v4/engine-io-protocol/#websocket";
+    /// Response headers, status and content type.
+    EIO_HEADERS = "Engine.IO protocol v4, \"Headers\"", "https://socket.io/docs/v4/engine-io-protocol/#headers";
+    /// Heartbeat.
+    EIO_HEARTBEAT = "Engine.IO protocol v4, \"Heartbeat\"", "https://socket.io/docs/v4/engine-io-protocol/#heartbeat";
+    /// Upgrade.
+    EIO_UPGRADE = "Engine.IO protocol v4, \"Upgrade\"", "https://socket.io/docs/v4/engine-io-protocol/#upgrade";
+    /// Connection to a namespace.
+    SIO_CONNECT = "Socket.IO protocol v5, \"Connection to a namespace\"", "https://socket.io/docs/v4/socket-io-protocol/#connection-to-a-namespace";
+    /// Sending and receiving data.
+    SIO_EVENTS = "Socket.IO protocol v5, \"Sending and receiving data\"", "https://socket.io/docs/v4/socket-io-protocol/#sending-and-receiving-data";
+    /// Disconnection from a namespace.
+    SIO_DISCONNECT = "Socket.IO protocol v5, \"Disconnection from a namespace\"", "https://socket.io/docs/v4/socket-io-protocol/#disconnection-from-a-namespace";
+    /// Middlewares.
+    SIO_MIDDLEWARES = "Socket.IO documentation, \"Middlewares\"", "https://socket.io/docs/v4/middlewares/";
+    /// Rooms.
+    SIO_ROOMS = "Socket.IO documentation, \"Rooms\"", "https://socket.io/docs/v4/rooms/";
+    /// Emitting events.
+    SIO_BROADCAST = "Socket.IO documentation, \"Broadcasting events\"", "https://socket.io/docs/v4/broadcasting-events/";
+    /// Listening to events.
+    SIO_LISTENING = "Socket.IO documentation, \"Listening to events\"", "https://socket.io/docs/v4/listening-to-events/";
+    /// The client's options.
+    SIO_CLIENT_OPTIONS = "Socket.IO documentation, \"Client options\"", "https://socket.io/docs/v4/client-options/";
+    /// The server's options.
+    SIO_SERVER_OPTIONS = "Socket.IO documentation, \"Server options\"", "https://socket.io/docs/v4/server-options/";
+    /// Socket.IO in Nuxt.
+    SIO_NUXT = "Socket.IO documentation, \"How to use with Nuxt\"", "https://socket.io/how-to/use-with-nuxt";
+    /// The server's side of a dropped connection.
+    SIO_DISCONNECT_EVENTS = "Socket.IO documentation, \"The Socket instance (server-side)\", \"disconnect\"", "https://socket.io/docs/v4/server-socket-instance/#disconnect";
+    /// The team's own checklist.
+    CHECKLIST = "siospec checklist, docs/checklist.md", "docs/checklist.md";
+    /// The structure of a JWT.
+    RFC7519_3 = "RFC 7519, 3", "https://www.rfc-editor.org/rfc/rfc7519#section-3";
+    /// The `exp` claim.
+    RFC7519_4_1_4 = "RFC 7519, 4.1.4", "https://www.rfc-editor.org/rfc/rfc7519#section-4.1.4";
+    /// Unsecured JWTs.
+    RFC7519_6 = "RFC 7519, 6", "https://www.rfc-editor.org/rfc/rfc7519#section-6";
+    /// Validating a JWT.
+    RFC7519_7_2 = "RFC 7519, 7.2", "https://www.rfc-editor.org/rfc/rfc7519#section-7.2";
+    /// Algorithm verification.
+    RFC8725_3_1 = "RFC 8725, 3.1", "https://www.rfc-editor.org/rfc/rfc8725#section-3.1";
+    /// Appropriate algorithms.
+    RFC8725_3_2 = "RFC 8725, 3.2", "https://www.rfc-editor.org/rfc/rfc8725#section-3.2";
+    /// Validate all cryptographic operations.
+    RFC8725_3_3 = "RFC 8725, 3.3", "https://www.rfc-editor.org/rfc/rfc8725#section-3.3";
+    /// Message validation.
+    RFC7515_5_2 = "RFC 7515, 5.2", "https://www.rfc-editor.org/rfc/rfc7515#section-5.2";
+    /// The opening handshake of WebSocket.
+    RFC6455_4 = "RFC 6455, 4", "https://www.rfc-editor.org/rfc/rfc6455#section-4";
+    /// Redirects.
+    RFC9110_15_4 = "RFC 9110, 15.4", "https://www.rfc-editor.org/rfc/rfc9110#section-15.4";
+    /// What a cache may store.
+    RFC9111_3 = "RFC 9111, 3", "https://www.rfc-editor.org/rfc/rfc9111#section-3";
+    /// Guessing session ids.
+    OWASP_SESSION = "OWASP Session Management Cheat Sheet, \"Session ID Properties\"", "https://cheatsheetseries.owasp.org/cheatsheets/Session_Management_Cheat_Sheet.html#session-id-properties";
+    /// Error messages that tell too much.
+    CWE_209 = "CWE-209", "https://cwe.mitre.org/data/definitions/209.html";
+    /// Same origin.
+    RFC6454_4 = "RFC 6454, 4", "https://www.rfc-editor.org/rfc/rfc6454#section-4";
+}

@@ -1,0 +1,41 @@
+//! Events of the application.
+
+mod ping_pong;
+
+use super::checks;
+use crate::{
+    contract::Vars,
+    probe::{Client, Probe, Verdict, fail, on_wire},
+};
+
+checks![ping_pong];
+
+/// Sends `rounds` pings, one after the other's pong, and finds exactly as many pongs behind the fence that follows.
+pub(super) async fn expect_one_pong_each(probe: &Probe, client: &mut Client, rounds: usize) -> Verdict {
+    let ping = probe.ping()?;
+    let sent = on_wire(&probe.contract().namespace, &ping.emit, &Vars::new());
+    let expected = format!("one `{}` to each", ping.reply);
+    let from = client.mark();
+    for round in 1..=rounds {
+        let mark = client.mark();
+        client.emit(&ping.emit, &Vars::new());
+        if client.wait_event(mark, &ping.reply).await?.is_none() {
+            return fail(format!("{} number {round} is not answered over {}", ping.emit.event, client.transport()))
+                .sent(&sent)
+                .received(format!("no `{}` in time", ping.reply))
+                .expected(&expected)
+                .stop();
+        }
+    }
+    client.fence().await?;
+    client.take_notes(probe);
+    let pongs = client.events_since(from, &ping.reply).len();
+    if pongs == rounds {
+        return Ok(());
+    }
+    fail(format!("{rounds} × {} got {pongs} × {} over {}", ping.emit.event, ping.reply, client.transport()))
+        .sent(format!("{sent} ({rounds} times)"))
+        .received(format!("{pongs} × `{}`", ping.reply))
+        .expected(&expected)
+        .stop()
+}

@@ -1,0 +1,3 @@
+//! interop
+
+pub(super) const CHECKS: &[super::Entry] = &[];

@@ -1,0 +1,3 @@
+//! reconnect
+
+pub(super) const CHECKS: &[super::Entry] = &[];

@@ -1,0 +1,3 @@
+//! rest
+
+pub(super) const CHECKS: &[super::Entry] = &[];

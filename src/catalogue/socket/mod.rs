@@ -1,0 +1,3 @@
+//! socket
+
+pub(super) const CHECKS: &[super::Entry] = &[];

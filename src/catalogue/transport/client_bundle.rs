@@ -1,0 +1,50 @@
+//! `{path}/socket.io.js` is the client's JavaScript, or not there.
+//!
+//! Node's server offers the client bundle unless told otherwise (`serveClient: false`). Where the page's HTML comes
+//! instead, a `<script src>` fails with a syntax error that points nowhere.
+
+use crate::{
+    catalogue::{Check, Isolation, cite},
+    mock::Fault,
+    probe::{Probe, Stop, Verdict, fail},
+    verdict::{Level, Row},
+    wire::http::BodyKind,
+};
+
+pub const CHECK: Check = Check {
+    id: "transport.client-bundle",
+    title: "The client bundle's URL gives JavaScript or 404, not a page",
+    level: Level::May,
+    row: Row::C2,
+    cites: &[cite::SIO_SERVER_OPTIONS],
+    needs: &[],
+    requires: &[],
+    isolation: Isolation::SideBySide,
+    meaning: "A page that loads the client from there fails with `Unexpected token '<'`.",
+    fix: "Nothing, if the client comes from npm's `socket.io-client`. Otherwise see that requests below the path reach \
+          Socket.IO before the page's catch-all route.",
+    faults: &[Fault::BundleIsPage],
+    run: |probe| Box::pin(run(probe)),
+};
+
+async fn run(probe: &Probe) -> Verdict {
+    let endpoint = probe.endpoint("a");
+    let url = endpoint.url(&format!("{}/socket.io.js", probe.contract().path));
+    let response = match endpoint.get(url.clone()).await {
+        Ok(response) => response,
+        Err(error) => return Err(Stop::Broken(format!("GET {url}: {error}"))),
+    };
+    if response.is_success() && response.kind() == BodyKind::Html {
+        return fail("The client bundle's URL gives a web page")
+            .sent(format!("GET {url}"))
+            .received(response)
+            .expected("JavaScript, or a 4xx")
+            .stop();
+    }
+    probe.note(if response.is_success() {
+        "the client bundle is served".to_owned()
+    } else {
+        format!("lawful choice: the client bundle is not served (HTTP {})", response.status)
+    });
+    Ok(())
+}

@@ -1,0 +1,55 @@
+//! An upgrade on a path that nobody serves is refused or closed, not left hanging after 101.
+//!
+//! Node's server ends such a connection after a second (`destroyUpgradeTimeout`). Nitro with
+//! `experimental.websocket` accepts it and then says nothing, for as long as the client likes.
+
+use crate::{
+    catalogue::{Check, Isolation, cite},
+    mock::Fault,
+    probe::{Probe, Stop, Verdict, fail},
+    verdict::{Level, Row},
+    wire::{Frame, Transport, Upgrade, WebSocket, WireError},
+};
+
+pub const CHECK: Check = Check {
+    id: "transport.foreign-path",
+    title: "An upgrade on a path that nobody serves is refused or closed",
+    level: Level::Should,
+    row: Row::C3,
+    cites: &[cite::RFC6455_4, cite::SIO_SERVER_OPTIONS],
+    needs: &[],
+    requires: &[],
+    isolation: Isolation::SideBySide,
+    meaning: "A client with a mistyped path waits for ever instead of failing, and anybody can hold connections open \
+              without a session that would time them out.",
+    fix: "Refuse upgrades on other paths: in Nitro, a crossws `upgrade` hook that throws a 404 `Response` unless the \
+          request's path is Socket.IO's.",
+    faults: &[Fault::HangsForeignUpgrade],
+    run: |probe| Box::pin(run(probe)),
+};
+
+async fn run(probe: &Probe) -> Verdict {
+    let endpoint = probe.endpoint("a");
+    let url = endpoint.engine_url_at(&format!("/{}", probe.nonce("nowhere")), Transport::WebSocket, None);
+    let finding = |reason: &str| {
+        fail(reason).sent(format!("GET {url} with Upgrade: websocket")).expected("a 4xx, or the end of the connection")
+    };
+    let mut socket = match WebSocket::open(&endpoint, url.clone(), Default::default()).await {
+        Ok(Upgrade::Refused(_)) | Err(WireError::Closed(_) | WireError::Malformed(_)) => return Ok(()),
+        Ok(Upgrade::Accepted(socket)) => socket,
+        Err(error @ WireError::Timeout { .. }) => {
+            return finding("The upgrade is left without an answer").received(error).stop();
+        }
+        Err(error) => return Err(Stop::Broken(format!("GET {url}: {error}"))),
+    };
+    match socket.receive(probe.deadline()).await {
+        Ok(Frame::Closed(_)) => Ok(()),
+        Ok(_) => {
+            probe.note("lawful choice: another WebSocket service answers on every path");
+            Ok(())
+        }
+        Err(error) => {
+            finding("The upgrade is accepted and then left hanging").received(format!("HTTP 101, then {error}")).stop()
+        }
+    }
+}

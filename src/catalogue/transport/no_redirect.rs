@@ -1,0 +1,52 @@
+//! The handshake is answered directly, not by a redirect.
+//!
+//! WebSocket clients do not follow redirects at all, and a redirected POST may lose its body.
+
+use crate::{
+    catalogue::{Check, Isolation, cite},
+    mock::Fault,
+    probe::{Probe, Stop, Verdict, fail},
+    verdict::{Level, Row},
+    wire::{Transport, Upgrade, WebSocket},
+};
+
+pub const CHECK: Check = Check {
+    id: "transport.no-redirect",
+    title: "The handshake is answered directly, not by a redirect",
+    level: Level::Must,
+    row: Row::C3,
+    cites: &[cite::EIO_HANDSHAKE, cite::RFC9110_15_4],
+    needs: &[],
+    requires: &[],
+    isolation: Isolation::SideBySide,
+    meaning: "WebSocket clients do not follow redirects, and POSTs may lose their bodies: connections fail or lose \
+              messages.",
+    fix: "Exclude the path from redirecting rules: trailing-slash and locale redirects (`routeRules`, i18n), \
+          authentication middleware, and http → https in front of the socket (let clients use https at once).",
+    faults: &[Fault::RedirectsHandshake],
+    run: |probe| Box::pin(run(probe)),
+};
+
+async fn run(probe: &Probe) -> Verdict {
+    let endpoint = probe.endpoint("a");
+    let polling = endpoint.engine_url(Transport::Polling, None);
+    let websocket = endpoint.engine_url(Transport::WebSocket, None);
+    let mut answers = Vec::new();
+    let broken = |error| Stop::Broken(format!("the handshake gets no answer: {error}"));
+    if !probe.contract().choices.websocket_only {
+        answers.push((polling.clone(), endpoint.get(polling).await.map_err(broken)?));
+    }
+    if let Upgrade::Refused(response) =
+        WebSocket::open(&endpoint, websocket.clone(), Default::default()).await.map_err(broken)?
+    {
+        answers.push((websocket, response));
+    }
+    match answers.into_iter().find(|(_, response)| response.is_redirect()) {
+        None => Ok(()),
+        Some((url, response)) => fail("The handshake is redirected")
+            .sent(format!("GET {url}"))
+            .received(response)
+            .expected("an answer from the handshake's own URL")
+            .stop(),
+    }
+}

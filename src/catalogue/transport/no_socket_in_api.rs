@@ -1,0 +1,85 @@
+//! No Engine.IO handshake is answered below `/api`: a socket server in an API route is one that is created anew by each
+//! reload, or even each request.
+//!
+//! The usual places are tried, by polling and by upgrade. Only an open packet counts: an answer of any other kind is the
+//! application's own business.
+
+use crate::{
+    catalogue::{Check, Isolation, cite},
+    mock::Fault,
+    probe::{Probe, Stop, Verdict, fail},
+    verdict::{Level, Row},
+    wire::{EnginePacket, Frame, Transport, Upgrade, WebSocket, WireError, engine},
+};
+
+pub const CHECK: Check = Check {
+    id: "transport.no-socket-in-api",
+    title: "No API route answers as a Socket.IO server",
+    level: Level::Must,
+    row: Row::C7,
+    cites: &[cite::CHECKLIST, cite::SIO_NUXT],
+    needs: &[],
+    requires: &[],
+    isolation: Isolation::SideBySide,
+    meaning: "Two socket servers run side by side: clients of one never hear what the other emits.",
+    fix: "Make the one `Server` in `server/plugins/`, and delete the one in `server/api/` (or `server/routes/`).",
+    faults: &[Fault::SocketInApi],
+    run: |probe| Box::pin(run(probe)),
+};
+
+const PLACES: [&str; 4] = ["/api/socket.io", "/api/socketio", "/api/socket", "/api/ws"];
+
+async fn run(probe: &Probe) -> Verdict {
+    // The declared path may lie below /api; then it is the one server, not a second one.
+    let places = PLACES.iter().filter(|place| **place != probe.contract().path);
+    futures::future::try_join_all(places.map(|place| look_at(probe, place))).await?;
+    Ok(())
+}
+
+async fn look_at(probe: &Probe, place: &str) -> Verdict {
+    let endpoint = probe.endpoint(place);
+    let finding = |how: &str, got: &str| {
+        fail(format!("{place} answers a Socket.IO handshake"))
+            .sent(format!("{how} {place}/?EIO=4"))
+            .received(got)
+            .expected("anything but an open packet")
+            .stop()
+    };
+    for url in [
+        endpoint.engine_url_at(place, Transport::Polling, None),
+        without_slash(endpoint.engine_url_at(place, Transport::Polling, None)),
+    ] {
+        match endpoint.get(url).await {
+            Ok(response) => {
+                let text = response.text();
+                if matches!(engine::decode_payload(&text).as_deref(), Ok([EnginePacket::Open(data), ..]) if is_open(data))
+                {
+                    return finding("GET", &text);
+                }
+            }
+            // No answer is no socket server either.
+            Err(WireError::Timeout { .. } | WireError::Closed(_) | WireError::Malformed(_)) => {}
+            Err(error) => return Err(Stop::Broken(format!("{place}: {error}"))),
+        }
+    }
+    let url = endpoint.engine_url_at(place, Transport::WebSocket, None);
+    if let Ok(Upgrade::Accepted(mut socket)) = WebSocket::open(&endpoint, url, Default::default()).await {
+        // Only silence keeps this waiting; what speaks Engine.IO opens within a few round trips.
+        if let Ok(Frame::Text(text)) = socket.receive(probe.target().quiet_window()).await
+            && matches!(EnginePacket::decode(&text), Ok(EnginePacket::Open(data)) if is_open(&data))
+        {
+            return finding("upgrade at", &text);
+        }
+    }
+    Ok(())
+}
+
+fn is_open(data: &str) -> bool {
+    engine::Handshake::parse(data).is_ok()
+}
+
+fn without_slash(mut url: url::Url) -> url::Url {
+    let path = url.path().trim_end_matches('/').to_owned();
+    url.set_path(&path);
+    url
+}

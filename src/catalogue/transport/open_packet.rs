@@ -1,0 +1,62 @@
+//! The open packet tells clients all that they need: `sid`, `upgrades`, `pingInterval`, `pingTimeout`, `maxPayload`.
+//!
+//! A missing `maxPayload` is said, not failed: servers older than engine.io 6.2 do not send it, and clients then do not
+//! limit their batches. A `pingInterval` of 0 is a finding: some servers round sub-second settings down to it, and
+//! clients then expect the next heartbeat at once.
+
+use serde_json::Value;
+
+use crate::{
+    catalogue::{Check, Isolation, cite},
+    mock::Fault,
+    probe::{Probe, Verdict, fail},
+    verdict::{Level, Row},
+};
+
+pub const CHECK: Check = Check {
+    id: "transport.open-packet",
+    title: "The open packet has every field, each of the right type",
+    level: Level::Must,
+    row: Row::P,
+    cites: &[cite::EIO_HANDSHAKE],
+    needs: &[],
+    requires: &[],
+    isolation: Isolation::SideBySide,
+    meaning: "Clients compute their timeouts from these fields: with a wrong one they never notice a dead server, or \
+              drop a live one again and again.",
+    fix: "Do not rewrite the handshake in a proxy or route handler. Give `pingInterval`, `pingTimeout` and \
+          `maxHttpBufferSize` as whole numbers: `new Server({ pingInterval: 25000, pingTimeout: 20000 })`.",
+    faults: &[Fault::OpenPacketMissingField, Fault::OpenPacketWrongType],
+    run: |probe| Box::pin(run(probe)),
+};
+
+async fn run(probe: &Probe) -> Verdict {
+    for (transport, handshake) in [("polling", &probe.target().polling), ("WebSocket", &probe.target().websocket)] {
+        let Ok(handshake) = handshake else { continue };
+        let open = &handshake.raw;
+        let finding = |reason: String| {
+            fail(format!("{reason} (over {transport})"))
+                .sent(format!("an Engine.IO handshake over {transport}"))
+                .received(format!("0{}", Value::from(open.clone())))
+                .expected(
+                    "`upgrades`: array of strings; `pingInterval`, `pingTimeout`, `maxPayload`: positive integers",
+                )
+        };
+        match open.get("upgrades") {
+            Some(Value::Array(upgrades)) if upgrades.iter().all(Value::is_string) => {}
+            Some(_) => return finding("`upgrades` is not an array of strings".into()).stop(),
+            None => return finding("`upgrades` is missing".into()).stop(),
+        }
+        for field in ["pingInterval", "pingTimeout", "maxPayload"] {
+            match open.get(field) {
+                Some(value) if value.as_u64().is_some_and(|number| number > 0) => {}
+                Some(value) => return finding(format!("`{field}` is {value}, not a positive integer")).stop(),
+                None if field == "maxPayload" => {
+                    probe.note("the open packet has no maxPayload, as servers older than engine.io 6.2");
+                }
+                None => return finding(format!("`{field}` is missing")).stop(),
+            }
+        }
+    }
+    Ok(())
+}

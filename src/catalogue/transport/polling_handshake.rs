@@ -1,0 +1,65 @@
+//! A GET for `{path}/?EIO=4&transport=polling` opens a session: status 200, content type `text/plain`, and a body that
+//! begins with the open packet, `0{"sid":…}`.
+//!
+//! Clients poll first by default, so this is the first thing that a browser asks of the server. Where something else
+//! answers (the application's 404, its page, a proxy's error page), the check says what it was.
+
+use crate::{
+    catalogue::{Check, Isolation, Need, cite},
+    mock::Fault,
+    probe::{Probe, Verdict, fail},
+    verdict::{Level, Row},
+    wire::{Transport, engine, http::BodyKind},
+};
+
+pub const CHECK: Check = Check {
+    id: "transport.polling-handshake",
+    title: "A polling handshake at the path is answered with an open packet",
+    level: Level::Must,
+    row: Row::C3,
+    cites: &[cite::EIO_HANDSHAKE, cite::EIO_HEADERS],
+    needs: &[Need::PollingDeclared],
+    requires: &[],
+    isolation: Isolation::SideBySide,
+    meaning: "Browsers poll first: without this answer no client connects with its default settings.",
+    fix: "Give the server and the client the same path, `new Server({ path: '/socket.io' })`, and see that the route \
+          handler for `/socket.io/` is registered in the Nitro plugin (`nitroApp.router.use('/socket.io/', …)`), \
+          before anything that answers every path.",
+    faults: &[Fault::HandshakeWrongContentType, Fault::NoPolling, Fault::RedirectsHandshake],
+    run: |probe| Box::pin(run(probe)),
+};
+
+async fn run(probe: &Probe) -> Verdict {
+    let endpoint = probe.endpoint("a");
+    let url = endpoint.engine_url(Transport::Polling, None);
+    let sent = format!("GET {url}");
+    let finding =
+        |reason: &str| fail(reason).sent(&sent).expected("HTTP 200, text/plain, a body that begins with 0{\"sid\":…}");
+    let response = match endpoint.get(url.clone()).await {
+        Ok(response) => response,
+        Err(error) => return finding("The polling handshake gets no answer").received(error).stop(),
+    };
+    let finding = |reason: &str| finding(reason).received(&response);
+    if response.is_redirect() {
+        return finding("The polling handshake is redirected").stop();
+    }
+    if matches!(response.status, 502..=504) {
+        return finding("A proxy's error page answers the polling handshake").stop();
+    }
+    if response.kind() == BodyKind::Html {
+        return finding("A web page answers the polling handshake: Socket.IO does not serve this path").stop();
+    }
+    if response.status == 404 {
+        return finding("Nothing is found at the polling handshake's path").stop();
+    }
+    if response.status != 200 {
+        return finding("The polling handshake is refused").stop();
+    }
+    if !matches!(engine::decode_payload(&response.text()).as_deref(), Ok([engine::Packet::Open(_), ..])) {
+        return finding("The polling handshake's answer does not begin with an open packet").stop();
+    }
+    if response.media_type() != "text/plain" {
+        return finding("The polling handshake's answer has the wrong content type").stop();
+    }
+    Ok(())
+}

@@ -1,0 +1,74 @@
+//! The page, the handshake and the declared REST route answer on one origin: one scheme, host and port.
+//!
+//! The REST route is asked with `OPTIONS`, which triggers nothing; that it works is for the area *rest*. Any answer but
+//! a redirect to another origin shows that it is served here.
+
+use reqwest::{Method, header::HeaderMap};
+use url::Url;
+
+use crate::{
+    catalogue::{Check, Isolation, cite},
+    contract::Vars,
+    mock::Fault,
+    probe::{Probe, Stop, Verdict, fail},
+    verdict::{Level, Row},
+    wire::{HttpResponse, http::BodyKind},
+};
+
+pub const CHECK: Check = Check {
+    id: "transport.same-port",
+    title: "Page, Socket.IO and REST route are served on one origin",
+    level: Level::Must,
+    row: Row::C6,
+    cites: &[cite::CHECKLIST, cite::RFC6454_4],
+    needs: &[],
+    requires: &[],
+    isolation: Isolation::SideBySide,
+    meaning: "Clients that connect to the page's own origin find no socket there; a second port needs CORS, another \
+              certificate and another hole in the firewall.",
+    fix: "Attach Socket.IO to Nitro's own server instead of calling `listen()` on another port, and let the client \
+          call `io()` without a URL.",
+    faults: &[Fault::RedirectsPage, Fault::NoPage],
+    run: |probe| Box::pin(run(probe)),
+};
+
+async fn run(probe: &Probe) -> Verdict {
+    let endpoint = probe.endpoint("page");
+    let page = endpoint.url("/");
+    let response = endpoint.get(page.clone()).await.map_err(|error| Stop::Broken(format!("GET {page}: {error}")))?;
+    let finding = |reason: &str| fail(reason).sent(format!("GET {page}")).expected("the application's HTML page");
+    if let Some(elsewhere) = other_origin(&page, &response) {
+        return finding("The page is on another origin than Socket.IO")
+            .received(format!("{response} ({elsewhere})"))
+            .stop();
+    }
+    if response.is_redirect() {
+        probe.note(format!("the page redirects to {} on the same origin", response.header("location")));
+    } else if !response.is_success() || response.kind() != BodyKind::Html {
+        return finding("There is no HTML page on Socket.IO's origin").received(response).stop();
+    }
+
+    if let Ok(rest) = probe.rest() {
+        let url = endpoint.url(&rest.render(&Vars::new().message("siospec")).path);
+        let endpoint = probe.endpoint("REST");
+        let asked = endpoint.send(Method::OPTIONS, url.clone(), HeaderMap::new(), None, probe.deadline());
+        let response = asked.await.map_err(|error| Stop::Broken(format!("OPTIONS {url}: {error}")))?;
+        if other_origin(&url, &response).is_some() {
+            return fail("The REST route is on another origin than Socket.IO")
+                .sent(format!("OPTIONS {url}"))
+                .received(response)
+                .expected("an answer on the same origin")
+                .stop();
+        }
+    }
+    Ok(())
+}
+
+/// Where a redirect leads, if that is another scheme, host or port.
+fn other_origin(from: &Url, response: &HttpResponse) -> Option<Url> {
+    if !response.is_redirect() {
+        return None;
+    }
+    let to = from.join(response.header("location")).ok()?;
+    (to.origin() != from.origin()).then_some(to)
+}

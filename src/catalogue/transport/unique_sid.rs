@@ -1,0 +1,79 @@
+//! Session ids are unique and cannot be guessed: twenty handshakes give twenty ids, each long enough, alike in no more
+//! than chance has it, and not counted up.
+//!
+//! The id is all that a polling request carries: whoever guesses it reads and writes in that session.
+
+use crate::{
+    catalogue::{Check, Isolation, cite},
+    mock::Fault,
+    probe::{Probe, Stop, Verdict, fail},
+    verdict::{Level, Row},
+    wire::{Session, Transport},
+};
+
+pub const CHECK: Check = Check {
+    id: "transport.unique-sid",
+    title: "Session ids are unique and cannot be guessed",
+    level: Level::Must,
+    row: Row::D,
+    cites: &[cite::EIO_HANDSHAKE, cite::OWASP_SESSION],
+    needs: &[],
+    requires: &[],
+    isolation: Isolation::SideBySide,
+    meaning: "A stranger who guesses a session's id reads its messages and sends in its name, without any token.",
+    fix: "Leave `generateId` alone, or make the id of at least 15 random bytes: `randomBytes(15).toString('base64url')`.",
+    faults: &[Fault::SequentialSid, Fault::ShortSid],
+    run: |probe| Box::pin(run(probe)),
+};
+
+const HANDSHAKES: usize = 20;
+/// What engine.io has: 15 random bytes in base64.
+const MIN_LENGTH: usize = 20;
+/// Characters that all twenty ids may have in common at one end. By chance, even two are rare (1 in 64¹⁹).
+const MAX_COMMON: usize = 4;
+
+async fn run(probe: &Probe) -> Verdict {
+    let transport = if probe.target().usable(Transport::Polling) { Transport::Polling } else { Transport::WebSocket };
+    let handshakes = (1..=HANDSHAKES).map(|number| async move {
+        let endpoint = probe.endpoint(&number.to_string());
+        let opened = match transport {
+            Transport::Polling => Session::polling_handshake(&endpoint).await.map(|(handshake, _)| handshake),
+            Transport::WebSocket => Session::websocket_handshake(&endpoint).await.map(|(_, handshake)| handshake),
+        };
+        opened.map(|handshake| handshake.sid).map_err(|error| Stop::Broken(format!("handshake {number}: {error}")))
+    });
+    let sids = futures::future::try_join_all(handshakes).await?;
+
+    let finding = |reason: &str| {
+        fail(reason)
+            .sent(format!("{HANDSHAKES} handshakes"))
+            .received(format!("{}, …", sids[..5].join(", ")))
+            .expected(format!("{HANDSHAKES} different ids of {MIN_LENGTH} or more random characters"))
+    };
+    let mut sorted = sids.clone();
+    sorted.sort_unstable();
+    sorted.dedup();
+    if sorted.len() < sids.len() {
+        return finding("Two sessions got the same id").stop();
+    }
+    if let Some(short) = sids.iter().find(|sid| sid.chars().count() < MIN_LENGTH) {
+        return finding(&format!("The id {short} has only {} characters", short.chars().count())).stop();
+    }
+    if common_prefix(&sids) > MAX_COMMON {
+        return finding("All ids begin alike: little of them is random").stop();
+    }
+    let reversed: Vec<String> = sids.iter().map(|sid| sid.chars().rev().collect()).collect();
+    if common_prefix(&reversed) > MAX_COMMON {
+        return finding("All ids end alike: little of them is random").stop();
+    }
+    Ok(())
+}
+
+fn common_prefix(texts: &[String]) -> usize {
+    let first: Vec<char> = texts[0].chars().collect();
+    texts[1..]
+        .iter()
+        .map(|text| text.chars().zip(&first).take_while(|(a, b)| a == *b).count())
+        .min()
+        .unwrap_or_default()
+}

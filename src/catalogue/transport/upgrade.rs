@@ -1,0 +1,131 @@
+//! A session that began on polling moves to WebSocket: `2probe` is answered with `3probe`, the pending poll is released,
+//! `5` completes, and messages flow afterwards with none lost.
+//!
+//! The messages are CONNECTs to namespaces that do not exist, which the protocol has answered without any token: one
+//! while the transport is still being probed, then more on the WebSocket. A poll that is pending may be released by `6`
+//! or by a message; both are lawful.
+
+use std::collections::BTreeSet;
+
+use tokio::time::Instant;
+
+use crate::{
+    catalogue::{Check, Isolation, Need, cite},
+    mock::Fault,
+    probe::{Probe, Stop, Verdict, fail},
+    verdict::{Level, Row},
+    wire::{EnginePacket, Frame, Polling, Session, SocketPacket, Transport, Upgrade, WebSocket},
+};
+
+pub const CHECK: Check = Check {
+    id: "transport.upgrade",
+    title: "A polling session upgrades to WebSocket and loses no message",
+    level: Level::Must,
+    row: Row::C8,
+    cites: &[cite::EIO_UPGRADE],
+    needs: &[Need::Polling, Need::WebSocket],
+    requires: &[],
+    isolation: Isolation::SideBySide,
+    meaning: "This is how clients connect by default: they hang for seconds, fall back to polling, or lose the first \
+              messages after the switch.",
+    fix: "Polling requests and upgrades must reach the same engine in the same process: bind one `Engine` to both \
+          Nitro's router and the crossws `websocket` hook, and let no proxy send the two to different instances.",
+    faults: &[Fault::ProbeUnanswered, Fault::PollNotReleased, Fault::UpgradeLosesMessage],
+    run: |probe| Box::pin(run(probe)),
+};
+
+/// Messages exchanged on the WebSocket after the upgrade.
+const AFTER: usize = 3;
+
+async fn run(probe: &Probe) -> Verdict {
+    let endpoint = probe.endpoint("a");
+    let lost = |error| Stop::Broken(format!("the session to upgrade: {error}"));
+    let (handshake, early) = Session::polling_handshake(&endpoint).await.map_err(lost)?;
+    if !handshake.upgrades().contains(&"websocket") {
+        return Err(Stop::Skip("the handshake offers no upgrade to websocket (see transport.upgrade-offered)".into()));
+    }
+    let polling = Polling::new(&endpoint, &handshake.sid);
+
+    // The poll that is pending while the client probes.
+    let pending = tokio::spawn({
+        let polling = polling.clone();
+        let patience = probe.deadline();
+        async move { polling.poll(patience).await }
+    });
+    let url = endpoint.engine_url(Transport::WebSocket, Some(&handshake.sid));
+    let finding = |reason: &str| fail(reason).sent("an upgrade: WebSocket with the session's sid, then 2probe");
+    let mut socket = match WebSocket::open(&endpoint, url, Default::default()).await {
+        Ok(Upgrade::Accepted(socket)) => socket,
+        Ok(Upgrade::Refused(response)) => {
+            return finding("The WebSocket of the upgrade is refused").received(response).expected("HTTP 101").stop();
+        }
+        Err(error) => {
+            return finding("The WebSocket of the upgrade does not open").received(error).expected("HTTP 101").stop();
+        }
+    };
+    let sending = |error| Stop::Broken(format!("the WebSocket of the upgrade: {error}"));
+    socket.send_packet(&EnginePacket::Ping("probe".into())).await.map_err(sending)?;
+    let question = probe.nonce("during");
+    polling.push(&[ask(&question)]).await.map_err(lost)?;
+    let mut asked = BTreeSet::from([question]);
+
+    match socket.receive(probe.deadline()).await {
+        Ok(Frame::Text(text)) if text == "3probe" => {}
+        Ok(frame) => {
+            return finding("The probe is not answered by 3probe")
+                .received(format!("{frame:?}"))
+                .expected("3probe")
+                .stop();
+        }
+        Err(error) => return finding("The probe is not answered").received(error).expected("3probe").stop(),
+    }
+    let released = pending.await.map_err(|error| Stop::Broken(error.to_string()))?;
+    let released = match released {
+        Ok(packets) => packets,
+        Err(error) => {
+            return finding("The pending poll is not released during the upgrade")
+                .received(error)
+                .expected("6, or a message, as the answer to the pending GET")
+                .stop();
+        }
+    };
+    note_answers(&mut asked, early.into_iter().chain(released));
+
+    socket.send_packet(&EnginePacket::Upgrade).await.map_err(sending)?;
+    let mut session = Session::over_websocket(socket, handshake);
+    for round in 1..=AFTER {
+        let question = probe.nonce(&format!("after{round}"));
+        session.send(ask(&question));
+        asked.insert(question);
+    }
+    let deadline = Instant::now() + probe.deadline();
+    while !asked.is_empty() {
+        match session.next("answer", deadline).await {
+            Ok(packet) => note_answers(&mut asked, [packet]),
+            Err(error) => {
+                let missing = asked.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+                return fail(format!("{} of {} messages are lost across the upgrade", asked.len(), AFTER + 1))
+                    .sent(format!("40/<name>, once during the upgrade and {AFTER} times after 5"))
+                    .received(format!("no answer for {missing} ({error})"))
+                    .expected("an answer, 44/<name>,{\"message\":…}, to each")
+                    .stop();
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A message that every server answers: CONNECT to a namespace of this name.
+fn ask(name: &str) -> EnginePacket {
+    EnginePacket::Message(SocketPacket::connect(&format!("/{name}"), None).encode())
+}
+
+fn note_answers(asked: &mut BTreeSet<String>, packets: impl IntoIterator<Item = EnginePacket>) {
+    for packet in packets {
+        if let EnginePacket::Message(text) = packet
+            && let Ok(packet) = SocketPacket::decode(&text)
+        {
+            asked.remove(packet.namespace.trim_start_matches('/'));
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! The polling handshake offers `websocket` among its `upgrades`.
+
+use crate::{
+    catalogue::{Check, Isolation, Need, cite},
+    mock::Fault,
+    probe::{Probe, Verdict, fail},
+    verdict::{Level, Row},
+};
+
+pub const CHECK: Check = Check {
+    id: "transport.upgrade-offered",
+    title: "The polling handshake offers an upgrade to WebSocket",
+    level: Level::Should,
+    row: Row::C8,
+    cites: &[cite::EIO_HANDSHAKE, cite::EIO_UPGRADE],
+    needs: &[Need::Polling],
+    requires: &[],
+    isolation: Isolation::SideBySide,
+    meaning: "Every client stays on polling: two HTTP requests for each message, and higher latency and load.",
+    fix: "Leave `transports` at its default or list both: `transports: ['polling', 'websocket']`, and do not set \
+          `allowUpgrades: false`.",
+    faults: &[Fault::NoUpgradeOffered],
+    run: |probe| Box::pin(run(probe)),
+};
+
+async fn run(probe: &Probe) -> Verdict {
+    let Ok(handshake) = &probe.target().polling else { return Ok(()) };
+    if handshake.upgrades().contains(&"websocket") {
+        return Ok(());
+    }
+    fail("The polling handshake does not offer WebSocket")
+        .sent("a polling handshake")
+        .received(format!("upgrades: {:?}", handshake.upgrades()))
+        .expected("\"websocket\" among `upgrades`")
+        .stop()
+}

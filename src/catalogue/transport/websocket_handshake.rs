@@ -1,0 +1,59 @@
+//! An upgrade request at the path gets 101, and then the open packet arrives on the WebSocket.
+//!
+//! A server that answers 101 and then stays silent has its own message: Nitro with the flag
+//! `experimental.websocket` answers so on any path that no hook claims, so the 101 proves nothing.
+
+use reqwest::header::HeaderMap;
+
+use crate::{
+    catalogue::{Check, Isolation, cite},
+    mock::Fault,
+    probe::{Probe, Verdict, fail},
+    verdict::{Level, Row},
+    wire::{EnginePacket, Frame, Transport, Upgrade, WebSocket, WireError},
+};
+
+pub const CHECK: Check = Check {
+    id: "transport.websocket-handshake",
+    title: "A WebSocket handshake at the path is answered with an open packet",
+    level: Level::Must,
+    row: Row::C8,
+    cites: &[cite::EIO_WEBSOCKET, cite::EIO_HANDSHAKE, cite::RFC6455_4],
+    needs: &[],
+    requires: &[],
+    isolation: Isolation::SideBySide,
+    meaning: "Clients stay on polling, or, where they are set to WebSocket only, never connect.",
+    fix: "Socket.IO did not get the HTTP server's `upgrade` event. In Nuxt, bind an engine.io `Engine` to both Nitro's \
+          router and the crossws `websocket` hook (`nitro.experimental.websocket: true`); `h3App.server` and \
+          `h3App.nodeServer` are undefined there. Behind a proxy, let it pass `Upgrade` and `Connection`.",
+    faults: &[Fault::WebsocketSilent],
+    run: |probe| Box::pin(run(probe)),
+};
+
+async fn run(probe: &Probe) -> Verdict {
+    let endpoint = probe.endpoint("a");
+    let url = endpoint.engine_url(Transport::WebSocket, None);
+    let finding = |reason: &str| {
+        fail(reason).sent(format!("GET {url} with Upgrade: websocket")).expected("HTTP 101, then 0{\"sid\":…}")
+    };
+    let mut socket = match WebSocket::open(&endpoint, url.clone(), HeaderMap::new()).await {
+        Ok(Upgrade::Accepted(socket)) => socket,
+        Ok(Upgrade::Refused(response)) => {
+            return finding("The upgrade to WebSocket is refused").received(response).stop();
+        }
+        Err(error) => return finding("The upgrade to WebSocket gets no proper answer").received(error).stop(),
+    };
+    match socket.receive(probe.deadline()).await {
+        Ok(Frame::Text(text)) if matches!(EnginePacket::decode(&text), Ok(EnginePacket::Open(_))) => Ok(()),
+        Ok(Frame::Closed(how)) => {
+            finding("The WebSocket is closed before the open packet").received(format!("101, then {how}")).stop()
+        }
+        Ok(frame) => finding("What comes first is no open packet").received(format!("101, then {frame:?}")).stop(),
+        Err(WireError::Timeout { .. }) => {
+            finding("101, then silence: something accepts the WebSocket, but it is not Socket.IO")
+                .received(format!("101, then nothing for {}", humantime::format_duration(probe.deadline())))
+                .stop()
+        }
+        Err(error) => finding("The WebSocket breaks before the open packet").received(error).stop(),
+    }
+}

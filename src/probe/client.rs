@@ -1,0 +1,264 @@
+//! A Socket.IO client, as a check drives it.
+
+use std::{fmt, time::Duration};
+
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::{Probe, Stop};
+use crate::{
+    contract::{Emit, Expect, Vars},
+    wire::{Direction, Endpoint, EnginePacket, Session, SocketPacket, Transport, WireError, round, socket::Kind},
+};
+
+/// What came of a CONNECT.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    /// A CONNECT reply.
+    Connected(SocketPacket),
+    /// A CONNECT_ERROR.
+    Refused(SocketPacket),
+    /// The target closed the connection.
+    Closed(String),
+    /// Nothing, within the time given.
+    Silence(Duration),
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Answer::Connected(packet) => write!(f, "CONNECT was accepted: 4{}", packet.encode()),
+            Answer::Refused(packet) => write!(f, "CONNECT was refused: 4{}", packet.encode()),
+            Answer::Closed(how) => write!(f, "CONNECT was answered by the end of the connection ({how})"),
+            Answer::Silence(after) => {
+                write!(f, "CONNECT got no answer within {}", humantime::format_duration(round(*after)))
+            }
+        }
+    }
+}
+
+/// A client with an open session, connected to the contract's namespace or not. Everything it hears stays in its inbox.
+pub struct Client {
+    label: String,
+    session: Session,
+    namespace: String,
+    inbox: Vec<SocketPacket>,
+    deadline: Duration,
+    quiet_window: Duration,
+    endpoint: Endpoint,
+    notes: Vec<String>,
+}
+
+impl Client {
+    pub(super) fn new(label: &str, session: Session, probe: &Probe) -> Client {
+        Client {
+            label: label.to_owned(),
+            session,
+            namespace: probe.contract().namespace.clone(),
+            inbox: Vec::new(),
+            deadline: probe.deadline(),
+            quiet_window: probe.target().quiet_window(),
+            endpoint: probe.endpoint(label),
+            notes: Vec::new(),
+        }
+    }
+
+    /// The client's name in the transcript.
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// The transport it uses.
+    pub fn transport(&self) -> Transport {
+        self.session.transport
+    }
+
+    /// Its Engine.IO session id.
+    pub fn engine_sid(&self) -> &str {
+        &self.session.handshake.sid
+    }
+
+    /// Sends a packet as it stands.
+    pub fn send(&self, packet: &SocketPacket) {
+        self.session.send(EnginePacket::Message(packet.encode()));
+    }
+
+    /// Sends a declared event.
+    pub fn emit(&self, emit: &Emit, vars: &Vars) {
+        let (event, args) = emit.render(vars);
+        self.send(&SocketPacket::event(&self.namespace, &event, &args));
+    }
+
+    /// Sends CONNECT with `payload` and waits for what comes of it.
+    ///
+    /// # Errors
+    /// [`Stop::Broken`] when the network, not the target, ends the exchange.
+    pub async fn connect(&mut self, payload: Option<Value>) -> Result<Answer, Stop> {
+        let from = self.mark();
+        self.send(&SocketPacket::connect(&self.namespace, payload));
+        let namespace = self.namespace.clone();
+        let is_answer = |packet: &SocketPacket| {
+            packet.namespace == namespace && matches!(packet.kind, Kind::Connect | Kind::ConnectError)
+        };
+        match self.wait("answer to CONNECT", from, Instant::now() + self.deadline, is_answer).await {
+            Ok(packet) if packet.kind == Kind::Connect => Ok(Answer::Connected(packet)),
+            Ok(packet) => Ok(Answer::Refused(packet)),
+            Err(WireError::Timeout { after, .. }) => Ok(Answer::Silence(after)),
+            Err(WireError::Closed(how)) => Ok(Answer::Closed(how)),
+            Err(error @ WireError::Status { .. }) => Ok(Answer::Closed(error.to_string())),
+            Err(error) => Err(self.broken(&error)),
+        }
+    }
+
+    /// The place in the inbox where what comes from now on begins.
+    pub fn mark(&self) -> usize {
+        self.inbox.len()
+    }
+
+    /// What was heard since `mark`.
+    pub fn since(&self, mark: usize) -> &[SocketPacket] {
+        &self.inbox[mark.min(self.inbox.len())..]
+    }
+
+    /// The packets of the contract's namespace since `mark` that are the named event.
+    pub fn events_since(&self, mark: usize, event: &str) -> Vec<SocketPacket> {
+        let ours = |packet: &&SocketPacket| packet.namespace == self.namespace && packet.event_name() == Some(event);
+        self.since(mark).iter().filter(ours).cloned().collect()
+    }
+
+    /// The events since `mark` that are as declared and carry our message.
+    pub fn expected_since(&self, mark: usize, expect: &Expect, vars: &Vars) -> Vec<SocketPacket> {
+        let mut events = self.events_since(mark, &expect.event);
+        events.retain(|packet| expect.check(packet.event_args(), vars).is_ok());
+        events
+    }
+
+    /// Waits for a packet that `wanted` holds for, among those since `from`, until `deadline`.
+    ///
+    /// # Errors
+    /// [`WireError::Timeout`] with `what`, or the reason why the session ended.
+    pub async fn wait(
+        &mut self,
+        what: &'static str,
+        from: usize,
+        deadline: Instant,
+        wanted: impl Fn(&SocketPacket) -> bool,
+    ) -> Result<SocketPacket, WireError> {
+        let begun = Instant::now();
+        let mut next = from;
+        loop {
+            while next < self.inbox.len() {
+                if wanted(&self.inbox[next]) {
+                    return Ok(self.inbox[next].clone());
+                }
+                next += 1;
+            }
+            match self.session.next(what, deadline).await {
+                Ok(EnginePacket::Message(text)) => {
+                    self.inbox.push(SocketPacket::decode(&text).map_err(WireError::Malformed)?);
+                }
+                // Heartbeats were answered already; attachments are of no interest here.
+                Ok(_) => {}
+                Err(WireError::Timeout { what, .. }) => {
+                    return Err(WireError::Timeout { what, after: begun.elapsed() });
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Waits for the named event among what came since `from`. `None` when it does not come in time.
+    ///
+    /// # Errors
+    /// [`Stop::Broken`] when the session ends meanwhile.
+    pub async fn wait_event(&mut self, from: usize, event: &str) -> Result<Option<SocketPacket>, Stop> {
+        let namespace = self.namespace.clone();
+        self.wait_for(from, |packet| packet.namespace == namespace && packet.event_name() == Some(event)).await
+    }
+
+    /// Waits for an event as declared that carries our message. `None` when it does not come in time.
+    ///
+    /// # Errors
+    /// [`Stop::Broken`] when the session ends meanwhile.
+    pub async fn wait_expected(
+        &mut self,
+        from: usize,
+        expect: &Expect,
+        vars: &Vars,
+    ) -> Result<Option<SocketPacket>, Stop> {
+        let namespace = self.namespace.clone();
+        self.wait_for(from, |packet| packet.namespace == namespace && super::is_expected(packet, expect, vars)).await
+    }
+
+    async fn wait_for(
+        &mut self,
+        from: usize,
+        wanted: impl Fn(&SocketPacket) -> bool,
+    ) -> Result<Option<SocketPacket>, Stop> {
+        match self.wait("event", from, Instant::now() + self.deadline, wanted).await {
+            Ok(packet) => Ok(Some(packet)),
+            Err(WireError::Timeout { .. }) => Ok(None),
+            Err(error) => Err(self.broken(&error)),
+        }
+    }
+
+    /// Waits until everything that the target sent on this connection before now has arrived.
+    ///
+    /// The fence is a CONNECT to a namespace that does not exist. The protocol has it answered, on every connection and
+    /// whatever the application does, and the answer comes after what was sent before. A target that does not answer it
+    /// is given a quiet window instead, which [`Client::take_notes`] tells of.
+    ///
+    /// # Errors
+    /// [`Stop::Broken`] when the connection is lost: silence on a dead connection proves nothing.
+    pub async fn fence(&mut self) -> Result<(), Stop> {
+        let fence = format!("/siospec-fence-{:016x}", rand::random::<u64>());
+        let from = self.mark();
+        self.send(&SocketPacket::connect(&fence, None));
+        let answered =
+            self.wait("answer for the fence", from, Instant::now() + self.deadline, |packet| packet.namespace == fence);
+        match answered.await {
+            Ok(packet) => {
+                if packet.kind == Kind::Connect {
+                    // A dynamic namespace took us in; leave it as we found it.
+                    self.send(&SocketPacket::new(Kind::Disconnect, &fence));
+                }
+                Ok(())
+            }
+            Err(WireError::Timeout { .. }) => {
+                let window = humantime::format_duration(round(self.quiet_window));
+                self.notes.push(format!(
+                    "the target does not answer a CONNECT to an unknown namespace, so absence was judged by a quiet \
+                     window of {window}"
+                ));
+                let end = Instant::now() + self.quiet_window;
+                match self.wait("end of the quiet window", self.mark(), end, |_| false).await {
+                    Err(WireError::Timeout { .. }) | Ok(_) => Ok(()),
+                    Err(error) => Err(self.broken(&error)),
+                }
+            }
+            Err(error) => Err(self.broken(&error)),
+        }
+    }
+
+    /// Hands over remarks about how this client judged absence.
+    pub fn take_notes(&mut self, probe: &Probe) {
+        for note in self.notes.drain(..) {
+            probe.note(note);
+        }
+    }
+
+    /// Drops the connection without a word, as a lost network does.
+    pub fn drop_connection(self) {
+        self.endpoint.record(Direction::Remark, "connection dropped by siospec");
+    }
+
+    /// Leaves as a well-behaved client: DISCONNECT, then the end of the session.
+    pub async fn disconnect(self) {
+        self.send(&SocketPacket::new(Kind::Disconnect, &self.namespace));
+        self.session.close(self.deadline).await;
+    }
+
+    fn broken(&self, error: &WireError) -> Stop {
+        Stop::Broken(format!("client {} ({}): {error}", self.label, self.transport()))
+    }
+}

@@ -1,0 +1,203 @@
+//! The reconnaissance: is there something at this URL that can be tested at all, and how far away is it?
+
+use std::{fmt, time::Duration};
+
+use serde_json::Value;
+use tokio::time::Instant;
+use url::Url;
+
+use crate::{
+    contract::Contract,
+    redact::Redactor,
+    wire::{
+        Endpoint, EnginePacket, Handshake, HttpResponse, Polling, Session, Transcript, Transport, WireError,
+        http::BodyKind, shorten,
+    },
+};
+
+/// What the reconnaissance found at a target that can be tested.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// Scheme, host and port.
+    pub origin: Url,
+    /// What the polling handshake gave, or why there was none.
+    pub polling: Result<Handshake, String>,
+    /// What the WebSocket handshake gave, or why there was none.
+    pub websocket: Result<Handshake, String>,
+    /// How long one exchange takes.
+    pub round_trip: Duration,
+}
+
+impl Target {
+    /// Whether sessions can be opened over `transport`.
+    pub fn usable(&self, transport: Transport) -> bool {
+        match transport {
+            Transport::Polling => self.polling.is_ok(),
+            Transport::WebSocket => self.websocket.is_ok(),
+        }
+    }
+
+    /// The heartbeat settings and the rest of the open packet, of whichever transport works.
+    pub fn handshake(&self) -> &Handshake {
+        self.polling.as_ref().or(self.websocket.as_ref()).expect("a target without any handshake is not tested")
+    }
+
+    /// How long silence must last before it counts, where no fence can be had: twenty round trips, at least 100 ms and
+    /// at most 2 s.
+    pub fn quiet_window(&self) -> Duration {
+        (self.round_trip * 20).clamp(Duration::from_millis(100), Duration::from_secs(2))
+    }
+}
+
+/// Why a target cannot be tested.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Untestable {
+    /// No TCP connection, or no answer.
+    Unreachable(String),
+    /// TLS does not work.
+    Tls(String),
+    /// Something answers, but not HTTP.
+    NotHttp(String),
+    /// A web page where the handshake should be.
+    Page(String),
+    /// A proxy says that what is behind it does not answer.
+    Proxy(String),
+    /// Engine.IO v3, that is Socket.IO 2.x.
+    EngineIo3(String),
+    /// The target is somewhere else.
+    Redirect(String),
+    /// HTTP, but no Socket.IO at this path.
+    NoSocketIo(String),
+}
+
+impl Untestable {
+    /// One sentence that says what was found.
+    pub fn found(&self) -> &str {
+        match self {
+            Untestable::Unreachable(text)
+            | Untestable::Tls(text)
+            | Untestable::NotHttp(text)
+            | Untestable::Page(text)
+            | Untestable::Proxy(text)
+            | Untestable::EngineIo3(text)
+            | Untestable::Redirect(text)
+            | Untestable::NoSocketIo(text) => text,
+        }
+    }
+
+    /// What to do about it.
+    pub const fn advice(&self) -> &'static str {
+        match self {
+            Untestable::Unreachable(_) => "Is the server running, and are host and port right?",
+            Untestable::Tls(_) => "Check the certificate, its host name and the URL's scheme (http or https).",
+            Untestable::NotHttp(_) => "Check the port, and the URL's scheme (http or https).",
+            Untestable::Page(_) => {
+                "Socket.IO is not attached there. In Nuxt, see that the server plugin runs and that `path` is the one \
+                 given (--path); with the engine bound to Nitro's router, that the route handler is registered."
+            }
+            Untestable::Proxy(_) => "Start the application behind the proxy, or test it directly.",
+            Untestable::EngineIo3(_) => "Upgrade the server to socket.io 3 or newer; siospec tests Engine.IO v4.",
+            Untestable::Redirect(_) => "Test the URL that it redirects to.",
+            Untestable::NoSocketIo(_) => "Check the path (--path) and that Socket.IO is attached to this server.",
+        }
+    }
+}
+
+impl fmt::Display for Untestable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.found(), self.advice())
+    }
+}
+
+/// Looks at the target before any check does: one handshake by each transport.
+///
+/// # Errors
+/// [`Untestable`] when neither transport gives a session.
+pub async fn reconnoitre(origin: &Url, contract: &Contract, redactor: &Redactor) -> Result<Target, Untestable> {
+    let transcript = Transcript::new(redactor.clone());
+    let endpoint = Endpoint::new(origin, &contract.path, &contract.headers, contract.deadline, transcript)
+        .map_err(|error| Untestable::Tls(format!("No HTTP client could be set up: {error}.")))?;
+
+    let (polling, websocket) =
+        tokio::join!(Session::polling_handshake(&endpoint), Session::websocket_handshake(&endpoint));
+    if let (Err(polling), Err(websocket)) = (&polling, &websocket) {
+        let asked = endpoint.url(&format!("{}/", contract.path));
+        return Err(diagnose(&endpoint, &asked, polling, websocket).await);
+    }
+    let mut round_trip = contract.deadline;
+    if let Ok((handshake, _)) = &polling {
+        // The connection is warm now, so that this measures the exchange alone. It ends the session, too.
+        let begun = Instant::now();
+        if Polling::new(&endpoint, &handshake.sid).push(&[EnginePacket::Close]).await.is_ok() {
+            round_trip = begun.elapsed();
+        }
+    }
+    let websocket = match websocket {
+        Ok((mut socket, handshake)) => {
+            let begun = Instant::now();
+            // Any frame will do for the measure: this one is answered by the namespace's refusal.
+            if socket.send_text("40/siospec-recon,").await.is_ok() && socket.receive(contract.deadline).await.is_ok() {
+                round_trip = round_trip.min(begun.elapsed());
+            }
+            Ok(handshake)
+        }
+        Err(error) => Err(error.to_string()),
+    };
+    let polling = polling.map(|(handshake, _)| handshake).map_err(|error| error.to_string());
+    Ok(Target { origin: origin.clone(), polling, websocket, round_trip })
+}
+
+async fn diagnose(endpoint: &Endpoint, asked: &Url, polling: &WireError, websocket: &WireError) -> Untestable {
+    let host =
+        format!("{}:{}", asked.host_str().unwrap_or_default(), asked.port_or_known_default().unwrap_or_default());
+    match polling {
+        WireError::Connect(why) => Untestable::Unreachable(format!("Nothing answers at {host}: {why}.")),
+        WireError::Timeout { .. } => Untestable::Unreachable(format!("{host} accepts the connection, but: {polling}.")),
+        WireError::Tls(why) => Untestable::Tls(format!("TLS with {host} fails: {why}.")),
+        WireError::Closed(_) => {
+            Untestable::NotHttp(format!("{host} closes the connection instead of answering an HTTP request."))
+        }
+        WireError::Malformed(_) | WireError::Status { .. } => {
+            match endpoint.get(endpoint.engine_url(Transport::Polling, None)).await {
+                Ok(response) => name_answer(endpoint, asked, &response, websocket).await,
+                Err(_) => Untestable::NotHttp(format!("What answers at {host} is not HTTP ({polling}).")),
+            }
+        }
+    }
+}
+
+async fn name_answer(endpoint: &Endpoint, asked: &Url, response: &HttpResponse, websocket: &WireError) -> Untestable {
+    if is_engine_io_3(&response.text()) || speaks_only_version_3(endpoint, response).await {
+        return Untestable::EngineIo3(format!("{asked} speaks Engine.IO v3 (Socket.IO 2.x), not v4."));
+    }
+    if response.is_redirect() {
+        return Untestable::Redirect(format!("{asked} redirects to {}.", response.header("location")));
+    }
+    if matches!(response.status, 502..=504) {
+        return Untestable::Proxy(format!("A proxy in front of {asked} answers {response}."));
+    }
+    if response.kind() == BodyKind::Html {
+        return Untestable::Page(format!("Where Socket.IO should be, {asked} gives {response}."));
+    }
+    Untestable::NoSocketIo(format!(
+        "{asked} does not answer as Socket.IO does. Polling: {response}. WebSocket: {}.",
+        shorten(&websocket.to_string(), 200)
+    ))
+}
+
+/// An Engine.IO v3 payload counts its packets' characters: `96:0{"sid":…`.
+fn is_engine_io_3(body: &str) -> bool {
+    let digits = body.chars().take_while(char::is_ascii_digit).count();
+    digits > 0 && body[digits..].starts_with(":0{")
+}
+
+/// A server that refuses version 4 by Node's words, and serves version 3.
+async fn speaks_only_version_3(endpoint: &Endpoint, response: &HttpResponse) -> bool {
+    let refused = serde_json::from_str::<Value>(&response.text()).is_ok_and(|body| body["code"] == 5);
+    if response.status != 400 || !refused {
+        return false;
+    }
+    let mut url = endpoint.engine_url(Transport::Polling, None);
+    url.set_query(Some("EIO=3&transport=polling"));
+    matches!(endpoint.get(url).await, Ok(answer) if is_engine_io_3(&answer.text()))
+}

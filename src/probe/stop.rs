@@ -1,0 +1,79 @@
+//! How a check ends other than by a pass.
+
+use super::tokens::TokenError;
+use crate::verdict::{Failure, Level};
+
+/// A check's end: `Ok` is a pass.
+pub type Verdict = Result<(), Stop>;
+
+/// Why a check does not pass.
+#[derive(Clone, Debug)]
+pub enum Stop {
+    /// What must hold was seen not to hold.
+    Fail(Finding),
+    /// A capability is missing.
+    Skip(String),
+    /// siospec or the network could not do its part, or something else that is broken stands in the way.
+    Broken(String),
+}
+
+/// What a check found wrong. Made by [`fail`].
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// What the report shows.
+    pub failure: Failure,
+    /// How much it matters, where that is less than the check's own level.
+    pub level: Option<Level>,
+}
+
+/// Begins a finding with its reason: what is wrong, as one sentence.
+#[must_use]
+pub fn fail(reason: impl Into<String>) -> Finding {
+    let failure =
+        Failure { reason: reason.into(), sent: String::new(), received: String::new(), expected: String::new() };
+    Finding { failure, level: None }
+}
+
+impl Finding {
+    /// What siospec sent.
+    #[must_use]
+    pub fn sent(mut self, sent: impl ToString) -> Self {
+        self.failure.sent = sent.to_string();
+        self
+    }
+
+    /// What came back.
+    #[must_use]
+    pub fn received(mut self, received: impl ToString) -> Self {
+        self.failure.received = received.to_string();
+        self
+    }
+
+    /// What should have come back.
+    #[must_use]
+    pub fn expected(mut self, expected: impl ToString) -> Self {
+        self.failure.expected = expected.to_string();
+        self
+    }
+
+    /// Lets it weigh less than its check.
+    #[must_use]
+    pub fn at(mut self, level: Level) -> Self {
+        self.level = Some(level);
+        self
+    }
+
+    /// The finding as a check's end.
+    ///
+    /// # Errors
+    /// Always.
+    pub fn stop<T>(self) -> Result<T, Stop> {
+        Err(Stop::Fail(self))
+    }
+}
+
+impl From<TokenError> for Stop {
+    fn from(error: TokenError) -> Stop {
+        Stop::Broken(format!("a token could not be made: {error}"))
+    }
+}

@@ -1,0 +1,396 @@
+//! HTTP to the target: one client for polling, for the upgrade to WebSocket, for the page and the REST route.
+
+use std::{fmt, time::Duration};
+
+use bytes::{Bytes, BytesMut};
+use futures::StreamExt;
+use reqwest::{
+    Method,
+    header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
+};
+use tokio::time::timeout;
+use url::Url;
+
+use super::{Direction, Transcript, Transport, WireError, shorten};
+use crate::contract::Secret;
+
+/// A body beyond this is cut off, in bytes: no answer that a check looks at is larger.
+const MAX_BODY: usize = 4 << 20;
+
+/// The target's Socket.IO endpoint, as one connection of one check sees it.
+#[derive(Clone)]
+pub struct Endpoint {
+    client: reqwest::Client,
+    origin: Url,
+    path: String,
+    deadline: Duration,
+    transcript: Transcript,
+    label: String,
+}
+
+/// An HTTP answer with its body, at most 4 MiB of it.
+#[derive(Clone, Debug)]
+pub struct HttpResponse {
+    /// The status code.
+    pub status: u16,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// What a body is, judged by what it holds rather than by what its header claims.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyKind {
+    /// Nothing.
+    Empty,
+    /// An HTML page.
+    Html,
+    /// A JSON value.
+    Json,
+    /// Anything else.
+    Other,
+}
+
+impl HttpResponse {
+    /// The body as text; bytes that are not UTF-8 are replaced.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// A header's value, empty where it is missing or not text.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+
+    /// The media type without its parameters, in lower case; empty where there is none.
+    pub fn media_type(&self) -> String {
+        self.header("content-type").split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+    }
+
+    /// Whether the status is 2xx.
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// Whether the status is 3xx.
+    pub fn is_redirect(&self) -> bool {
+        (300..400).contains(&self.status)
+    }
+
+    /// What the body is.
+    pub fn kind(&self) -> BodyKind {
+        let text = self.text();
+        let start = text.trim_start();
+        let is_html = |prefix: &str| start.get(..prefix.len()).is_some_and(|head| head.eq_ignore_ascii_case(prefix));
+        if start.is_empty() {
+            BodyKind::Empty
+        } else if is_html("<!doctype html")
+            || is_html("<html")
+            || is_html("<head")
+            || self.media_type() == "text/html" && start.starts_with('<')
+        {
+            BodyKind::Html
+        } else if serde_json::from_str::<serde_json::Value>(start)
+            .is_ok_and(|value| value.is_object() || value.is_array())
+        {
+            BodyKind::Json
+        } else {
+            BodyKind::Other
+        }
+    }
+}
+
+impl fmt::Display for HttpResponse {
+    /// The answer in a few words: status, media type, and the beginning of the body.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "HTTP {}", self.status)?;
+        if self.is_redirect() {
+            return write!(f, ", redirect to {}", self.header("location"));
+        }
+        match self.kind() {
+            BodyKind::Empty => write!(f, ", empty body"),
+            BodyKind::Html => write!(f, ", an HTML page ({})", html_title(&self.text())),
+            BodyKind::Json | BodyKind::Other => {
+                let media_type = self.media_type();
+                let media_type = if media_type.is_empty() { "no content type" } else { &media_type };
+                write!(f, ", {media_type}: {}", shorten(self.text().trim(), 200))
+            }
+        }
+    }
+}
+
+fn html_title(html: &str) -> String {
+    let lower = html.to_ascii_lowercase();
+    let title = lower.find("<title").and_then(|start| {
+        let from = start + html[start..].find('>')? + 1;
+        let to = from + lower[from..].find("</title")?;
+        Some(html[from..to].trim())
+    });
+    match title {
+        Some(title) if !title.is_empty() => format!("title {:?}", shorten(title, 60)),
+        _ => "untitled".into(),
+    }
+}
+
+impl Endpoint {
+    /// An endpoint below `origin`, whose every request carries `headers` and is answered within `deadline` or counts
+    /// as unanswered.
+    ///
+    /// # Errors
+    /// [`WireError::Malformed`] when a header is none, [`WireError::Tls`] when the platform's TLS cannot be set up.
+    pub fn new(
+        origin: &Url,
+        path: &str,
+        headers: &[(String, Secret)],
+        deadline: Duration,
+        transcript: Transcript,
+    ) -> Result<Endpoint, WireError> {
+        let defaults = self::headers(headers).map_err(WireError::Malformed)?;
+        let client = reqwest::Client::builder()
+            // WebSocket's upgrade exists in HTTP/1.1 only, and reqwest would else negotiate HTTP/2 over TLS.
+            .http1_only()
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .user_agent(concat!("siospec/", env!("CARGO_PKG_VERSION")))
+            .default_headers(defaults)
+            .connect_timeout(deadline)
+            .build()
+            .map_err(|error| WireError::Tls(chain(&error)))?;
+        Ok(Endpoint {
+            client,
+            origin: origin.clone(),
+            path: path.to_owned(),
+            deadline,
+            transcript,
+            label: String::new(),
+        })
+    }
+
+    /// The same endpoint for a connection that the transcript calls `label`.
+    pub fn labelled(&self, label: &str) -> Endpoint {
+        Endpoint { label: label.to_owned(), ..self.clone() }
+    }
+
+    /// The name of this connection in the transcript.
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// How long one answer may take.
+    pub fn deadline(&self) -> Duration {
+        self.deadline
+    }
+
+    /// The scheme, host and port of the target.
+    pub fn origin(&self) -> &Url {
+        &self.origin
+    }
+
+    /// A URL of the target.
+    pub fn url(&self, path_and_query: &str) -> Url {
+        self.origin.join(path_and_query).unwrap_or_else(|_| self.origin.clone())
+    }
+
+    /// The URL of an Engine.IO request at the contract's path, with `EIO=4`, the transport, a unique `t` (as browsers'
+    /// clients send it, so that no cache answers) and, where the session exists already, its id.
+    pub fn engine_url(&self, transport: Transport, sid: Option<&str>) -> Url {
+        let path = self.path.clone();
+        self.engine_url_at(&path, transport, sid)
+    }
+
+    /// As [`Endpoint::engine_url`], below another path.
+    pub fn engine_url_at(&self, path: &str, transport: Transport, sid: Option<&str>) -> Url {
+        let mut url = self.url(&format!("{}/", path.trim_end_matches('/')));
+        let mut query = url.query_pairs_mut();
+        query.append_pair("EIO", "4").append_pair("transport", transport.name());
+        query.append_pair("t", &format!("{:x}", rand::random::<u64>()));
+        if let Some(sid) = sid {
+            query.append_pair("sid", sid);
+        }
+        drop(query);
+        url
+    }
+
+    /// Sends a request without a body.
+    ///
+    /// # Errors
+    /// See [`Endpoint::send`].
+    pub async fn get(&self, url: Url) -> Result<HttpResponse, WireError> {
+        self.send(Method::GET, url, HeaderMap::new(), None, self.deadline).await
+    }
+
+    /// Sends a request and reads its answer within `deadline`.
+    ///
+    /// # Errors
+    /// [`WireError::Connect`], [`WireError::Tls`], [`WireError::Timeout`], or [`WireError::Malformed`] when the answer
+    /// is not HTTP.
+    pub async fn send(
+        &self,
+        method: Method,
+        url: Url,
+        headers: HeaderMap,
+        body: Option<Bytes>,
+        deadline: Duration,
+    ) -> Result<HttpResponse, WireError> {
+        let mut line = format!("{method} {}", path_and_query(&url));
+        if let Some(body) = &body {
+            line += &format!("\n{}", String::from_utf8_lossy(body));
+        }
+        self.record(Direction::Sent, &line);
+        let mut request = self.client.request(method, url).headers(headers);
+        if let Some(body) = body {
+            request = request.body(body);
+        }
+        let exchange = async {
+            let response = request.send().await.map_err(|error| classify(&error))?;
+            read(response).await
+        };
+        let answer = match timeout(deadline, exchange).await {
+            Ok(answer) => answer,
+            Err(_) => Err(WireError::Timeout { what: "HTTP answer", after: deadline }),
+        };
+        match &answer {
+            Ok(response) => self.record(Direction::Received, &wire_text(response)),
+            Err(error) => self.record(Direction::Remark, &error.to_string()),
+        }
+        answer
+    }
+
+    /// Sends a request and hands over the answer unread, for an upgrade.
+    ///
+    /// # Errors
+    /// As [`Endpoint::send`].
+    pub(super) async fn send_unread(&self, url: Url, headers: HeaderMap) -> Result<reqwest::Response, WireError> {
+        self.record(Direction::Sent, &format!("GET {}\nUpgrade: websocket", path_and_query(&url)));
+        let exchange = self.client.get(url).headers(headers).send();
+        let answer = match timeout(self.deadline, exchange).await {
+            Ok(answer) => answer.map_err(|error| classify(&error)),
+            Err(_) => Err(WireError::Timeout { what: "answer to the upgrade", after: self.deadline }),
+        };
+        if let Err(error) = &answer {
+            self.record(Direction::Remark, &error.to_string());
+        }
+        answer
+    }
+
+    /// Reads an answer that [`Endpoint::send_unread`] handed over.
+    pub(super) async fn read_refusal(&self, response: reqwest::Response) -> Result<HttpResponse, WireError> {
+        let answer = match timeout(self.deadline, read(response)).await {
+            Ok(answer) => answer?,
+            Err(_) => return Err(WireError::Timeout { what: "end of the HTTP answer", after: self.deadline }),
+        };
+        self.record(Direction::Received, &wire_text(&answer));
+        Ok(answer)
+    }
+
+    /// Writes a line of this connection into the transcript.
+    pub fn record(&self, direction: Direction, text: &str) {
+        self.transcript.record(&self.label, direction, text);
+    }
+
+    /// A `Content-Type` header alone.
+    pub fn content_type(value: &'static str) -> HeaderMap {
+        HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(value))])
+    }
+}
+
+/// Declared headers as HTTP has them.
+///
+/// # Errors
+/// A sentence that names the header which HTTP does not allow.
+pub fn headers(declared: &[(String, Secret)]) -> Result<HeaderMap, String> {
+    let mut headers = HeaderMap::new();
+    for (name, value) in declared {
+        let parsed = HeaderName::try_from(name.as_str()).map_err(|_| format!("`{name}` is no HTTP header name"))?;
+        let mut value = HeaderValue::try_from(value.expose())
+            .map_err(|_| format!("the value of header `{name}` is not allowed in HTTP"))?;
+        value.set_sensitive(true);
+        headers.insert(parsed, value);
+    }
+    Ok(headers)
+}
+
+fn path_and_query(url: &Url) -> String {
+    match url.query() {
+        Some(query) => format!("{}?{query}", url.path()),
+        None => url.path().to_owned(),
+    }
+}
+
+fn wire_text(response: &HttpResponse) -> String {
+    let mut text = format!("HTTP {}", response.status);
+    for name in ["content-type", "location", "cache-control"] {
+        if !response.header(name).is_empty() {
+            text += &format!("\n{name}: {}", response.header(name));
+        }
+    }
+    text + "\n" + &shorten(&response.text(), 2_000)
+}
+
+async fn read(response: reqwest::Response) -> Result<HttpResponse, WireError> {
+    let status = response.status().as_u16();
+    let headers = response.headers().clone();
+    let mut body = BytesMut::new();
+    let mut stream = response.bytes_stream();
+    while let Some(chunk) = stream.next().await {
+        let chunk = chunk.map_err(|error| classify(&error))?;
+        let room = MAX_BODY - body.len();
+        body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+        if body.len() == MAX_BODY {
+            break;
+        }
+    }
+    Ok(HttpResponse { status, headers, body: body.freeze() })
+}
+
+/// The error and all its causes, which is where reqwest keeps what matters.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text += &format!(": {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
+}
+
+fn causes<'a>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
+    std::iter::successors(Some(error), |error| error.source())
+}
+
+fn classify(error: &reqwest::Error) -> WireError {
+    let io = causes(error).find_map(|cause| cause.downcast_ref::<std::io::Error>());
+    // The innermost cause says what happened; the outer ones only where.
+    let root = causes(error).last().map(ToString::to_string).unwrap_or_default();
+    let text = chain(error).to_lowercase();
+    if ["certificate", "tls", "handshakefailure", "invalidcontenttype", "corrupt message"]
+        .iter()
+        .any(|mark| text.contains(mark))
+    {
+        return WireError::Tls(root);
+    }
+    if error.is_timeout() {
+        return WireError::Connect("no TCP connection in time".into());
+    }
+    if error.is_connect() {
+        return WireError::Connect(root);
+    }
+    match io.map(std::io::Error::kind) {
+        Some(
+            std::io::ErrorKind::ConnectionReset
+            | std::io::ErrorKind::ConnectionAborted
+            | std::io::ErrorKind::BrokenPipe
+            | std::io::ErrorKind::UnexpectedEof,
+        ) => WireError::Closed(root),
+        _ if text.contains("connection closed before message completed") => {
+            WireError::Closed("before the answer was complete".into())
+        }
+        _ => WireError::Malformed(format!("not an HTTP answer: {root}")),
+    }
+}

@@ -1,0 +1,329 @@
+//! An Engine.IO session: open packet, heartbeat, packets in and out, over either transport.
+//!
+//! A session's own task reads, answers heartbeats and writes, so that a check which waits on one client does not let
+//! another one's session die.
+
+use std::{collections::VecDeque, time::Duration};
+
+use bytes::Bytes;
+use reqwest::{Method, header::HeaderMap};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinSet,
+    time::{Instant, timeout_at},
+};
+
+use super::{
+    Endpoint, EnginePacket, Frame, Handshake, HttpResponse, Transport, Upgrade, WebSocket, WireError, engine, shorten,
+};
+
+/// Packets that a check has not taken yet; a target that sends more is cut off.
+const MAX_PENDING: usize = 20_000;
+/// Packets that go into one POST at the most.
+const MAX_BATCH: usize = 500;
+
+/// The polling transport of one session, request by request, for checks that look at each.
+#[derive(Clone)]
+pub struct Polling {
+    endpoint: Endpoint,
+    sid: String,
+}
+
+impl Polling {
+    /// Continues the session `sid`.
+    pub fn new(endpoint: &Endpoint, sid: &str) -> Polling {
+        Polling { endpoint: endpoint.clone(), sid: sid.to_owned() }
+    }
+
+    /// One GET, answered within `deadline`.
+    ///
+    /// # Errors
+    /// As [`Endpoint::send`].
+    pub async fn get(&self, deadline: Duration) -> Result<HttpResponse, WireError> {
+        let url = self.endpoint.engine_url(Transport::Polling, Some(&self.sid));
+        self.endpoint.send(Method::GET, url, HeaderMap::new(), None, deadline).await
+    }
+
+    /// One GET and the packets of its payload.
+    ///
+    /// # Errors
+    /// As [`Endpoint::send`]; [`WireError::Status`] when the status is not 200, [`WireError::Malformed`] when the body
+    /// is no payload.
+    pub async fn poll(&self, deadline: Duration) -> Result<Vec<EnginePacket>, WireError> {
+        let response = self.get(deadline).await?;
+        if response.status != 200 {
+            return Err(WireError::Status { method: "GET", response: Box::new(response) });
+        }
+        engine::decode_payload(&response.text()).map_err(WireError::Malformed)
+    }
+
+    /// One POST of a payload as it stands.
+    ///
+    /// # Errors
+    /// As [`Endpoint::send`].
+    pub async fn post(&self, payload: String) -> Result<HttpResponse, WireError> {
+        let url = self.endpoint.engine_url(Transport::Polling, Some(&self.sid));
+        let headers = Endpoint::content_type("text/plain;charset=UTF-8");
+        self.endpoint.send(Method::POST, url, headers, Some(Bytes::from(payload)), self.endpoint.deadline()).await
+    }
+
+    /// One POST of packets, which must be answered 200.
+    ///
+    /// # Errors
+    /// As [`Polling::post`]; [`WireError::Status`] when the status is not 200.
+    pub async fn push(&self, packets: &[EnginePacket]) -> Result<(), WireError> {
+        let response = self.post(engine::encode_payload(packets)).await?;
+        if response.status == 200 {
+            return Ok(());
+        }
+        Err(WireError::Status { method: "POST", response: Box::new(response) })
+    }
+}
+
+enum Command {
+    Send(EnginePacket),
+    Close(oneshot::Sender<()>),
+}
+
+/// An open Engine.IO session. Dropping it drops its connections, as a lost network would.
+pub struct Session {
+    /// The transport in use.
+    pub transport: Transport,
+    /// What the server said on opening.
+    pub handshake: Handshake,
+    incoming: mpsc::Receiver<Result<EnginePacket, WireError>>,
+    ended: Option<WireError>,
+    outgoing: mpsc::UnboundedSender<Command>,
+    // Aborted on drop.
+    _tasks: JoinSet<()>,
+}
+
+impl Session {
+    /// Opens a session over `transport`.
+    ///
+    /// # Errors
+    /// Whatever keeps the handshake from completing, as [`WireError`].
+    pub async fn open(endpoint: &Endpoint, transport: Transport) -> Result<Session, WireError> {
+        match transport {
+            Transport::Polling => {
+                let (handshake, early) = Session::polling_handshake(endpoint).await?;
+                let polling = Polling::new(endpoint, &handshake.sid);
+                Ok(Session::over_polling(polling, handshake, early))
+            }
+            Transport::WebSocket => {
+                let (socket, handshake) = Session::websocket_handshake(endpoint).await?;
+                Ok(Session::over_websocket(socket, handshake))
+            }
+        }
+    }
+
+    /// The polling handshake alone: the open packet, and packets that came in the same payload.
+    ///
+    /// # Errors
+    /// As [`Endpoint::send`]; [`WireError::Status`] and [`WireError::Malformed`] when the answer is no open packet.
+    pub async fn polling_handshake(endpoint: &Endpoint) -> Result<(Handshake, Vec<EnginePacket>), WireError> {
+        let response = endpoint.get(endpoint.engine_url(Transport::Polling, None)).await?;
+        if response.status != 200 {
+            return Err(WireError::Status { method: "GET", response: Box::new(response) });
+        }
+        let mut packets: VecDeque<_> =
+            engine::decode_payload(&response.text()).map_err(|_| not_open(&response.to_string()))?.into();
+        match packets.pop_front() {
+            Some(EnginePacket::Open(data)) => {
+                Ok((Handshake::parse(&data).map_err(WireError::Malformed)?, packets.into()))
+            }
+            _ => Err(not_open(&response.to_string())),
+        }
+    }
+
+    /// The WebSocket handshake alone: the open connection and the open packet.
+    ///
+    /// # Errors
+    /// As [`WebSocket::open`]; [`WireError::Status`] for a refusal, [`WireError::Timeout`] for 101 and then silence,
+    /// [`WireError::Malformed`] when what comes first is no open packet.
+    pub async fn websocket_handshake(endpoint: &Endpoint) -> Result<(WebSocket, Handshake), WireError> {
+        let url = endpoint.engine_url(Transport::WebSocket, None);
+        let mut socket = match WebSocket::open(endpoint, url, HeaderMap::new()).await? {
+            Upgrade::Accepted(socket) => socket,
+            Upgrade::Refused(response) => {
+                return Err(WireError::Status { method: "the upgrade", response: Box::new(response) });
+            }
+        };
+        let after = endpoint.deadline();
+        match socket.receive(after).await {
+            Ok(Frame::Text(text)) => match EnginePacket::decode(&text) {
+                Ok(EnginePacket::Open(data)) => Ok((socket, Handshake::parse(&data).map_err(WireError::Malformed)?)),
+                _ => Err(not_open(&text)),
+            },
+            Ok(Frame::Binary(data)) => Err(not_open(&format!("{} binary bytes", data.len()))),
+            Ok(Frame::Closed(how)) => Err(WireError::Closed(format!("after 101 and before the open packet, by {how}"))),
+            Err(_) => Err(WireError::Timeout { what: "open packet after 101", after }),
+        }
+    }
+
+    /// Goes on with an opened polling session. `early` is what came along with the open packet.
+    pub fn over_polling(polling: Polling, handshake: Handshake, early: Vec<EnginePacket>) -> Session {
+        let (packets, incoming) = mpsc::channel(MAX_PENDING);
+        let (outgoing, commands) = mpsc::unbounded_channel();
+        let patience = handshake.ping_interval() + handshake.ping_timeout() + polling.endpoint.deadline();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(poll_loop(polling.clone(), early, patience, packets.clone(), outgoing.clone()));
+        tasks.spawn(post_loop(polling, commands, packets));
+        Session { transport: Transport::Polling, handshake, incoming, ended: None, outgoing, _tasks: tasks }
+    }
+
+    /// Goes on with an opened (or upgraded) WebSocket.
+    pub fn over_websocket(socket: WebSocket, handshake: Handshake) -> Session {
+        let (packets, incoming) = mpsc::channel(MAX_PENDING);
+        let (outgoing, commands) = mpsc::unbounded_channel();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(websocket_loop(socket, commands, packets));
+        Session { transport: Transport::WebSocket, handshake, incoming, ended: None, outgoing, _tasks: tasks }
+    }
+
+    /// Queues a packet. That it could not be sent shows as the session's end in [`Session::next`].
+    pub fn send(&self, packet: EnginePacket) {
+        // A closed channel means that the session ended, and the reader will hear why.
+        let _ = self.outgoing.send(Command::Send(packet));
+    }
+
+    /// The next packet other than noop before `deadline`; heartbeats are shown here after they were answered.
+    ///
+    /// # Errors
+    /// [`WireError::Timeout`] with `what`, or the reason of the session's end, then and for ever after.
+    pub async fn next(&mut self, what: &'static str, deadline: Instant) -> Result<EnginePacket, WireError> {
+        if let Some(ended) = &self.ended {
+            return Err(ended.clone());
+        }
+        let begun = Instant::now();
+        match timeout_at(deadline, self.incoming.recv()).await {
+            Ok(Some(Ok(packet))) => Ok(packet),
+            Ok(Some(Err(error))) => {
+                self.ended = Some(error.clone());
+                Err(error)
+            }
+            Ok(None) => Err(WireError::Closed("by ourselves".into())),
+            Err(_) => Err(WireError::Timeout { what, after: deadline.saturating_duration_since(begun) }),
+        }
+    }
+
+    /// Ends the session as a well-behaved client does (`1` on polling, close frame on WebSocket) and waits until the
+    /// target has taken note, at most `patience`.
+    pub async fn close(mut self, patience: Duration) {
+        let (done, closed) = oneshot::channel();
+        let _ = self.outgoing.send(Command::Close(done));
+        let deadline = Instant::now() + patience;
+        let _ = timeout_at(deadline, closed).await;
+        while self.transport == Transport::WebSocket && self.next("end", deadline).await.is_ok() {}
+    }
+}
+
+fn not_open(got: &str) -> WireError {
+    WireError::Malformed(format!("no open packet but {}", shorten(got, 200)))
+}
+
+/// Hands a packet to the check; false when the session is over.
+fn deliver(packets: &mpsc::Sender<Result<EnginePacket, WireError>>, packet: EnginePacket) -> bool {
+    match packet {
+        EnginePacket::Noop => true,
+        EnginePacket::Close => {
+            let _ = packets.try_send(Err(WireError::Closed("by an Engine.IO close packet".into())));
+            false
+        }
+        packet => packets.try_send(Ok(packet)).is_ok(),
+    }
+}
+
+async fn poll_loop(
+    polling: Polling,
+    early: Vec<EnginePacket>,
+    patience: Duration,
+    packets: mpsc::Sender<Result<EnginePacket, WireError>>,
+    outgoing: mpsc::UnboundedSender<Command>,
+) {
+    let mut batch = early;
+    loop {
+        for packet in batch {
+            if let EnginePacket::Ping(data) = &packet {
+                let _ = outgoing.send(Command::Send(EnginePacket::Pong(data.clone())));
+            }
+            if !deliver(&packets, packet) {
+                return;
+            }
+        }
+        batch = match polling.poll(patience).await {
+            Ok(batch) => batch,
+            Err(error) => {
+                let _ = packets.try_send(Err(error));
+                return;
+            }
+        };
+    }
+}
+
+async fn post_loop(
+    polling: Polling,
+    mut commands: mpsc::UnboundedReceiver<Command>,
+    packets: mpsc::Sender<Result<EnginePacket, WireError>>,
+) {
+    while let Some(command) = commands.recv().await {
+        let mut batch = Vec::new();
+        let mut next = Some(command);
+        let mut close = None;
+        // What has gathered meanwhile goes into one POST, as clients do.
+        while let Some(command) = next {
+            match command {
+                Command::Send(packet) => batch.push(packet),
+                Command::Close(done) => {
+                    batch.push(EnginePacket::Close);
+                    close = Some(done);
+                }
+            }
+            next = if close.is_some() || batch.len() >= MAX_BATCH { None } else { commands.try_recv().ok() };
+        }
+        if let Err(error) = polling.push(&batch).await {
+            let _ = packets.try_send(Err(error));
+        }
+        if let Some(done) = close {
+            let _ = done.send(());
+            return;
+        }
+    }
+}
+
+async fn websocket_loop(
+    mut socket: WebSocket,
+    mut commands: mpsc::UnboundedReceiver<Command>,
+    packets: mpsc::Sender<Result<EnginePacket, WireError>>,
+) {
+    loop {
+        let sent = tokio::select! {
+            frame = socket.receive_unbounded() => match frame {
+                Frame::Text(text) => match EnginePacket::decode(&text) {
+                    Ok(EnginePacket::Ping(data)) => {
+                        let sent = socket.send_packet(&EnginePacket::Pong(data.clone())).await;
+                        deliver(&packets, EnginePacket::Ping(data));
+                        sent
+                    }
+                    Ok(packet) => if deliver(&packets, packet) { Ok(()) } else { return },
+                    Err(error) => Err(WireError::Malformed(error)),
+                },
+                Frame::Binary(data) => if deliver(&packets, EnginePacket::Binary(data)) { Ok(()) } else { return },
+                Frame::Closed(how) => Err(WireError::Closed(how)),
+            },
+            command = commands.recv() => match command {
+                Some(Command::Send(packet)) => socket.send_packet(&packet).await,
+                Some(Command::Close(done)) => {
+                    let sent = socket.send_close().await;
+                    let _ = done.send(());
+                    sent
+                }
+                None => return,
+            },
+        };
+        if let Err(error) = sent {
+            let _ = packets.try_send(Err(error));
+            return;
+        }
+    }
+}

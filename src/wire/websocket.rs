@@ -1,0 +1,169 @@
+//! The WebSocket transport (RFC 6455) on top of the same HTTP client as everything else, so that TLS, headers and
+//! refusals come from one place.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::{SinkExt, StreamExt};
+use reqwest::{
+    Upgraded,
+    header::{CONNECTION, HeaderMap, HeaderValue, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE},
+};
+use tokio::time::timeout;
+use tokio_tungstenite::{
+    WebSocketStream,
+    tungstenite::{
+        Error as WsError, Message,
+        handshake::{client::generate_key, derive_accept_key},
+        protocol::{Role, WebSocketConfig},
+    },
+};
+use url::Url;
+
+use super::{Direction, Endpoint, EnginePacket, HttpResponse, WireError};
+
+/// A larger message from the target closes the connection, in bytes.
+const MAX_MESSAGE: usize = 16 << 20;
+
+/// What came of an upgrade request.
+pub enum Upgrade {
+    /// 101: the connection speaks WebSocket now.
+    Accepted(WebSocket),
+    /// Any other status.
+    Refused(HttpResponse),
+}
+
+/// What can arrive on a WebSocket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Frame {
+    /// A text message.
+    Text(String),
+    /// A binary message.
+    Binary(Bytes),
+    /// The end: by close frame, by end of stream or by reset. Lawful servers use all three.
+    Closed(String),
+}
+
+/// An open WebSocket.
+pub struct WebSocket {
+    // Boxed because it is large, and moves with every session.
+    stream: Box<WebSocketStream<Upgraded>>,
+    endpoint: Endpoint,
+}
+
+impl WebSocket {
+    /// Asks for an upgrade at `url` (scheme http or https).
+    ///
+    /// # Errors
+    /// As [`Endpoint::send`]; [`WireError::Malformed`] for a 101 whose `Sec-WebSocket-Accept` is wrong (RFC 6455, 4.1).
+    pub async fn open(endpoint: &Endpoint, url: Url, extra: HeaderMap) -> Result<Upgrade, WireError> {
+        let key = generate_key();
+        let mut headers = HeaderMap::from_iter([
+            (CONNECTION, HeaderValue::from_static("Upgrade")),
+            (UPGRADE, HeaderValue::from_static("websocket")),
+            (SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13")),
+            (SEC_WEBSOCKET_KEY, HeaderValue::try_from(&key).expect("base64 is allowed in a header")),
+        ]);
+        headers.extend(extra);
+        let response = endpoint.send_unread(url, headers).await?;
+        if response.status().as_u16() != 101 {
+            return Ok(Upgrade::Refused(endpoint.read_refusal(response).await?));
+        }
+        let accept = response.headers().get("sec-websocket-accept").and_then(|value| value.to_str().ok());
+        if accept != Some(derive_accept_key(key.as_bytes()).as_str()) {
+            return Err(WireError::Malformed("101 with a wrong or missing Sec-WebSocket-Accept".into()));
+        }
+        endpoint.record(Direction::Received, "HTTP 101, WebSocket open");
+        let upgraded = response.upgrade().await.map_err(|error| WireError::Closed(error.to_string()))?;
+        let config = WebSocketConfig::default().max_message_size(Some(MAX_MESSAGE)).max_frame_size(Some(MAX_MESSAGE));
+        let stream = Box::new(WebSocketStream::from_raw_socket(upgraded, Role::Client, Some(config)).await);
+        Ok(Upgrade::Accepted(WebSocket { stream, endpoint: endpoint.clone() }))
+    }
+
+    /// Sends a text frame.
+    ///
+    /// # Errors
+    /// [`WireError::Closed`] when the connection is gone, [`WireError::Timeout`] when the target does not read.
+    pub async fn send_text(&mut self, text: &str) -> Result<(), WireError> {
+        self.endpoint.record(Direction::Sent, text);
+        self.send(Message::text(text)).await
+    }
+
+    /// Sends a binary frame.
+    ///
+    /// # Errors
+    /// As [`WebSocket::send_text`].
+    pub async fn send_binary(&mut self, data: Bytes) -> Result<(), WireError> {
+        self.endpoint.record(Direction::Sent, &format!("(binary, {} bytes)", data.len()));
+        self.send(Message::binary(data)).await
+    }
+
+    /// Sends an Engine.IO packet: binary messages as binary frames, all else as text.
+    ///
+    /// # Errors
+    /// As [`WebSocket::send_text`].
+    pub async fn send_packet(&mut self, packet: &EnginePacket) -> Result<(), WireError> {
+        match packet {
+            EnginePacket::Binary(data) => self.send_binary(data.clone()).await,
+            packet => self.send_text(&packet.encode()).await,
+        }
+    }
+
+    /// Sends a close frame. The target's own arrives as [`Frame::Closed`].
+    ///
+    /// # Errors
+    /// As [`WebSocket::send_text`].
+    pub async fn send_close(&mut self) -> Result<(), WireError> {
+        self.endpoint.record(Direction::Sent, "(close frame)");
+        self.send(Message::Close(None)).await
+    }
+
+    async fn send(&mut self, message: Message) -> Result<(), WireError> {
+        let deadline = self.endpoint.deadline();
+        match timeout(deadline, self.stream.send(message)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(WireError::Closed(error.to_string())),
+            Err(_) => Err(WireError::Timeout { what: "room to send", after: deadline }),
+        }
+    }
+
+    /// The next message, or the end, within `deadline`. After [`Frame::Closed`] it is always that again.
+    ///
+    /// # Errors
+    /// [`WireError::Timeout`].
+    pub async fn receive(&mut self, deadline: Duration) -> Result<Frame, WireError> {
+        timeout(deadline, self.receive_unbounded())
+            .await
+            .map_err(|_| WireError::Timeout { what: "WebSocket message", after: deadline })
+    }
+
+    /// The next message, or the end, however long it takes; for callers that wait for other things too.
+    pub(super) async fn receive_unbounded(&mut self) -> Frame {
+        loop {
+            let frame = match self.stream.next().await {
+                Some(Ok(Message::Text(text))) => Frame::Text(text.as_str().to_owned()),
+                Some(Ok(Message::Binary(data))) => Frame::Binary(data),
+                Some(Ok(Message::Close(Some(close)))) => {
+                    let reason =
+                        if close.reason.is_empty() { String::new() } else { format!(" {:?}", close.reason.as_str()) };
+                    Frame::Closed(format!("close frame {}{reason}", u16::from(close.code)))
+                }
+                Some(Ok(Message::Close(None))) => Frame::Closed("close frame without a code".into()),
+                // tungstenite answers pings by itself.
+                Some(Ok(_)) => continue,
+                None | Some(Err(WsError::ConnectionClosed | WsError::AlreadyClosed)) => {
+                    Frame::Closed("end of stream".into())
+                }
+                Some(Err(error)) => Frame::Closed(error.to_string()),
+            };
+            match &frame {
+                Frame::Text(text) => self.endpoint.record(Direction::Received, text),
+                Frame::Binary(data) => {
+                    self.endpoint.record(Direction::Received, &format!("(binary, {} bytes)", data.len()))
+                }
+                Frame::Closed(how) => self.endpoint.record(Direction::Received, &format!("(closed: {how})")),
+            }
+            return frame;
+        }
+    }
+}
