@@ -142,7 +142,7 @@ impl Merged {
                 continue;
             };
             if !text.is_empty() {
-                self.from_text(key, &text, Origin::Env(variable));
+                self.set_text(key, &text, Origin::Env(variable));
             }
         }
     }
@@ -150,7 +150,7 @@ impl Merged {
     fn read_flags(&mut self, flags: Vec<(&'static str, String)>) {
         for (name, text) in flags {
             match keys::find(name) {
-                Some(key) => self.from_text(key, &text, Origin::Flag(format!("--{}", key.flag()))),
+                Some(key) => self.set_text(key, &text, Origin::Flag(format!("--{}", key.flag()))),
                 None => self.problems.push(Problem {
                     title: "no such key".to_owned(),
                     place: Origin::Flag(name.to_owned()),
@@ -161,7 +161,7 @@ impl Merged {
         }
     }
 
-    fn from_text(&mut self, key: &'static Key, text: &str, origin: Origin) {
+    fn set_text(&mut self, key: &'static Key, text: &str, origin: Origin) {
         match value_of_text(key, text).and_then(|value| accept(key, value)) {
             Ok(value) => self.set(key, value, origin),
             Err(wrong) => self.wrong(key, wrong, origin),
