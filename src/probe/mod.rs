@@ -34,6 +34,8 @@ pub struct Setting {
     pub target: Target,
     /// Tokens good and bad.
     pub tokens: Tokens,
+    /// The HTTP client.
+    pub http: reqwest::Client,
     /// What keeps secrets out of every output.
     pub redactor: Redactor,
 }
@@ -55,16 +57,12 @@ pub struct User {
 
 impl Probe {
     /// A probe for one check.
-    ///
-    /// # Errors
-    /// A sentence, when the HTTP client cannot be set up.
-    pub fn new(setting: Arc<Setting>) -> Result<Probe, String> {
+    pub fn new(setting: Arc<Setting>) -> Probe {
         let transcript = Transcript::new(setting.redactor.clone());
-        let Setting { contract, target, .. } = &*setting;
+        let Setting { contract, target, http, .. } = &*setting;
         let endpoint =
-            Endpoint::new(&target.origin, &contract.path, &contract.headers, contract.deadline, transcript.clone())
-                .map_err(|error| error.to_string())?;
-        Ok(Probe { setting, endpoint, transcript, notes: Mutex::default() })
+            Endpoint::new(http.clone(), &target.origin, &contract.path, contract.deadline, transcript.clone());
+        Probe { setting, endpoint, transcript, notes: Mutex::default() }
     }
 
     /// What the deployment promises.

@@ -113,10 +113,14 @@ impl fmt::Display for Untestable {
 ///
 /// # Errors
 /// [`Untestable`] when neither transport gives a session.
-pub async fn reconnoitre(origin: &Url, contract: &Contract, redactor: &Redactor) -> Result<Target, Untestable> {
+pub async fn reconnoitre(
+    http: &reqwest::Client,
+    origin: &Url,
+    contract: &Contract,
+    redactor: &Redactor,
+) -> Result<Target, Untestable> {
     let transcript = Transcript::new(redactor.clone());
-    let endpoint = Endpoint::new(origin, &contract.path, &contract.headers, contract.deadline, transcript)
-        .map_err(|error| Untestable::Tls(format!("No HTTP client could be set up: {error}.")))?;
+    let endpoint = Endpoint::new(http.clone(), origin, &contract.path, contract.deadline, transcript);
 
     let (polling, websocket) =
         tokio::join!(Session::polling_handshake(&endpoint), Session::websocket_handshake(&endpoint));

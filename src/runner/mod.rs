@@ -25,7 +25,7 @@ use crate::{
     probe::{Probe, Setting, Stop, Tokens, Untestable, reconnoitre},
     redact::Redactor,
     verdict::{CheckResult, Outcome, RunReport},
-    wire::Transport,
+    wire::{Transport, http},
 };
 
 /// How many checks run at once unless told otherwise. Nearly all of a check's time is waiting for the target.
@@ -85,9 +85,11 @@ impl Runner {
     /// [`Untestable`] when no check could say anything sensible about the target.
     pub async fn new(plan: Plan, redactor: Redactor) -> Result<Runner, Untestable> {
         plan.contract.conceal_in(&redactor);
-        let target = reconnoitre(&plan.origin, &plan.contract, &redactor).await?;
+        let http = http::client(&plan.contract.headers, plan.contract.deadline)
+            .map_err(|error| Untestable::Tls(format!("No HTTP client could be set up: {error}.")))?;
+        let target = reconnoitre(&http, &plan.origin, &plan.contract, &redactor).await?;
         let tokens = Tokens::new(&plan.contract.auth, redactor.clone());
-        let setting = Arc::new(Setting { contract: plan.contract.clone(), target, tokens, redactor });
+        let setting = Arc::new(Setting { contract: plan.contract.clone(), target, tokens, http, redactor });
         Ok(Runner {
             setting,
             results: plan.checks.iter().map(|check| (check.id, OnceCell::new())).collect(),
@@ -189,10 +191,7 @@ impl Runner {
     /// Runs the check itself: bounded in time, and apart from everything else should it panic.
     async fn exchange(&self, check: &'static Check) -> CheckResult {
         let begun = Instant::now();
-        let probe = match Probe::new(Arc::clone(&self.setting)) {
-            Ok(probe) => probe,
-            Err(reason) => return self.result_of(check, Outcome::Broken { reason }, begun),
-        };
+        let probe = Probe::new(Arc::clone(&self.setting));
         let handshake = self.setting.target.handshake();
         let reload = self.setting.contract.reload.as_ref().map_or(Duration::ZERO, |reload| reload.deadline);
         let limit = CHECK_LIMIT + 2 * (handshake.ping_interval() + handshake.ping_timeout()) + reload;

@@ -133,38 +133,33 @@ fn html_title(html: &str) -> String {
     }
 }
 
+/// The HTTP client of a run. It is made once: loading the platform's certificates takes longer than most checks.
+///
+/// # Errors
+/// [`WireError::Malformed`] when a declared header is none, [`WireError::Tls`] when the platform's TLS cannot be set up.
+pub fn client(headers: &[(String, Secret)], connect_timeout: Duration) -> Result<reqwest::Client, WireError> {
+    reqwest::Client::builder()
+        // WebSocket's upgrade exists in HTTP/1.1 only, and reqwest would else negotiate HTTP/2 over TLS.
+        .http1_only()
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .user_agent(concat!("siospec/", env!("CARGO_PKG_VERSION")))
+        .default_headers(self::headers(headers).map_err(WireError::Malformed)?)
+        .connect_timeout(connect_timeout)
+        .build()
+        .map_err(|error| WireError::Tls(chain(&error)))
+}
+
 impl Endpoint {
-    /// An endpoint below `origin`, whose every request carries `headers` and is answered within `deadline` or counts
-    /// as unanswered.
-    ///
-    /// # Errors
-    /// [`WireError::Malformed`] when a header is none, [`WireError::Tls`] when the platform's TLS cannot be set up.
+    /// The endpoint at `path` below `origin`, where an answer that takes longer than `deadline` counts as none.
     pub fn new(
+        client: reqwest::Client,
         origin: &Url,
         path: &str,
-        headers: &[(String, Secret)],
         deadline: Duration,
         transcript: Transcript,
-    ) -> Result<Endpoint, WireError> {
-        let defaults = self::headers(headers).map_err(WireError::Malformed)?;
-        let client = reqwest::Client::builder()
-            // WebSocket's upgrade exists in HTTP/1.1 only, and reqwest would else negotiate HTTP/2 over TLS.
-            .http1_only()
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .user_agent(concat!("siospec/", env!("CARGO_PKG_VERSION")))
-            .default_headers(defaults)
-            .connect_timeout(deadline)
-            .build()
-            .map_err(|error| WireError::Tls(chain(&error)))?;
-        Ok(Endpoint {
-            client,
-            origin: origin.clone(),
-            path: path.to_owned(),
-            deadline,
-            transcript,
-            label: String::new(),
-        })
+    ) -> Endpoint {
+        Endpoint { client, origin: origin.clone(), path: path.to_owned(), deadline, transcript, label: String::new() }
     }
 
     /// The same endpoint for a connection that the transcript calls `label`.
