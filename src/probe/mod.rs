@@ -23,7 +23,10 @@ pub use tokens::Tokens;
 use crate::{
     contract::{Contract, Emit, Expect, Ping, Rest, Rooms, Vars},
     redact::Redactor,
-    wire::{Endpoint, HttpResponse, Session, SocketPacket, Transcript, Transport, WireError, http::headers},
+    wire::{
+        Endpoint, HttpResponse, Session, SocketPacket, Transcript, Transport, WireError,
+        http::{Http, headers},
+    },
 };
 
 /// What all checks of a run share.
@@ -34,8 +37,8 @@ pub struct Setting {
     pub target: Target,
     /// Tokens good and bad.
     pub tokens: Tokens,
-    /// The HTTP client.
-    pub http: reqwest::Client,
+    /// The HTTP clients.
+    pub http: Http,
     /// What keeps secrets out of every output.
     pub redactor: Redactor,
 }

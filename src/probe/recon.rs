@@ -11,7 +11,8 @@ use crate::{
     redact::Redactor,
     wire::{
         Endpoint, EnginePacket, Handshake, HttpResponse, Polling, Session, Transcript, Transport, WireError,
-        http::BodyKind, shorten,
+        http::{BodyKind, Http},
+        shorten,
     },
 };
 
@@ -114,7 +115,7 @@ impl fmt::Display for Untestable {
 /// # Errors
 /// [`Untestable`] when neither transport gives a session.
 pub async fn reconnoitre(
-    http: &reqwest::Client,
+    http: &Http,
     origin: &Url,
     contract: &Contract,
     redactor: &Redactor,

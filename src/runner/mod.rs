@@ -25,7 +25,7 @@ use crate::{
     probe::{Probe, Setting, Stop, Tokens, Untestable, reconnoitre},
     redact::Redactor,
     verdict::{CheckResult, Outcome, RunReport},
-    wire::{Transport, http},
+    wire::{Transport, http::Http},
 };
 
 /// How many checks run at once unless told otherwise. Nearly all of a check's time is waiting for the target.
@@ -85,7 +85,7 @@ impl Runner {
     /// [`Untestable`] when no check could say anything sensible about the target.
     pub async fn new(plan: Plan, redactor: Redactor) -> Result<Runner, Untestable> {
         plan.contract.conceal_in(&redactor);
-        let http = http::client(&plan.contract.headers, plan.contract.deadline)
+        let http = Http::new(&plan.contract.headers, plan.contract.deadline)
             .map_err(|error| Untestable::Tls(format!("No HTTP client could be set up: {error}.")))?;
         let target = reconnoitre(&http, &plan.origin, &plan.contract, &redactor).await?;
         let tokens = Tokens::new(&plan.contract.auth, redactor.clone());

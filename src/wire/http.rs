@@ -20,7 +20,7 @@ const MAX_BODY: usize = 4 << 20;
 /// The target's Socket.IO endpoint, as one connection of one check sees it.
 #[derive(Clone)]
 pub struct Endpoint {
-    client: reqwest::Client,
+    http: Http,
     origin: Url,
     path: String,
     deadline: Duration,
@@ -133,33 +133,43 @@ fn html_title(html: &str) -> String {
     }
 }
 
-/// The HTTP client of a run. It is made once: loading the platform's certificates takes longer than most checks.
-///
-/// # Errors
-/// [`WireError::Malformed`] when a declared header is none, [`WireError::Tls`] when the platform's TLS cannot be set up.
-pub fn client(headers: &[(String, Secret)], connect_timeout: Duration) -> Result<reqwest::Client, WireError> {
-    reqwest::Client::builder()
-        // WebSocket's upgrade exists in HTTP/1.1 only, and reqwest would else negotiate HTTP/2 over TLS.
-        .http1_only()
-        .redirect(reqwest::redirect::Policy::none())
-        .no_proxy()
-        .user_agent(concat!("siospec/", env!("CARGO_PKG_VERSION")))
-        .default_headers(self::headers(headers).map_err(WireError::Malformed)?)
-        .connect_timeout(connect_timeout)
-        .build()
-        .map_err(|error| WireError::Tls(chain(&error)))
+/// The HTTP clients of a run. They are made once: loading the platform's certificates takes longer than most checks.
+#[derive(Clone)]
+pub struct Http {
+    /// Keeps connections alive between requests, as browsers do.
+    pooled: reqwest::Client,
+    /// Opens a connection for each request, as browsers do for each WebSocket. A kept connection that the target closes
+    /// on an upgrade would else be taken for a stale one, and the upgrade be tried again behind the check's back.
+    fresh: reqwest::Client,
+}
+
+impl Http {
+    /// Clients that send `headers` with every request.
+    ///
+    /// # Errors
+    /// [`WireError::Malformed`] when a declared header is none, [`WireError::Tls`] when the platform's TLS cannot be set
+    /// up.
+    pub fn new(headers: &[(String, Secret)], connect_timeout: Duration) -> Result<Http, WireError> {
+        let headers = self::headers(headers).map_err(WireError::Malformed)?;
+        let builder = || {
+            reqwest::Client::builder()
+                // WebSocket's upgrade exists in HTTP/1.1 only, and reqwest would else negotiate HTTP/2 over TLS.
+                .http1_only()
+                .redirect(reqwest::redirect::Policy::none())
+                .no_proxy()
+                .user_agent(concat!("siospec/", env!("CARGO_PKG_VERSION")))
+                .default_headers(headers.clone())
+                .connect_timeout(connect_timeout)
+        };
+        let build = |builder: reqwest::ClientBuilder| builder.build().map_err(|error| WireError::Tls(chain(&error)));
+        Ok(Http { pooled: build(builder())?, fresh: build(builder().pool_max_idle_per_host(0))? })
+    }
 }
 
 impl Endpoint {
     /// The endpoint at `path` below `origin`, where an answer that takes longer than `deadline` counts as none.
-    pub fn new(
-        client: reqwest::Client,
-        origin: &Url,
-        path: &str,
-        deadline: Duration,
-        transcript: Transcript,
-    ) -> Endpoint {
-        Endpoint { client, origin: origin.clone(), path: path.to_owned(), deadline, transcript, label: String::new() }
+    pub fn new(http: Http, origin: &Url, path: &str, deadline: Duration, transcript: Transcript) -> Endpoint {
+        Endpoint { http, origin: origin.clone(), path: path.to_owned(), deadline, transcript, label: String::new() }
     }
 
     /// The same endpoint for a connection that the transcript calls `label`.
@@ -233,7 +243,7 @@ impl Endpoint {
             line += &format!("\n{}", String::from_utf8_lossy(body));
         }
         self.record(Direction::Sent, &line);
-        let mut request = self.client.request(method, url).headers(headers);
+        let mut request = self.http.pooled.request(method, url).headers(headers);
         if let Some(body) = body {
             request = request.body(body);
         }
@@ -258,7 +268,7 @@ impl Endpoint {
     /// As [`Endpoint::send`].
     pub(super) async fn send_unread(&self, url: Url, headers: HeaderMap) -> Result<reqwest::Response, WireError> {
         self.record(Direction::Sent, &format!("GET {}\nUpgrade: websocket", path_and_query(&url)));
-        let exchange = self.client.get(url).headers(headers).send();
+        let exchange = self.http.fresh.get(url).headers(headers).send();
         let answer = match timeout(self.deadline, exchange).await {
             Ok(answer) => answer.map_err(|error| classify(&error)),
             Err(_) => Err(WireError::Timeout { what: "answer to the upgrade", after: self.deadline }),
