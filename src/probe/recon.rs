@@ -2,7 +2,6 @@
 
 use std::{fmt, time::Duration};
 
-use serde_json::Value;
 use tokio::time::Instant;
 use url::Url;
 
@@ -10,7 +9,7 @@ use crate::{
     contract::Contract,
     redact::Redactor,
     wire::{
-        Endpoint, EnginePacket, Handshake, HttpResponse, Polling, Session, Transcript, Transport, WireError,
+        Endpoint, EnginePacket, Frame, Handshake, HttpResponse, Polling, Session, Transcript, Transport, WireError,
         http::{BodyKind, Http},
         shorten,
     },
@@ -125,9 +124,13 @@ pub async fn reconnoitre(
 
     let (polling, websocket) =
         tokio::join!(Session::polling_handshake(&endpoint), Session::websocket_handshake(&endpoint));
+    let asked = endpoint.url(&format!("{}/", contract.path));
     if let (Err(polling), Err(websocket)) = (&polling, &websocket) {
-        let asked = endpoint.url(&format!("{}/", contract.path));
         return Err(diagnose(&endpoint, &asked, polling, websocket).await);
+    }
+    // Checked even where WebSocket opens: version 3 has the same open packet there.
+    if matches!(polling, Err(WireError::Malformed(_) | WireError::Status { .. })) && speaks_version_3(&endpoint).await {
+        return Err(engine_io_3(&asked));
     }
     let mut round_trip = contract.deadline;
     if let Ok((handshake, _)) = &polling {
@@ -141,7 +144,13 @@ pub async fn reconnoitre(
         Ok((mut socket, handshake)) => {
             let begun = Instant::now();
             // Any frame will do for the measure: this one is answered by the namespace's refusal.
-            if socket.send_text("40/siospec-recon,").await.is_ok() && socket.receive(contract.deadline).await.is_ok() {
+            if socket.send_text("40/siospec-recon,").await.is_ok()
+                && let Ok(frame) = socket.receive(contract.deadline).await
+            {
+                // Socket.IO 2 connects clients to the main namespace without being asked.
+                if frame == Frame::Text("40".into()) {
+                    return Err(engine_io_3(&asked));
+                }
                 round_trip = round_trip.min(begun.elapsed());
             }
             Ok(handshake)
@@ -172,8 +181,8 @@ async fn diagnose(endpoint: &Endpoint, asked: &Url, polling: &WireError, websock
 }
 
 async fn name_answer(endpoint: &Endpoint, asked: &Url, response: &HttpResponse, websocket: &WireError) -> Untestable {
-    if is_engine_io_3(&response.text()) || speaks_only_version_3(endpoint, response).await {
-        return Untestable::EngineIo3(format!("{asked} speaks Engine.IO v3 (Socket.IO 2.x), not v4."));
+    if speaks_version_3(endpoint).await {
+        return engine_io_3(asked);
     }
     if response.is_redirect() {
         return Untestable::Redirect(format!("{asked} redirects to {}.", response.header("location")));
@@ -196,13 +205,13 @@ fn is_engine_io_3(body: &str) -> bool {
     digits > 0 && body[digits..].starts_with(":0{")
 }
 
-/// A server that refuses version 4 by Node's words, and serves version 3.
-async fn speaks_only_version_3(endpoint: &Endpoint, response: &HttpResponse) -> bool {
-    let refused = serde_json::from_str::<Value>(&response.text()).is_ok_and(|body| body["code"] == 5);
-    if response.status != 400 || !refused {
-        return false;
-    }
+/// Socket.IO 2 answers in its own framing whatever version is asked for; others serve version 3 when asked.
+async fn speaks_version_3(endpoint: &Endpoint) -> bool {
     let mut url = endpoint.engine_url(Transport::Polling, None);
     url.set_query(Some("EIO=3&transport=polling"));
     matches!(endpoint.get(url).await, Ok(answer) if is_engine_io_3(&answer.text()))
+}
+
+fn engine_io_3(asked: &Url) -> Untestable {
+    Untestable::EngineIo3(format!("{asked} speaks Engine.IO v3 (Socket.IO 2.x), not v4."))
 }
