@@ -1,10 +1,11 @@
 //! Hides secrets in whatever is shown or written: transcripts, reports, messages.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use aho_corasick::{AhoCorasick, Input, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, Input, MatchKind};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 
@@ -14,6 +15,10 @@ pub const SHORTEST: usize = 4;
 
 /// A secret that was cut off is hidden where at least this many of its first characters are left.
 pub const SHORTEST_START: usize = 16;
+
+/// Longer secrets (in bytes) are not looked for in base64. A private key in PEM is below it; beyond are the long texts that
+/// checks send on purpose.
+pub const LONGEST_IN_BASE64: usize = 4096;
 
 /// Replaces every registered secret by its label, `‹valid token of a›`. Clones share what is registered.
 ///
@@ -30,16 +35,28 @@ pub struct Redactor {
 #[derive(Default)]
 struct Shared {
     /// Every form of every secret, with its label.
-    labels: BTreeMap<String, Arc<str>>,
-    /// Built when needed after a registration.
+    labels: BTreeMap<Arc<str>, Arc<str>>,
+    /// The forms registered since the finder was built.
+    fresh: Vec<Arc<str>>,
     finder: Option<Arc<Finder>>,
 }
 
+/// What is registered, made ready to search. Tokens are made all through a run, with texts to redact in between, so the
+/// automata are built like a log-structured tree: a new one for what is new, merged with older ones as small as itself.
 struct Finder {
+    /// Sizes fall from each to the next by half or more.
+    parts: Vec<Arc<Part>>,
+    labels: BTreeMap<Arc<str>, Arc<str>>,
+}
+
+struct Part {
     automaton: AhoCorasick,
     kinds: Vec<Kind>,
-    labels: BTreeMap<String, Arc<str>>,
+    forms: Vec<Arc<str>>,
 }
+
+/// Where a part found something next; `None` when there is nothing more.
+type Next = Option<(usize, usize, usize)>;
 
 enum Kind {
     Whole(Arc<str>),
@@ -73,9 +90,12 @@ impl Redactor {
         }
         let label: Arc<str> = label.into();
         for form in forms(secret) {
-            shared.labels.entry(form).or_insert_with(|| label.clone());
+            let form: Arc<str> = form.into();
+            if !shared.labels.contains_key(&form) {
+                shared.labels.insert(form.clone(), label.clone());
+                shared.fresh.push(form);
+            }
         }
-        shared.finder = None;
     }
 
     /// The text with every secret replaced by its label. Takes time linear in the text's length.
@@ -84,11 +104,22 @@ impl Redactor {
     }
 
     fn finder(&self) -> Arc<Finder> {
-        if let Some(finder) = &self.shared.read().unwrap_or_else(PoisonError::into_inner).finder {
-            return finder.clone();
+        let current = |shared: &Shared| shared.finder.clone().filter(|_| shared.fresh.is_empty());
+        if let Some(finder) = current(&self.shared.read().unwrap_or_else(PoisonError::into_inner)) {
+            return finder;
         }
         let mut shared = self.shared.write().unwrap_or_else(PoisonError::into_inner);
-        let finder = Arc::new(Finder::new(&shared.labels));
+        // Another thread may have been first.
+        if let Some(finder) = current(&shared) {
+            return finder;
+        }
+        let mut forms = std::mem::take(&mut shared.fresh);
+        let mut parts = shared.finder.take().map_or_else(Vec::new, |finder| finder.parts.clone());
+        while let Some(smallest) = parts.pop_if(|part| part.forms.len() <= 2 * forms.len()) {
+            forms.extend(smallest.forms.iter().cloned());
+        }
+        parts.push(Arc::new(Part::new(forms, &shared.labels)));
+        let finder = Arc::new(Finder { parts, labels: shared.labels.clone() });
         shared.finder = Some(finder.clone());
         finder
     }
@@ -98,17 +129,22 @@ impl Redactor {
 fn forms(secret: &str) -> Vec<String> {
     let json = serde_json::Value::from(secret).to_string();
     let percent = percent_encode(secret);
-    vec![
+    let mut forms = vec![
         secret.to_owned(),
         json[1..json.len() - 1].to_owned(),
         lower_escapes(&percent),
         percent.replace("%20", "+"),
         percent,
-        STANDARD.encode(secret),
-        STANDARD_NO_PAD.encode(secret),
-        URL_SAFE.encode(secret),
-        URL_SAFE_NO_PAD.encode(secret),
-    ]
+    ];
+    if secret.len() <= LONGEST_IN_BASE64 {
+        forms.extend([
+            STANDARD.encode(secret),
+            STANDARD_NO_PAD.encode(secret),
+            URL_SAFE.encode(secret),
+            URL_SAFE_NO_PAD.encode(secret),
+        ]);
+    }
+    forms
 }
 
 /// Percent-encodes everything but the unreserved characters of RFC 3986, section 2.3.
@@ -140,34 +176,56 @@ fn lower_escapes(text: &str) -> String {
         .collect()
 }
 
-impl Finder {
-    fn new(labels: &BTreeMap<String, Arc<str>>) -> Self {
-        let mut patterns: BTreeMap<String, Kind> = BTreeMap::new();
-        for (form, label) in labels {
+impl Part {
+    fn new(forms: Vec<Arc<str>>, labels: &BTreeMap<Arc<str>, Arc<str>>) -> Self {
+        let mut patterns: BTreeMap<&str, Kind> = BTreeMap::from([("eyJ", Kind::Jwt)]);
+        for form in &forms {
             if let Some((end, _)) = form.char_indices().nth(SHORTEST_START) {
-                patterns.entry(form[..end].to_owned()).or_insert(Kind::Start);
+                patterns.entry(&form[..end]).or_insert(Kind::Start);
             }
-            patterns.insert(form.clone(), Kind::Whole(label.clone()));
+            let label = labels.get(form).cloned().unwrap_or_default();
+            patterns.insert(form, Kind::Whole(label));
         }
-        patterns.entry("eyJ".to_owned()).or_insert(Kind::Jwt);
-        let (patterns, kinds): (Vec<String>, Vec<Kind>) = patterns.into_iter().unzip();
+        let (patterns, kinds): (Vec<&str>, Vec<Kind>) = patterns.into_iter().unzip();
+        // This kind is the quickest to build, and what is searched is small beside what is built.
         let automaton = AhoCorasick::builder()
+            .kind(Some(AhoCorasickKind::NoncontiguousNFA))
             .match_kind(MatchKind::LeftmostLongest)
             .build(&patterns)
             .unwrap_or_else(|error| unreachable!("texts of a few kilobytes make an automaton: {error}"));
-        Self { automaton, kinds, labels: labels.clone() }
+        Self { automaton, kinds, forms }
+    }
+
+    fn find(&self, text: &str, from: usize) -> Next {
+        let found = self.automaton.find(Input::new(text).range(from..))?;
+        Some((found.start(), found.end(), found.pattern().as_usize()))
+    }
+}
+
+impl Finder {
+    /// The first of what the parts find from `from` on, the longest of those that begin there. `ahead` keeps what each
+    /// part found, so that the text is searched once.
+    fn find(&self, text: &str, from: usize, ahead: &mut [Next]) -> Option<(usize, usize, &Kind)> {
+        for (part, next) in self.parts.iter().zip(&mut *ahead) {
+            if next.is_some_and(|(start, ..)| start < from) {
+                *next = part.find(text, from);
+            }
+        }
+        let found = self.parts.iter().zip(ahead).filter_map(|(part, next)| next.map(|next| (part, next)));
+        let (part, (start, end, pattern)) = found.min_by_key(|(_, (start, end, _))| (*start, Reverse(*end)))?;
+        Some((start, end, &part.kinds[pattern]))
     }
 
     fn redact(&self, text: &str) -> String {
         let mut out = String::with_capacity(text.len());
+        let mut ahead: Vec<Next> = self.parts.iter().map(|part| part.find(text, 0)).collect();
         // `at` is what was copied, `from` where to look next, `seen` the end of the last stretch that is no JWT.
         let (mut at, mut from, mut seen) = (0, 0, 0);
-        while let Some(found) = self.automaton.find(Input::new(text).range(from..)) {
-            let start = found.start();
+        while let Some((start, end, kind)) = self.find(text, from, &mut ahead) {
             let rest = &text[start..];
             let run = if rest.starts_with("eyJ") && start >= seen { token_length(rest) } else { 0 };
-            let hidden = match &self.kinds[found.pattern().as_usize()] {
-                Kind::Whole(label) => Some((found.end() - start, format!("‹{label}›"))),
+            let hidden = match kind {
+                Kind::Whole(label) => Some((end - start, format!("‹{label}›"))),
                 Kind::Start => {
                     let (length, label) = self.start_of(rest);
                     Some((
@@ -180,7 +238,7 @@ impl Finder {
             let hidden = match hidden {
                 // A known token with more behind it: another signature, perhaps. A full stop is the sentence's.
                 Some((length, label)) if length < run && rest[length..run].len() > 1 => {
-                    let known = matches!(self.kinds[found.pattern().as_usize()], Kind::Whole(_));
+                    let known = matches!(kind, Kind::Whole(_));
                     Some((run, if known { format!("{label}…") } else { jwt_label(&rest[..run]) }))
                 }
                 None if run > 0 && is_signed(&rest[..run]) => Some((run, jwt_label(&rest[..run]))),

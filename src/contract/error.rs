@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
@@ -22,6 +22,8 @@ pub(super) struct Problem {
     /// A few words under the caret.
     pub label: String,
     pub help: Option<String>,
+    /// Whether the quoted line shows none of its strings: a misspelt `secret` holds a secret all the same.
+    pub hides_strings: bool,
 }
 
 /// Where a value came from.
@@ -40,9 +42,19 @@ impl Error {
     /// The complete text for the user, with ANSI colours when `colour` is set.
     pub fn render(&self, colour: bool) -> String {
         let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
-        let file = self.file.as_ref().map(|(path, text)| (display(path), conceal(text)));
-        let rendered: Vec<String> =
-            self.problems.iter().map(|problem| renderer.render(&[problem.group(file.as_ref())])).collect();
+        let quoted = |all| self.file.as_ref().map(|(path, text)| (path.display().to_string(), conceal(text, all)));
+        let (careful, silent) = (quoted(false), quoted(true));
+        let rendered: Vec<String> = self
+            .problems
+            .iter()
+            .map(|problem| {
+                renderer.render(&[problem.group(if problem.hides_strings {
+                    silent.as_ref()
+                } else {
+                    careful.as_ref()
+                })])
+            })
+            .collect();
         rendered.join("\n\n")
     }
 
@@ -83,17 +95,13 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-fn display(path: &Path) -> String {
-    path.display().to_string()
-}
-
 /// The file's text with the content of its secret strings starred out, byte for byte, so that every span still holds.
 ///
 /// A message quotes the line it is about, and it may end in a public CI log. As a file with a mistake cannot be read as
 /// meant (the mistake may be in the very key that makes it secret), this goes by lines: a line that speaks of secrets,
-/// or stands in a table of headers, shows none of its strings.
-fn conceal(text: &str) -> String {
-    const WORDS: [&str; 8] = ["secret", "token", "passw", "cookie", "authoriz", "header", "credential", "key"];
+/// or stands in a table of headers, shows none of its strings. With `all`, no line does.
+fn conceal(text: &str, all: bool) -> String {
+    const WORDS: [&str; 8] = ["secret", "token", "passw", "cookie", "auth", "header", "credential", "key"];
     let bytes = text.as_bytes();
     let mut shown = bytes.to_vec();
     let (mut at, mut table_is_secret, mut line_is_secret, mut line_start) = (0, false, false, true);
@@ -105,7 +113,7 @@ fn conceal(text: &str) -> String {
                 table_is_secret = speaks_of_secrets;
             }
             // Table names themselves are no secret; a line inside a value that spans lines keeps its first line's verdict.
-            line_is_secret = speaks_of_secrets || table_is_secret;
+            line_is_secret = all || speaks_of_secrets || table_is_secret;
             line_start = false;
         }
         match bytes[at] {

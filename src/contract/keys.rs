@@ -3,6 +3,9 @@
 
 use clap::{Arg, ArgAction, ArgMatches};
 
+use serde_json::Value;
+
+use super::layers;
 use super::template::{ANY, CLIENT, MESSAGE, ROOM, TOKEN};
 
 /// What a key's value is.
@@ -189,40 +192,40 @@ pub const KEYS: &[Key] = &[
         .about("Run at most once, for at most 10 s."),
     // ping
     key("ping.enabled", Kind::Bool, "true", "Whether the server answers a ping event"),
-    key("ping.event", Kind::Text, r#""ping""#, "Event that a client sends").vars(EMIT),
-    key("ping.args", Kind::Array, "[]", "Its arguments").vars(EMIT),
-    key("ping.reply", Kind::Text, r#""pong""#, "Event that the server answers with"),
+    key("ping.event", Kind::Text, r#""ping""#, "Event that a client sends for the server to answer").vars(EMIT),
+    key("ping.args", Kind::Array, "[]", "Arguments of the ping event").vars(EMIT),
+    key("ping.reply", Kind::Text, r#""pong""#, "Event that the server answers a ping with"),
     // rooms
     key("rooms.enabled", Kind::Bool, "true", "Whether clients can join rooms"),
     key("rooms.join-event", Kind::Text, r#""join_room""#, "Event that joins a room").vars(EMIT),
-    key("rooms.join-args", Kind::Array, r#"["{{room}}"]"#, "Its arguments").vars(EMIT),
+    key("rooms.join-args", Kind::Array, r#"["{{room}}"]"#, "Arguments of the event that joins a room").vars(EMIT),
     key("rooms.leave-event", Kind::Text, r#""leave_room""#, "Event that leaves a room").vars(EMIT),
-    key("rooms.leave-args", Kind::Array, r#"["{{room}}"]"#, "Its arguments").vars(EMIT),
+    key("rooms.leave-args", Kind::Array, r#"["{{room}}"]"#, "Arguments of the event that leaves a room").vars(EMIT),
     key("rooms.send-event", Kind::Text, r#""send_message""#, "Event that sends a message to a room").vars(EMIT),
-    key("rooms.send-args", Kind::Array, r#"[{ room = "{{room}}", message = "{{message}}" }]"#, "Its arguments")
+    key("rooms.send-args", Kind::Array, r#"[{ room = "{{room}}", message = "{{message}}" }]"#, "Arguments of the event that sends a message")
         .about("Where {{message}} stands, each check puts a text of its own, and knows its message by it.")
         .vars(EMIT),
     key("rooms.receive-event", Kind::Text, r#""receive_message""#, "Event that the members of the room get"),
-    open("rooms.receive-payload", Kind::Json, r#"{ message = "{{message}}" }"#, "What its first argument looks like")
+    open("rooms.receive-payload", Kind::Json, r#"{ message = "{{message}}" }"#, "What the first argument of the received message looks like (a pattern)")
         .about("A pattern: objects may hold more than is listed, {{any}} matches anything. Without it, the message must occur somewhere in the arguments.")
         .vars(PATTERN),
     // rest
     key("rest.enabled", Kind::Bool, "true", "Whether an HTTP route emits to the clients"),
-    key("rest.method", Kind::Choice(&["POST", "PUT", "PATCH", "GET", "DELETE"]), r#""POST""#, "Its method"),
-    key("rest.path", Kind::UrlTarget, r#""/api/notify""#, "Its path").vars(CALL).common(),
-    key("rest.headers", Kind::Headers, "{}", "Headers of the call").vars(CALL),
-    key("rest.credentials", Kind::Headers, "{}", "Headers that prove who calls")
+    key("rest.method", Kind::Choice(&["POST", "PUT", "PATCH", "GET", "DELETE"]), r#""POST""#, "Method of the REST call"),
+    key("rest.path", Kind::UrlTarget, r#""/api/notify""#, "Path of the REST route").vars(CALL).common(),
+    key("rest.headers", Kind::Headers, "{}", "Headers of the REST call").vars(CALL),
+    key("rest.credentials", Kind::Headers, "{}", "Headers that prove who makes the REST call")
         .about("As { Authorization = \"Bearer {{token}}\" }, where {{token}} is a valid token. A call without them must be refused. Values are hidden in every report.")
         .vars(CALL),
-    key("rest.body", Kind::Json, r#"{ message = "{{message}}" }"#, "JSON body of the call; none for GET and DELETE").vars(CALL),
-    key("rest.response", Kind::Json, "{ success = true }", "What the JSON answer looks like (a pattern)").vars(PATTERN),
-    key("rest.event", Kind::Text, r#""notification""#, "Event that every client gets"),
-    open("rest.payload", Kind::Json, r#"{ message = "{{message}}" }"#, "What its first argument looks like (a pattern)")
+    key("rest.body", Kind::Json, r#"{ message = "{{message}}" }"#, "JSON body of the REST call; none for GET and DELETE").vars(CALL),
+    key("rest.response", Kind::Json, "{ success = true }", "What the JSON answer to the REST call looks like (a pattern)").vars(PATTERN),
+    key("rest.event", Kind::Text, r#""notification""#, "Event that every client gets after the REST call"),
+    open("rest.payload", Kind::Json, r#"{ message = "{{message}}" }"#, "What that event's first argument looks like (a pattern)")
         .about("Without it, the message must occur somewhere in the arguments.")
         .vars(PATTERN),
     // ack
     open("ack.event", Kind::Text, r#""echo""#, "Event that the server acknowledges"),
-    key("ack.args", Kind::Array, r#"["{{message}}"]"#, "Its arguments").vars(EMIT),
+    key("ack.args", Kind::Array, r#"["{{message}}"]"#, "Arguments of the acknowledged event").vars(EMIT),
     open("ack.reply", Kind::Json, r#""{{message}}""#, "What the first argument of the acknowledgement looks like (a pattern)")
         .about("Without it, any acknowledgement will do.")
         .vars(PATTERN),
@@ -236,7 +239,7 @@ pub const KEYS: &[Key] = &[
     // reload
     open("reload.command", Kind::Text, r#""touch server/plugins/socket.ts""#, "Shell command that makes the server reload"),
     open("reload.url", Kind::Text, r#""http://localhost:3000/__reload""#, "URL that makes the server reload; instead of a command"),
-    key("reload.method", Kind::Choice(&["POST", "PUT", "GET"]), r#""POST""#, "Method of that call"),
+    key("reload.method", Kind::Choice(&["POST", "PUT", "GET"]), r#""POST""#, "Method of the call that makes the server reload"),
     key("reload.deadline", Kind::Duration, r#""30s""#, "How long the server may be away"),
 ];
 
@@ -254,10 +257,11 @@ pub fn clap_args() -> Vec<Arg> {
                 long.push(' ');
                 long.push_str(key.about);
             }
-            match (key.default, key.example) {
-                (Some(default), _) => long.push_str(&format!("\n[default: {default}]")),
-                (None, Some(example)) => long.push_str(&format!("\n[for example: {example}]")),
-                (None, None) => {}
+            // A flag takes JSON, not TOML.
+            if let Some(default) = key.default {
+                long.push_str(&format!("\n[default: {}]", as_flag(key, default)));
+            } else if let Some(example) = key.example {
+                long.push_str(&format!("\n[for example: {}]", as_flag(key, example)));
             }
             if let Kind::Choice(words) = key.kind {
                 long.push_str(&format!("\n[one of: {}]", words.join(", ")));
@@ -271,7 +275,8 @@ pub fn clap_args() -> Vec<Arg> {
                 .help_heading("Contract")
                 .hide_short_help(!key.common)
                 .action(ArgAction::Set)
-                .allow_hyphen_values(key.kind != Kind::Bool);
+                // Not for all: `--auth-token-env --other-flag` is a forgotten value.
+                .allow_hyphen_values(matches!(key.kind, Kind::SecretText | Kind::Array | Kind::Object | Kind::Json));
             match key.kind {
                 // `=` is asked for, so that `--choices-guests URL` does not take the URL for the value.
                 Kind::Bool => arg.num_args(0..=1).require_equals(true).default_missing_value("true"),
@@ -279,6 +284,15 @@ pub fn clap_args() -> Vec<Arg> {
             }
         })
         .collect()
+}
+
+/// A TOML value as one would give it to the key's flag.
+fn as_flag(key: &Key, toml: &str) -> String {
+    match layers::json_of_text(toml) {
+        Some(Value::String(text)) if key.kind != Kind::Json => text,
+        Some(value) => value.to_string(),
+        None => toml.to_owned(),
+    }
 }
 
 /// The flags that were given, as (dotted key, value).

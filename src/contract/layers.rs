@@ -75,6 +75,7 @@ impl Merged {
                 place: Origin::File(error.span().unwrap_or(0..0)),
                 label: error.message().to_owned(),
                 help: None,
+                hides_strings: false,
             }),
         }
     }
@@ -97,6 +98,7 @@ impl Merged {
                         place: Origin::File(value.span()),
                         label: "expected a table".to_owned(),
                         help: Some(format!("write [{section}] on a line of its own and its keys below")),
+                        hides_strings: false,
                     }),
                 }
             } else {
@@ -109,6 +111,7 @@ impl Merged {
                         Some(near) => Some(format!("did you mean `{near}`?")),
                         None => Some("`siospec init` writes a file with every key".to_owned()),
                     },
+                    hides_strings: true,
                 });
             }
         }
@@ -138,6 +141,7 @@ impl Merged {
                             format!("every variable that begins with {ENV_PREFIX} is read as a key of the contract")
                         }
                     }),
+                    hides_strings: false,
                 });
                 continue;
             };
@@ -156,6 +160,7 @@ impl Merged {
                     place: Origin::Flag(name.to_owned()),
                     label: String::new(),
                     help: nearest(name, KEYS.iter().map(|key| key.name)).map(|near| format!("did you mean `{near}`?")),
+                    hides_strings: false,
                 }),
             }
         }
@@ -197,6 +202,7 @@ impl Merged {
                     Some(near) => format!("did you mean `{{{{{near}}}}}`? `{}` can hold {known}", key.name),
                     None => format!("`{}` can hold {known}", key.name),
                 }),
+                hides_strings: false,
             });
         }
     }
@@ -210,13 +216,14 @@ impl Merged {
             place: origin,
             label: format!("expected {}", wrong.expected),
             help: wrong.help,
+            hides_strings: false,
         });
     }
 
     /// Notes a mistake in a value that was well-formed.
     pub fn reject(&mut self, name: &str, title: impl Into<String>, label: &str, help: Option<String>) {
         let place = self.values.get(name).map_or(Origin::Default, |given| given.origin.clone());
-        self.problems.push(Problem { title: title.into(), place, label: label.to_owned(), help });
+        self.problems.push(Problem { title: title.into(), place, label: label.to_owned(), help, hides_strings: false });
     }
 
     /// How a message names a key: by its flag or variable where it came from one.
@@ -226,6 +233,12 @@ impl Merged {
             Some(Origin::Flag(flag)) => flag.clone(),
             _ => name.to_owned(),
         }
+    }
+
+    /// Whether a value differs from its default; uncommenting a line of the commented file declares nothing.
+    pub fn is_changed(&self, name: &str) -> bool {
+        let default = keys::find(name).and_then(|key| key.default.map(|default| default_value(key, default)));
+        self.value(name) != default.as_ref()
     }
 
     pub fn is_given(&self, name: &str) -> bool {
@@ -440,13 +453,16 @@ fn value_of_text(key: &Key, text: &str) -> Result<Value, Wrong> {
     }
 }
 
+/// A TOML value as JSON.
+pub(super) fn json_of_text(toml: &str) -> Option<Value> {
+    json_of(DeValue::parse(toml).ok()?.get_ref()).ok()
+}
+
 fn default_value(key: &Key, default: &str) -> Value {
     // The table is ours: a default that does not parse is a mistake in this crate, found by the first `Contract::default()`.
-    let parsed = DeValue::parse(default).unwrap_or_else(|error| panic!("default of {}: {error}", key.name));
-    json_of(parsed.get_ref())
-        .ok()
+    json_of_text(default)
         .and_then(|json| accept(key, json).ok())
-        .unwrap_or_else(|| panic!("default of {}", key.name))
+        .unwrap_or_else(|| unreachable!("{} has a default that it does not accept", key.name))
 }
 
 fn json_of(value: &DeValue<'_>) -> Result<Value, Wrong> {

@@ -335,7 +335,12 @@ impl Contract {
     pub fn conceal_in(&self, redactor: &Redactor) {
         let rest = self.rest.iter().flat_map(|rest| rest.headers.iter().chain(&rest.credentials));
         for (name, value) in self.headers.iter().chain(rest) {
-            // A template is no secret yet: `Bearer {{token}}` would hide the word Bearer's neighbours only.
+            // Said by every client, and hiding them would hide what the servers say in the same words.
+            if ["accept", "accept-language", "content-type", "user-agent"].iter().any(|n| name.eq_ignore_ascii_case(n))
+            {
+                continue;
+            }
+            // A template is no secret yet: what fills it in is registered by itself.
             let value = value.expose();
             if !template::names(value).is_empty() {
                 continue;
@@ -420,7 +425,7 @@ fn rest(given: &Merged) -> Rest {
 fn ack(given: &mut Merged) -> Option<Ack> {
     if given.optional_text("ack.event").is_none() {
         for name in ["ack.args", "ack.reply"] {
-            if given.is_given(name) {
+            if given.is_changed(name) {
                 let title = format!("`{name}` is given without `ack.event`");
                 given.reject(
                     name,

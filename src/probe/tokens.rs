@@ -371,7 +371,9 @@ impl Tokens {
             Some(TokenSource::Command(_)) => self.shared.printed.get().and_then(|printed| printed.as_deref().ok()),
             _ => None,
         };
-        if let Some(ready) = ready.and_then(split).and_then(|(_, claims, _)| decode_object(claims)) {
+        let ready = ready.and_then(split).and_then(|(_, claims, _)| decode_object(claims));
+        let declared = ready.is_none();
+        if let Some(ready) = ready {
             claims = ready;
         } else {
             let vars = Vars::new().client(client);
@@ -383,7 +385,6 @@ impl Tokens {
             }
             claims.extend(auth.claims.iter().map(|(name, claim)| (name.clone(), template::render(claim, &vars))));
         }
-        let declared = ready.is_none();
         for (name, value) in [("iat", now()), ("exp", now() + HOUR)] {
             // A claim of the template is the user's choice; one of a ready token may have run out.
             if !(declared && claims.contains_key(name)) {
@@ -514,7 +515,8 @@ fn random_key(algorithm: Algorithm) -> Result<EncodingKey, String> {
             Ok(EncodingKey::from_ec_der(der.as_ref()))
         }
         Algorithm::EdDSA => {
-            let der = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).map_err(failed)?;
+            // Version 1, without the public key: the library knows Ed25519 by the length of that form.
+            let der = Ed25519KeyPair::generate_pkcs8v1(&SystemRandom::new()).map_err(failed)?;
             Ok(EncodingKey::from_ed_der(der.as_ref()))
         }
         _ => {

@@ -1,0 +1,135 @@
+//! Secrets in every form in which they turn up.
+
+use std::time::Instant;
+
+use rstest::rstest;
+use siospec::redact::Redactor;
+
+use crate::harness::test;
+
+const HEAD: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9";
+
+fn tokens() -> (Redactor, String, String) {
+    let redactor = Redactor::new();
+    let a = format!("{HEAD}.eyJzdWIiOiJhIn0.c2lnbmF0dXJlLW9mLWE");
+    let b = format!("{HEAD}.eyJzdWIiOiJiIn0.c2lnbmF0dXJlLW9mLWI");
+    redactor.conceal(&a, "valid token of a");
+    redactor.conceal(&b, "forged token of b");
+    (redactor, a, b)
+}
+
+#[rstest]
+#[test]
+fn a_token_is_replaced_by_its_label() {
+    let (redactor, a, b) = tokens();
+    assert_eq!(redactor.redact(&format!(r#"40{{"token":"{a}"}}"#)), r#"40{"token":"‹valid token of a›"}"#);
+    assert_eq!(redactor.redact(&format!("{a}\u{1e}{b}.")), "‹valid token of a›\u{1e}‹forged token of b›.");
+    assert_eq!(redactor.redact("nothing here, eyJ not either"), "nothing here, eyJ not either");
+}
+
+#[rstest]
+#[case("a\"b\\c/ü d")]
+#[case("p@ss word+%")]
+#[case("plain-secret")]
+#[test]
+fn every_form_of_a_secret_is_found(#[case] secret: &str) {
+    use base64::Engine;
+    use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
+    let redactor = Redactor::new();
+    redactor.conceal(secret, "s");
+    let json = serde_json::to_string(secret).unwrap();
+    let percent = siospec::redact::percent_encode(secret);
+    let forms = [
+        secret.to_owned(),
+        json[1..json.len() - 1].to_owned(),
+        percent.clone(),
+        percent.replace("%20", "+"),
+        STANDARD.encode(secret),
+        STANDARD_NO_PAD.encode(secret),
+        URL_SAFE.encode(secret),
+        URL_SAFE_NO_PAD.encode(secret),
+    ];
+    for form in forms {
+        assert_eq!(redactor.redact(&format!("x={form}&y")), "x=‹s›&y", "{form}");
+    }
+}
+
+#[rstest]
+#[test]
+fn the_longest_secret_wins() {
+    let redactor = Redactor::new();
+    redactor.conceal("Bearer", "scheme");
+    redactor.conceal("Bearer abcdef", "header");
+    redactor.conceal("abcdef", "inner");
+    assert_eq!(redactor.redact("Bearer abcdef, abcdef, Bearer"), "‹header›, ‹inner›, ‹scheme›");
+}
+
+#[rstest]
+#[case("")]
+#[case("abc")]
+#[test]
+fn a_very_short_secret_is_ignored(#[case] secret: &str) {
+    let redactor = Redactor::new();
+    redactor.conceal(secret, "s");
+    assert_eq!(redactor.redact("abc abcd"), "abc abcd");
+}
+
+#[rstest]
+#[test]
+fn a_cut_token_is_hidden() {
+    let (redactor, a, _) = tokens();
+    assert_eq!(redactor.redact(&format!("{}…", &a[..55])), "‹start of valid token of a›…");
+    let cut = redactor.redact(&format!("\"{}\"", &a[..20]));
+    assert_eq!(cut, "\"‹start of a secret›\"");
+    // All but the last character, signature begun.
+    assert_eq!(redactor.redact(&a[..a.len() - 1]), "‹start of valid token of a›");
+    assert_eq!(redactor.redact(&a[..15]), &a[..15]);
+    let opaque = Redactor::new();
+    opaque.conceal("0123456789abcdefghijklmnop", "session");
+    assert_eq!(opaque.redact("<0123456789abcdefghi>"), "<‹start of session›>");
+    assert_eq!(opaque.redact("0123456789abcdefgXYZ"), "‹start of session›XYZ");
+}
+
+#[rstest]
+#[test]
+fn an_unknown_jwt_keeps_no_signature() {
+    let redactor = Redactor::new();
+    let foreign = format!("{HEAD}.eyJzdWIiOiJ4In0.Zm9yZWlnbg");
+    assert_eq!(
+        redactor.redact(&format!("said\\n{foreign}, again {foreign}.")),
+        "said\\n‹JWT alg=HS256›, again ‹JWT alg=HS256›."
+    );
+    // Also where a registered token begins alike, or is its prefix.
+    let (redactor, a, _) = tokens();
+    assert_eq!(redactor.redact(&foreign), "‹JWT alg=HS256›");
+    let unsigned = a.rsplit_once('.').unwrap().0;
+    redactor.conceal(unsigned, "token without signature");
+    assert_eq!(redactor.redact(unsigned), "‹token without signature›");
+    assert_eq!(redactor.redact(&format!("{unsigned}.b3RoZXIgc2lnbmF0dXJl")), "‹token without signature›…");
+}
+
+#[rstest]
+#[test]
+fn clones_share_what_is_registered() {
+    let redactor = Redactor::new();
+    let clone = redactor.clone();
+    assert_eq!(clone.redact("hunter2"), "hunter2");
+    redactor.conceal("hunter2", "password");
+    assert_eq!(clone.redact("hunter2"), "‹password›");
+}
+
+#[rstest]
+#[test]
+fn a_megabyte_takes_no_time_worth_noticing() {
+    let (redactor, a, _) = tokens();
+    for n in 0..200 {
+        redactor.conceal(&format!("{HEAD}.eyJuIjoxMjM0NTY3ODkwfQ{n}.c2lnbmF0dXJlLW9mLWE{n}"), "other");
+    }
+    let hostile =
+        ["eyJ".repeat(300_000), format!("{HEAD}.").repeat(20_000), a[..30].repeat(30_000), "a.".repeat(500_000)];
+    for text in hostile {
+        let start = Instant::now();
+        redactor.redact(&text);
+        assert!(start.elapsed().as_secs() < 5, "{:?} for {}…", start.elapsed(), &text[..12]);
+    }
+}
