@@ -46,7 +46,6 @@ impl<S> TlsStream<S> {
 }
 
 impl<S: Read + Write> TlsStream<S> {
-
     /// Says goodbye to the peer, without waiting for its answer.
     pub fn shutdown(&mut self) -> io::Result<()> {
         self.connection.send_close_notify();

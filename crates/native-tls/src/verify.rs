@@ -19,7 +19,12 @@ pub(crate) enum Trust {
         verifier: OnceLock<Result<rustls_platform_verifier::Verifier, Error>>,
     },
     /// The platform's verifier cannot leave out its own roots, nor the check of the name.
-    Roots { extra: RootCertStore, built_in: bool, verify_hostname: bool, store: OnceLock<RootCertStore> },
+    Roots {
+        extra: RootCertStore,
+        built_in: bool,
+        verify_hostname: bool,
+        store: OnceLock<RootCertStore>,
+    },
 }
 
 impl Trust {
