@@ -39,7 +39,7 @@ pub(crate) use register;
 pub fn trials() -> Vec<Trial> {
     // Modules named `sample` hold what the tests on this harness feed to it.
     let samples = env::var_os("SIOSPEC_SAMPLES").is_some();
-    let listed = |test: &&Test| samples || !test.module.ends_with("::sample");
+    let listed = |test: &&Test| samples || test.module.split("::").all(|module| module != "sample");
     let mut tests: Vec<_> = inventory::iter::<Test>().filter(listed).collect();
     // The linker's order is nobody's.
     tests.sort_by_key(|test| (test.file, test.module, test.name));

@@ -58,9 +58,12 @@ async fn awaits_while_a_task_serves(greeting: String) -> TestResult {
     Ok(())
 }
 
+#[rstest]
+#[case::node(Tool::Node)]
+#[case::docker(Tool::Docker)]
 #[test]
-fn finds_node() -> TestResult {
-    require(Tool::Node)
+fn finds(#[case] tool: Tool) -> TestResult {
+    require(tool)
 }
 
 /// Inputs of `command_line`, not listed otherwise.
