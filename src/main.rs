@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 //! The `siospec` program: a thin shell around the library.
 
 use std::process::ExitCode;
@@ -7,6 +6,3 @@ use std::process::ExitCode;
 async fn main() -> ExitCode {
     siospec::cli::main().await.into()
 }
-=======
-fn main() {}
->>>>>>> harness
