@@ -1,15 +1,44 @@
-//! The command line: libtest's options and ours.
+//! The command line: libtest's options, ours, and those of the contract.
 
-use clap::Parser;
-use url::Url;
+use clap::{CommandFactory, FromArgMatches, Parser};
+use siospec::contract;
+
+use super::target::{self, Target};
 
 #[derive(Parser)]
 #[command(name = "conformance", about = "siospec's tests, or the catalogue against a server")]
 pub struct CommandLine {
     /// Run the catalogue against this server instead of siospec's own tests.
     #[arg(long, value_name = "URL", env = "SIOSPEC_TARGET_URL")]
-    pub target_url: Option<Url>,
+    target_url: Option<url::Url>,
 
     #[command(flatten)]
     pub libtest: libtest_mimic::Arguments,
+
+    #[clap(skip)]
+    contract: Vec<(&'static str, String)>,
+}
+
+impl CommandLine {
+    /// Reads the process's arguments; ends the process on a wrong one, as clap does.
+    pub fn read() -> CommandLine {
+        let matches = CommandLine::command().args(contract::clap_args()).get_matches();
+        let mut line = CommandLine::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        line.contract = contract::flags_from(&matches);
+        line
+    }
+
+    /// The target, where one is given.
+    ///
+    /// # Errors
+    /// What is wrong with the contract.
+    pub fn target(&self) -> Result<Option<Target>, String> {
+        let Some(url) = &self.target_url else { return Ok(None) };
+        let flags = self.contract.iter().map(|(key, value)| {
+            let flag = contract::keys::find(key).map(contract::keys::Key::flag).unwrap_or_default();
+            format!("--{flag}={value}")
+        });
+        let flags = flags.collect();
+        Ok(Some(Target { url: url.clone(), contract: target::contract(self.contract.clone())?, flags }))
+    }
 }

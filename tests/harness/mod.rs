@@ -7,38 +7,50 @@ mod cli;
 mod registry;
 mod skip;
 mod snapshots;
+pub mod target;
 
 pub(crate) use registry::register;
 pub use registry::{Test, asynchronous, synchronous};
 pub use skip::{TestResult, Tool, require, skip};
 
-use clap::Parser;
-use libtest_mimic::Trial;
-use std::process::ExitCode;
-use url::Url;
+use siospec::verdict::ExitCode;
 
-pub fn main() -> ExitCode {
-    let arguments = cli::CommandLine::parse();
+pub fn main() -> std::process::ExitCode {
+    let mut line = cli::CommandLine::read();
     if let Err(unknown) = skip::check_requirements() {
-        eprintln!("error: {unknown}");
-        return ExitCode::from(2);
+        return refuse(&unknown, ExitCode::UsersMistake);
     }
-    let mut trials = catalogue_trials(arguments.target_url.as_ref());
-    if arguments.target_url.is_none() {
-        trials.extend(registry::trials());
+    let target = match line.target() {
+        Ok(target) => target,
+        Err(mistake) => return refuse(&mistake, ExitCode::UsersMistake),
+    };
+    let with_target = target.is_some();
+    let trials = match target {
+        None => {
+            let mut trials = target::trials(None, &line.libtest);
+            trials.extend(registry::trials());
+            trials
+        }
+        Some(_) if line.libtest.list => target::trials(None, &line.libtest),
+        Some(target) => match target::runner(target, &line.libtest) {
+            Ok(runner) => target::trials(Some(runner), &line.libtest),
+            Err(untestable) => return refuse(&untestable, ExitCode::Untestable),
+        },
+    };
+    if with_target {
+        // A check waits for the target nearly all the time; the number of our cores says nothing about that.
+        line.libtest.test_threads.get_or_insert(64);
     }
-    let conclusion = libtest_mimic::run(&arguments.libtest, trials);
+    let conclusion = libtest_mimic::run(&line.libtest, trials);
     skip::print_summary();
-    let ran = conclusion.num_passed + conclusion.num_failed + conclusion.num_ignored;
-    if arguments.target_url.is_some() && !arguments.libtest.list && ran == 0 {
-        // Nothing checked must not look like nothing wrong.
-        eprintln!("error: no check was selected, so nothing is known about the target");
-        return ExitCode::from(2);
+    let ran = conclusion.num_passed + conclusion.num_failed;
+    if with_target && !line.libtest.list && ran == 0 {
+        return refuse("no check was judged, so nothing is known about the target", ExitCode::NothingMatched);
     }
     conclusion.exit_code()
 }
 
-/// A trial for every check of the catalogue, against `target` or, without one, against the reference server.
-fn catalogue_trials(_target: Option<&Url>) -> Vec<Trial> {
-    Vec::new()
+fn refuse(why: &str, code: ExitCode) -> std::process::ExitCode {
+    eprintln!("{}{why}", if why.starts_with("error") { "" } else { "error: " });
+    code.into()
 }

@@ -11,8 +11,6 @@ use siospec::contract::{
 };
 use siospec::redact::Redactor;
 
-use crate::harness::test;
-
 fn load(file: &str, env: &[(&str, &str)], flags: &[(&'static str, &str)]) -> Result<Contract, Error> {
     Contract::load(Layers {
         file: Some((PathBuf::from("siospec.toml"), file.to_owned())),

@@ -5,8 +5,6 @@ use std::time::Instant;
 use rstest::rstest;
 use siospec::redact::Redactor;
 
-use crate::harness::test;
-
 const HEAD: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9";
 
 fn tokens() -> (Redactor, String, String) {

@@ -16,8 +16,6 @@ use siospec::contract::{Contract, Layers};
 use siospec::probe::tokens::{TokenError, Tokens};
 use siospec::redact::Redactor;
 
-use crate::harness::test;
-
 const SECRET: &str = "a-secret-of-the-reference-server";
 
 fn tokens(flags: &[(&'static str, &str)]) -> (Tokens, Redactor) {

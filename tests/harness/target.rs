@@ -1,0 +1,143 @@
+//! The catalogue as tests: against the server of `--target-url`, or against the reference server.
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
+
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use siospec::{
+    catalogue::{self, Check},
+    contract::{Contract, FILE_NAME, Layers},
+    mock::{DEFAULT_JWT_SECRET, Options, ReferenceServer},
+    redact::Redactor,
+    report,
+    runner::{DEFAULT_JOBS, Plan, Runner},
+    verdict::{CheckResult, Level, Outcome},
+};
+use tokio::{runtime::Runtime, sync::OnceCell};
+use url::Url;
+
+/// Carries what outlives a single test: the runner, and the reference server.
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
+
+/// What `--target-url` and the contract's flags come to.
+pub struct Target {
+    pub url: Url,
+    pub contract: Contract,
+    pub flags: Vec<String>,
+}
+
+/// The contract that the flags, the environment and `siospec.toml` give.
+pub fn contract(flags: Vec<(&'static str, String)>) -> Result<Contract, String> {
+    let file = PathBuf::from(FILE_NAME);
+    let file = match std::fs::read_to_string(&file) {
+        Ok(text) => Some((file, text)),
+        Err(_) => None,
+    };
+    Contract::load(Layers { file, env: std::env::vars(), flags }).map_err(|error| error.to_string())
+}
+
+/// A reference server as the tests use it: heartbeats short enough to be waited for, long enough for a busy machine.
+pub fn options() -> Options {
+    Options {
+        ping_interval: Duration::from_millis(1_500),
+        ping_timeout: Duration::from_millis(1_500),
+        ..Options::default()
+    }
+}
+
+/// The contract that the reference server keeps.
+pub fn reference_contract(server: &ReferenceServer, deadline: &str) -> Contract {
+    let flags = vec![
+        ("auth.secret", DEFAULT_JWT_SECRET.to_owned()),
+        ("reload.url", format!("{}/__siospec/reload", server.url())),
+        ("deadline", deadline.to_owned()),
+    ];
+    Contract::load(Layers { file: None, env: std::iter::empty(), flags }).expect("the reference server's contract")
+}
+
+/// A run of `checks` against the reference server.
+pub async fn reference_runner(
+    server: &ReferenceServer,
+    deadline: &str,
+    checks: Vec<&'static Check>,
+) -> Result<Runner, String> {
+    let plan = Plan {
+        origin: server.url().parse().expect("a URL"),
+        reference: true,
+        contract: reference_contract(server, deadline),
+        checks,
+        jobs: DEFAULT_JOBS,
+        flags: Vec::new(),
+    };
+    Runner::new(plan, Redactor::new()).await.map_err(|untestable| untestable.to_string())
+}
+
+/// A run against the server of `--target-url`, ready to go.
+///
+/// # Errors
+/// What keeps the target from being tested, for the user.
+pub fn runner(target: Target, arguments: &Arguments) -> Result<Arc<Runner>, String> {
+    let plan = Plan {
+        origin: target.url,
+        reference: false,
+        contract: target.contract,
+        checks: selected(arguments),
+        jobs: DEFAULT_JOBS,
+        flags: target.flags,
+    };
+    let runner = RUNTIME.block_on(Runner::new(plan, Redactor::new()));
+    runner.map(Arc::new).map_err(|untestable| untestable.to_string())
+}
+
+/// A trial for every check: against the target of `runner` or, without one, against the reference server, which is
+/// started when the first trial runs, so that `--list` starts nothing.
+pub fn trials(runner: Option<Arc<Runner>>, arguments: &Arguments) -> Vec<Trial> {
+    let checks = selected(arguments);
+    let shared: Arc<OnceCell<(Arc<Runner>, Option<ReferenceServer>)>> = Arc::default();
+    if let Some(runner) = runner {
+        let _ = shared.set((runner, None));
+    }
+    let trial = |check: &'static Check| {
+        let shared = Arc::clone(&shared);
+        let checks = checks.clone();
+        Trial::ignorable_test(check.id, move || {
+            RUNTIME.block_on(async {
+                let (runner, _) = shared.get_or_try_init(|| embedded(checks)).await?;
+                conclude(&runner.result(check).await)
+            })
+        })
+    };
+    catalogue::all().map(|entry| trial(entry.check)).collect()
+}
+
+async fn embedded(checks: Vec<&'static Check>) -> Result<(Arc<Runner>, Option<ReferenceServer>), Failed> {
+    let server = ReferenceServer::start(options()).await?;
+    let runner = reference_runner(&server, "5s", checks).await?;
+    Ok((Arc::new(runner), Some(server)))
+}
+
+/// The checks that libtest's filter lets through: only what is selected may block what rests on it.
+fn selected(arguments: &Arguments) -> Vec<&'static Check> {
+    let matches = |id: &str, filter: &str| if arguments.exact { id == filter } else { id.contains(filter) };
+    let selected = |check: &&Check| {
+        arguments.filter.as_ref().is_none_or(|filter| matches(check.id, filter))
+            && !arguments.skip.iter().any(|skip| matches(check.id, skip))
+    };
+    catalogue::all().map(|entry| entry.check).filter(selected).collect()
+}
+
+/// A result as libtest knows it. What is worth knowing without failing the run is ignored with its reason, as a skip
+/// is: a test that found something must not read `ok`.
+fn conclude(result: &CheckResult) -> Result<Completion, Failed> {
+    match &result.outcome {
+        Outcome::Pass => Ok(Completion::Completed),
+        Outcome::Skip { reason } => Ok(Completion::ignored_with(reason)),
+        Outcome::Fail(failure) if result.level != Level::Must => {
+            Ok(Completion::ignored_with(format!("{}: {}", result.level.name(), failure.reason)))
+        }
+        Outcome::Fail(_) | Outcome::Broken { .. } => Err(report::terminal::explain(result).into()),
+    }
+}

@@ -1,0 +1,77 @@
+//! The proof of the catalogue: each fault of the reference server fails exactly the checks that declare it, and without
+//! a fault none fails.
+
+use std::{collections::BTreeMap, fmt::Write as _, sync::Arc};
+
+use futures::{StreamExt, stream};
+use rstest::rstest;
+use siospec::{
+    catalogue,
+    mock::{Fault, ReferenceServer},
+    runner::Runner,
+    verdict::{Outcome, RunReport},
+};
+
+use crate::harness::target::{options, reference_runner};
+
+/// How long one answer may take here: a fault that shows as silence is waited out this long, many times.
+const DEADLINE: &str = "3s";
+
+/// Servers that are scored at once. A run mostly waits.
+const AT_ONCE: usize = 6;
+
+async fn score(fault: Option<Fault>) -> RunReport {
+    let mut options = options();
+    options.faults.extend(fault);
+    let server = ReferenceServer::start(options).await.expect("a free port");
+    let runner = reference_runner(&server, DEADLINE, Runner::every_check()).await;
+    let runner = runner.unwrap_or_else(|untestable| panic!("{fault:?}: {untestable}"));
+    Arc::new(runner).run().await
+}
+
+fn failed(report: &RunReport) -> Vec<&str> {
+    let failed = report.results.iter().filter(|result| matches!(result.outcome, Outcome::Fail(_)));
+    failed.map(|result| result.id.as_str()).collect()
+}
+
+#[rstest]
+#[test]
+async fn the_reference_server_passes_every_check() {
+    let report = score(None).await;
+    let others: Vec<_> = report.results.iter().filter(|result| result.outcome != Outcome::Pass).collect();
+    assert!(others.is_empty(), "{others:#?}");
+}
+
+#[rstest]
+#[test]
+async fn each_fault_fails_exactly_the_checks_that_declare_it() {
+    let reports: BTreeMap<Fault, RunReport> = stream::iter(Fault::ALL.iter().copied())
+        .map(|fault| async move { (fault, score(Some(fault)).await) })
+        .buffer_unordered(AT_ONCE)
+        .collect()
+        .await;
+    let mut matrix = String::new();
+    let mut wrong = String::new();
+    for fault in Fault::ALL {
+        let report = &reports[fault];
+        let declared: Vec<&str> = catalogue::all()
+            .map(|entry| entry.check)
+            .filter(|check| check.faults.contains(fault))
+            .map(|check| check.id)
+            .collect();
+        let failed = failed(report);
+        writeln!(matrix, "{fault}: {}", failed.join(", ")).unwrap();
+        if failed != declared {
+            writeln!(wrong, "{fault}: declared {declared:?}, failed {failed:?}").unwrap();
+            for result in &report.results {
+                if (failed.contains(&result.id.as_str()) || declared.contains(&result.id.as_str()))
+                    && failed.contains(&result.id.as_str()) != declared.contains(&result.id.as_str())
+                {
+                    writeln!(wrong, "    {} {:?} {:?}", result.id, result.outcome, result.notes).unwrap();
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{wrong}");
+    insta::assert_snapshot!(matrix);
+}
