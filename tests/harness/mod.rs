@@ -4,6 +4,8 @@
 //! `#[test]` means the attribute of `crates/test-attribute` everywhere in this binary, also where rstest adds it.
 
 mod cli;
+pub mod node;
+pub mod process;
 mod registry;
 mod skip;
 mod snapshots;

@@ -2,6 +2,7 @@
 //!
 //! `SIOSPEC_REQUIRE=node,docker` turns the absence of one into a failure, so that CI cannot skip in silence.
 
+use super::node::NPM;
 use std::error::Error;
 use std::process::{Command, Stdio};
 use std::sync::{LazyLock, Mutex};
@@ -50,7 +51,7 @@ impl Tool {
 
     fn is_there(self) -> bool {
         match self {
-            Self::Node => runs("node", &["--version"]),
+            Self::Node => runs("node", &["--version"]) && runs(NPM, &["--version"]),
             Self::Chromium => {
                 ["chromium", "chromium-browser", "google-chrome"].iter().any(|it| runs(it, &["--version"]))
             }

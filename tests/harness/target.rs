@@ -11,10 +11,11 @@ use siospec::{
     catalogue::{self, Check},
     contract::{Contract, FILE_NAME, Layers},
     mock::{DEFAULT_JWT_SECRET, Options, ReferenceServer},
+    probe::Untestable,
     redact::Redactor,
     report,
     runner::{DEFAULT_JOBS, Plan, Runner},
-    verdict::{CheckResult, Level, Outcome},
+    verdict::{CheckResult, Level, Outcome, RunReport},
 };
 use tokio::{runtime::Runtime, sync::OnceCell};
 use url::Url;
@@ -73,6 +74,38 @@ pub async fn reference_runner(
         flags: Vec::new(),
     };
     Runner::new(plan, Redactor::new()).await.map_err(|untestable| untestable.to_string())
+}
+
+/// Scores the server at `url`, which keeps the contract of `flags`, as `siospec run` does.
+pub async fn score(url: &str, flags: &[(&'static str, &str)]) -> Result<RunReport, Untestable> {
+    let flags = flags.iter().map(|(key, value)| (*key, (*value).to_owned())).collect();
+    let contract = Contract::load(Layers { file: None, env: std::iter::empty(), flags });
+    let plan = Plan {
+        origin: url.parse().expect("a URL"),
+        reference: false,
+        contract: contract.unwrap_or_else(|error| panic!("{error}")),
+        checks: Runner::every_check(),
+        jobs: DEFAULT_JOBS,
+        flags: Vec::new(),
+    };
+    let runner = Runner::new(plan, Redactor::new()).await?;
+    Ok(Arc::new(runner).run().await)
+}
+
+/// Panics unless every check of the level MUST passed, save those named as skipped.
+pub fn assert_conforms(report: &RunReport, skipped: &[&str]) {
+    let surprises: Vec<String> = report
+        .results
+        .iter()
+        .filter(|result| match &result.outcome {
+            Outcome::Pass => skipped.contains(&result.id.as_str()),
+            Outcome::Skip { .. } => !skipped.contains(&result.id.as_str()),
+            Outcome::Fail(_) => result.level == Level::Must,
+            Outcome::Broken { .. } => true,
+        })
+        .map(report::terminal::explain)
+        .collect();
+    assert!(surprises.is_empty(), "{}", surprises.join("\n\n"));
 }
 
 /// A run against the server of `--target-url`, ready to go.

@@ -143,17 +143,6 @@ fn command_line(
     Ok(())
 }
 
-#[test]
-fn a_target_takes_our_own_tests_off_the_list() -> TestResult {
-    let target = ["--target-url", "http://127.0.0.1:9"];
-    let list = this_binary(&[&target[..], &["--list"]].concat(), "")?;
-    assert!(!String::from_utf8_lossy(&list.stdout).contains("harness::"));
-    let none = this_binary(&[&target[..], &["no such check"]].concat(), "")?;
-    assert_eq!(none.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&none.stderr).contains("no check was selected"));
-    Ok(())
-}
-
 /// `#[tokio::test]` and its like lead to the attribute of Rust, which drops the function.
 #[test]
 fn no_test_has_an_attribute_from_elsewhere() -> TestResult {

@@ -1,9 +1,13 @@
 //! siospec's own tests, a module for each part of the crate.
 
 mod catalogue;
+mod container;
 mod contract;
 mod harness;
 mod matrix;
 mod native_tls;
+mod node;
+mod nuxt;
 mod redact;
+mod target;
 mod tokens;

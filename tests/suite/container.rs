@@ -1,0 +1,53 @@
+//! The program in a container that holds nothing else.
+
+use std::{collections::BTreeSet, path::PathBuf, process::Command};
+
+use rstest::rstest;
+use siospec::mock::DEFAULT_JWT_SECRET;
+use testcontainers::{
+    GenericBuildableImage, GenericImage, ImageExt, core::IntoContainerPort, core::WaitFor, runners::AsyncBuilder,
+    runners::AsyncRunner,
+};
+
+use crate::harness::{
+    TestResult, Tool, require, skip,
+    target::{assert_conforms, score},
+};
+
+const PORT: u16 = 4000;
+
+#[rstest]
+#[test]
+async fn serve_in_an_image_from_scratch_conforms() -> TestResult {
+    require(Tool::Docker)?;
+    if !cfg!(target_os = "linux") {
+        return skip("the binary is not one for Linux containers");
+    }
+    let binary = PathBuf::from(env!("CARGO_BIN_EXE_siospec"));
+    let mut files = libraries(&binary)?;
+    files.insert((binary, "/siospec".into()));
+    let mut image = GenericBuildableImage::new("siospec-test", "scratch")
+        .with_dockerfile_string("FROM scratch\nCOPY root/ /\nUSER 65534:65534\nENTRYPOINT [\"/siospec\"]\n");
+    for (from, to) in &files {
+        image = image.with_file(from.canonicalize()?, format!("./root{to}"));
+    }
+    let image: GenericImage = image.build_image().await?;
+    let container = image
+        .with_exposed_port(PORT.tcp())
+        .with_wait_for(WaitFor::message_on_stdout("listening on"))
+        .with_cmd(["serve", "--listen", &format!("0.0.0.0:{PORT}")])
+        .start()
+        .await?;
+    let port = container.get_host_port_ipv4(PORT).await?;
+    let report = score(&format!("http://127.0.0.1:{port}"), &[("auth.secret", DEFAULT_JWT_SECRET)]).await;
+    assert_conforms(&report.expect("testable"), &["reconnect.reload"]);
+    Ok(())
+}
+
+/// What the dynamic linker loads, as (file, path in the image).
+fn libraries(binary: &PathBuf) -> std::io::Result<BTreeSet<(PathBuf, String)>> {
+    let output = Command::new("ldd").arg(binary).output()?;
+    let listing = String::from_utf8_lossy(&output.stdout).into_owned();
+    let paths = listing.split_whitespace().filter(|word| word.starts_with('/'));
+    Ok(paths.map(|path| (PathBuf::from(path), path.to_owned())).collect())
+}

@@ -1,0 +1,50 @@
+//! Plain Node servers: the library that the protocol comes from passes, and its old version is told apart.
+
+use std::time::Duration;
+
+use rstest::rstest;
+use siospec::probe::Untestable;
+use tokio::process::Command;
+
+use crate::harness::{
+    TestResult, Tool,
+    node::Fixture,
+    process::Service,
+    require,
+    target::{assert_conforms, score},
+};
+
+const SECRET: &str = "the secret of the plain Node fixture";
+const PATIENCE: Duration = Duration::from_secs(30);
+
+async fn start(fixture: &Fixture, script: &str) -> Result<(Service, String), crate::harness::process::Complaint> {
+    let mut command = Command::new("node");
+    command.arg(script).current_dir(&fixture.folder).env("PORT", "0").env("JWT_SECRET", SECRET);
+    command.env("PING_INTERVAL", "2000").env("PING_TIMEOUT", "2000");
+    let mut service = Service::start(&mut command)
+        .map_err(|error| crate::harness::process::Complaint(format!("node {script}: {error}")))?;
+    let url = service.word_after("listening on ", PATIENCE).await?;
+    Ok((service, url))
+}
+
+#[rstest]
+#[test]
+async fn socket_io_4_passes_every_must() -> TestResult {
+    require(Tool::Node)?;
+    let fixture = Fixture::installed("node").await?;
+    let (_service, url) = start(&fixture, "server.mjs").await?;
+    let report = score(&url, &[("auth.secret", SECRET)]).await.expect("testable");
+    assert_conforms(&report, &["reconnect.reload"]);
+    Ok(())
+}
+
+#[rstest]
+#[test]
+async fn socket_io_2_is_named_and_not_scored() -> TestResult {
+    require(Tool::Node)?;
+    let fixture = Fixture::installed("node").await?;
+    let (_service, url) = start(&fixture, "server-eio3.mjs").await?;
+    let untestable = score(&url, &[]).await.expect_err("not testable");
+    assert!(matches!(untestable, Untestable::EngineIo3(_)), "{untestable:?}");
+    Ok(())
+}

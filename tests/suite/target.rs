@@ -1,0 +1,106 @@
+//! `cargo test -- --target-url URL`: the catalogue in the test runner's clothes.
+
+use std::process::{Command, Output};
+
+use rstest::rstest;
+use siospec::{
+    catalogue,
+    mock::{DEFAULT_JWT_SECRET, Fault, Options, ReferenceServer},
+};
+
+use crate::harness::{TestResult, target::options};
+
+/// This binary, as cargo calls it.
+async fn against(url: &str, arguments: &[&str]) -> std::io::Result<Output> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(["--target-url", url, "--auth-secret", DEFAULT_JWT_SECRET]).args(arguments);
+    // The variables of an outer run are not this one's.
+    command.env_remove("SIOSPEC_TARGET_URL").env_remove("SIOSPEC_REQUIRE").env_remove("NEXTEST_EXECUTION_MODE");
+    tokio::task::spawn_blocking(move || command.output()).await.expect("no panic")
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&[&output.stdout[..], &output.stderr[..]].concat()).into_owned()
+}
+
+/// The names of the tests with this verdict.
+fn named(output: &Output, verdict: &str) -> Vec<String> {
+    let lines = text(output);
+    let named = lines.lines().filter_map(|line| {
+        let (name, rest) = line.strip_prefix("test ")?.split_once(" ... ")?;
+        rest.starts_with(verdict).then(|| name.trim().to_owned())
+    });
+    named.collect()
+}
+
+async fn server(faults: &[Fault]) -> std::io::Result<ReferenceServer> {
+    ReferenceServer::start(Options { faults: faults.iter().copied().collect(), ..options() }).await
+}
+
+#[rstest]
+#[test]
+async fn a_conforming_target_passes_and_only_the_catalogue_runs() -> TestResult {
+    let server = server(&[]).await?;
+    let output = against(server.url(), &[]).await?;
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    assert_eq!(named(&output, "ok").len() + named(&output, "ignored").len(), catalogue::all().count());
+    assert_eq!(named(&output, "ignored"), ["reconnect.reload"], "{}", text(&output));
+    Ok(())
+}
+
+#[rstest]
+#[test]
+async fn a_fault_fails_the_checks_that_declare_it() -> TestResult {
+    let server = server(&[Fault::AcceptsAnySignature]).await?;
+    let output = against(server.url(), &["--deadline", "2s"]).await?;
+    let declared = catalogue::all().filter(|entry| entry.check.faults.contains(&Fault::AcceptsAnySignature));
+    let declared: Vec<&str> = declared.map(|entry| entry.check.id).collect();
+    assert_eq!(output.status.code(), Some(101));
+    assert_eq!(named(&output, "FAILED"), declared, "{}", text(&output));
+    assert!(!text(&output).contains(DEFAULT_JWT_SECRET));
+    Ok(())
+}
+
+#[rstest]
+#[test]
+async fn filters_select_and_lists_ask_nothing_of_the_target() -> TestResult {
+    let dead = "http://127.0.0.1:9";
+    let list = against(dead, &["--list"]).await?;
+    assert_eq!(text(&list).lines().filter(|line| line.ends_with(": test")).count(), catalogue::all().count());
+
+    let server = server(&[]).await?;
+    let exact = against(server.url(), &["--exact", "socket.connect", "--test-threads", "1"]).await?;
+    assert_eq!(named(&exact, "ok"), ["socket.connect"], "{}", text(&exact));
+    Ok(())
+}
+
+#[rstest]
+#[case::nobody_there("http://127.0.0.1:9", &[], 3, "Nothing answers at 127.0.0.1:9")]
+#[case::nothing_selected("", &["no-such-check"], 4, "no check was judged")]
+#[case::wrong_contract("http://127.0.0.1:9", &["--deadline", "soon"], 2, "--deadline")]
+#[test]
+async fn what_judges_nothing_does_not_pass(
+    #[case] url: &str,
+    #[case] arguments: &[&str],
+    #[case] status: i32,
+    #[case] says: &str,
+) -> TestResult {
+    let server = server(&[]).await?;
+    let output = against(if url.is_empty() { server.url() } else { url }, arguments).await?;
+    assert_eq!(output.status.code(), Some(status), "{}", text(&output));
+    assert!(text(&output).contains(says), "{}", text(&output));
+    Ok(())
+}
+
+#[rstest]
+#[test]
+async fn a_skip_says_what_would_supply_what_it_lacks() -> TestResult {
+    let server = server(&[]).await?;
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(["--target-url", server.url(), "--exact", "auth.valid-token"]);
+    command.env_remove("SIOSPEC_REQUIRE");
+    let output = tokio::task::spawn_blocking(move || command.output()).await.expect("no panic")?;
+    assert!(text(&output).contains("--auth-secret"), "{}", text(&output));
+    assert_eq!(output.status.code(), Some(4), "{}", text(&output));
+    Ok(())
+}
