@@ -8,5 +8,6 @@ pub mod probe;
 pub mod redact;
 pub mod report;
 pub mod runner;
+pub mod secret;
 pub mod verdict;
 pub mod wire;

@@ -11,8 +11,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::error::{Error, Origin, Problem};
 use super::keys::{self, ENV_PREFIX, KEYS, Key, Kind, RESERVED_VARIABLES};
-use super::secret::Secret;
 use super::template;
+use crate::secret::Secret;
 
 /// Where the values of a contract come from, weakest first: the defaults, the file, the environment, the flags.
 #[derive(Clone, Debug)]

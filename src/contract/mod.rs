@@ -7,7 +7,7 @@ mod error;
 pub mod keys;
 mod layers;
 mod pattern;
-mod secret;
+
 pub mod template;
 
 use std::path::Path;
@@ -16,12 +16,12 @@ use std::time::Duration;
 use jsonwebtoken::{Algorithm, AlgorithmFamily, EncodingKey};
 use serde_json::{Map, Value};
 
+pub use crate::secret::Secret;
 pub use error::Error;
 pub use keys::{clap_args, commented_file, flags_from};
 pub use layers::Layers;
 use layers::Merged;
 pub use pattern::{Expect, Mismatch, Pattern};
-pub use secret::Secret;
 pub use template::Vars;
 
 use crate::redact::Redactor;

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use url::Url;
 
 use super::{Direction, Transcript, Transport, WireError, shorten};
-use crate::contract::Secret;
+use crate::secret::Secret;
 
 /// A body beyond this is cut off, in bytes: no answer that a check looks at is larger.
 const MAX_BODY: usize = 4 << 20;

@@ -62,3 +62,61 @@ fn every_fault_is_declared_by_a_check() {
     let idle: Vec<&Fault> = Fault::ALL.iter().filter(|fault| !declared.contains(fault)).collect();
     assert!(idle.is_empty(), "no check looks for {idle:?}");
 }
+
+/// The one way in which dependencies run. `mock` is apart from all that judges it.
+#[rstest]
+#[case::wire("wire", &["redact", "secret"])]
+#[case::contract("contract", &["redact", "secret"])]
+#[case::probe("probe", &["wire", "contract", "redact", "verdict"])]
+#[case::catalogue("catalogue", &["probe", "wire", "contract", "verdict", "mock"])]
+#[case::runner("runner", &["catalogue", "probe", "wire", "contract", "redact", "verdict"])]
+#[case::verdict("verdict.rs", &["wire"])]
+#[case::report("report", &["verdict", "runner"])]
+#[case::mock("mock", &[])]
+#[test]
+fn a_module_uses_only_what_lies_below_it(#[case] module: &str, #[case] below: &[&str]) {
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = vec![sources.join(module)];
+    while let Some(path) = files.pop() {
+        if path.is_dir() {
+            files.extend(fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+            continue;
+        }
+        let source = fs::read_to_string(&path).unwrap();
+        let code = source.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+        let own = module.trim_end_matches(".rs");
+        for used in code.split("crate::").skip(1) {
+            let names = used.strip_prefix('{').map_or(vec![used], |list| imported(list));
+            for name in names {
+                let name = name.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default();
+                let is_module =
+                    !name.is_empty() && ["", ".rs"].iter().any(|end| sources.join(format!("{name}{end}")).exists());
+                let allowed = !is_module || name == own || below.contains(&name);
+                assert!(allowed, "{} uses crate::{name}", path.display());
+            }
+        }
+    }
+}
+
+/// The first parts of `{a::b, c::{d, e}, f}`.
+fn imported(list: &str) -> Vec<&str> {
+    let mut depth = 0;
+    let mut names = Vec::new();
+    let mut start = 0;
+    for (at, c) in list.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' if depth == 0 => {
+                names.push(list[start..at].trim());
+                break;
+            }
+            '}' => depth -= 1,
+            ',' if depth == 0 => {
+                names.push(list[start..at].trim());
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    names
+}
