@@ -31,8 +31,9 @@ use crate::{
 /// How many checks run at once unless told otherwise. Nearly all of a check's time is waiting for the target.
 pub const DEFAULT_JOBS: usize = 64;
 
-/// What a check may take on top of the target's own heartbeat settings before it counts as stuck.
-const CHECK_LIMIT: Duration = Duration::from_secs(60);
+/// How many answers a check may wait for in vain, one after the other, before it counts as stuck; on top of this come
+/// the waits that follow from the target's own heartbeat settings.
+const DEADLINES_PER_CHECK: u32 = 12;
 
 /// What a run tells while it goes on. Every output is made from these.
 #[derive(Clone, Debug)]
@@ -194,7 +195,9 @@ impl Runner {
         let probe = Probe::new(Arc::clone(&self.setting));
         let handshake = self.setting.target.handshake();
         let reload = self.setting.contract.reload.as_ref().map_or(Duration::ZERO, |reload| reload.deadline);
-        let limit = CHECK_LIMIT + 2 * (handshake.ping_interval() + handshake.ping_timeout()) + reload;
+        let limit = DEADLINES_PER_CHECK * self.setting.contract.deadline
+            + 2 * (handshake.ping_interval() + handshake.ping_timeout())
+            + reload;
         let exchange = AssertUnwindSafe((check.run)(&probe)).catch_unwind();
         let mut level = check.level;
         let outcome = match tokio::time::timeout(limit, exchange).await {

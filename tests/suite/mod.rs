@@ -9,5 +9,6 @@ mod native_tls;
 mod node;
 mod nuxt;
 mod redact;
+mod runner;
 mod target;
 mod tokens;

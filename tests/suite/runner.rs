@@ -1,0 +1,268 @@
+//! The runner, with checks of the tests' own: nothing that one does keeps the others from their verdicts.
+
+use std::{
+    sync::{
+        Arc, LazyLock, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use futures::future::BoxFuture;
+use rstest::rstest;
+use siospec::{
+    catalogue::{Check, Isolation, Need},
+    contract::{Contract, Layers},
+    mock::{DEFAULT_JWT_SECRET, Fault, ReferenceServer},
+    probe::{Probe, Verdict, fail},
+    redact::Redactor,
+    runner::{Event, Plan, Runner, Selection},
+    verdict::{CheckResult, ExitCode, Level, Outcome, Row, RunReport},
+};
+use tokio::sync::{Barrier, mpsc};
+
+use crate::harness::target::options;
+
+type Run = for<'a> fn(&'a Probe) -> BoxFuture<'a, Verdict>;
+
+fn check(id: &'static str, run: Run) -> Check {
+    Check {
+        id,
+        title: "a check of the tests",
+        level: Level::Must,
+        row: Row::P,
+        cites: &[],
+        needs: &[],
+        requires: &[],
+        isolation: Isolation::SideBySide,
+        meaning: "",
+        fix: "",
+        faults: &[Fault::NoPong],
+        run,
+    }
+}
+
+async fn run_with(flags: &[(&'static str, &str)], checks: Vec<Check>) -> RunReport {
+    let server = ReferenceServer::start(options()).await.expect("a free port");
+    let flags = flags.iter().map(|(key, value)| (*key, (*value).to_owned())).collect();
+    let plan = Plan {
+        origin: server.url().parse().expect("a URL"),
+        reference: true,
+        contract: Contract::load(Layers { file: None, env: std::iter::empty(), flags }).expect("a contract"),
+        checks: checks.into_iter().map(|check| &*Box::leak(Box::new(check))).collect(),
+        jobs: 8,
+        flags: Vec::new(),
+    };
+    let runner = Runner::new(plan, Redactor::new()).await.expect("testable");
+    Arc::new(runner).run().await
+}
+
+async fn run(checks: Vec<Check>) -> RunReport {
+    run_with(&[], checks).await
+}
+
+fn result<'a>(report: &'a RunReport, id: &str) -> &'a CheckResult {
+    report.results.iter().find(|result| result.id == id).expect("every check has a result")
+}
+
+fn passes(_: &Probe) -> BoxFuture<'_, Verdict> {
+    Box::pin(async { Ok(()) })
+}
+
+fn fails(_: &Probe) -> BoxFuture<'_, Verdict> {
+    Box::pin(async { fail("on purpose").stop() })
+}
+
+#[rstest]
+#[test]
+async fn a_check_that_panics_is_broken_and_the_rest_go_on() {
+    let panics = check("t.panics", |_| Box::pin(async { panic!("a bug of ours") }));
+    let report = run(vec![panics, check("t.passes", passes)]).await;
+    let Outcome::Broken { reason } = &result(&report, "t.panics").outcome else { panic!("{report:#?}") };
+    assert!(reason.contains("a bug of ours"), "{reason}");
+    assert_eq!(result(&report, "t.passes").outcome, Outcome::Pass);
+    assert_eq!(report.exit_code(), ExitCode::OwnFault);
+}
+
+#[rstest]
+#[test]
+async fn a_check_that_never_ends_is_broken_at_its_deadline() {
+    let stuck = check("t.stuck", |_| Box::pin(std::future::pending()));
+    let report = run_with(&[("deadline", "50ms")], vec![stuck, check("t.passes", passes)]).await;
+    assert!(matches!(result(&report, "t.stuck").outcome, Outcome::Broken { .. }), "{report:#?}");
+    assert_eq!(result(&report, "t.passes").outcome, Outcome::Pass);
+}
+
+#[rstest]
+#[test]
+async fn checks_run_side_by_side() {
+    static ALL_HERE: LazyLock<Barrier> = LazyLock::new(|| Barrier::new(4));
+    fn meets(_: &Probe) -> BoxFuture<'_, Verdict> {
+        Box::pin(async {
+            ALL_HERE.wait().await;
+            Ok(())
+        })
+    }
+    let report = run(vec![check("t.a", meets), check("t.b", meets), check("t.c", meets), check("t.d", meets)]).await;
+    assert_eq!(report.counts().passed, 4);
+}
+
+fn on_the_notification_channel(id: &'static str, run: Run) -> Check {
+    Check { isolation: Isolation::Notifications, ..check(id, run) }
+}
+
+#[rstest]
+#[test]
+async fn checks_on_a_shared_channel_run_side_by_side_where_a_nonce_keeps_them_apart() {
+    static BOTH_HERE: LazyLock<Barrier> = LazyLock::new(|| Barrier::new(2));
+    fn meets(_: &Probe) -> BoxFuture<'_, Verdict> {
+        Box::pin(async {
+            BOTH_HERE.wait().await;
+            Ok(())
+        })
+    }
+    let checks = ["t.a", "t.b"].map(|id| on_the_notification_channel(id, meets));
+    let report = run_with(&[("rest.body", r#"{"message":"{{message}}"}"#)], checks.into()).await;
+    assert_eq!(report.counts().passed, 2, "{report:#?}");
+}
+
+#[rstest]
+#[test]
+async fn checks_on_a_shared_channel_run_one_at_a_time_where_no_nonce_goes_through() {
+    static INSIDE: AtomicUsize = AtomicUsize::new(0);
+    fn counts(probe: &Probe) -> BoxFuture<'_, Verdict> {
+        Box::pin(async {
+            assert_eq!(INSIDE.fetch_add(1, Ordering::SeqCst), 0, "another one is inside");
+            // Some exchanges, so that the others would get their turn.
+            for _ in 0..20 {
+                probe.open("a", probe.transport()).await?;
+            }
+            INSIDE.fetch_sub(1, Ordering::SeqCst);
+            Ok(())
+        })
+    }
+    let checks = ["t.a", "t.b", "t.c"].map(|id| on_the_notification_channel(id, counts));
+    let report = run_with(&[("rest.body", r#"{"message":"hello"}"#)], checks.into()).await;
+    assert_eq!(report.counts().passed, 3, "{report:#?}");
+}
+
+#[rstest]
+#[test]
+async fn what_disturbs_others_comes_last_and_alone() {
+    static ORDER: Mutex<Vec<&str>> = Mutex::new(Vec::new());
+    fn together(probe: &Probe) -> BoxFuture<'_, Verdict> {
+        Box::pin(async {
+            probe.open("a", probe.transport()).await?;
+            ORDER.lock().unwrap().push("together");
+            Ok(())
+        })
+    }
+    fn alone(_: &Probe) -> BoxFuture<'_, Verdict> {
+        Box::pin(async {
+            ORDER.lock().unwrap().push("alone");
+            Ok(())
+        })
+    }
+    let last = Check { isolation: Isolation::Alone, ..check("t.alone", alone) };
+    run(vec![last, check("t.a", together), check("t.b", together)]).await;
+    assert_eq!(*ORDER.lock().unwrap(), ["together", "together", "alone"]);
+}
+
+#[rstest]
+#[test]
+async fn a_failed_check_skips_what_rests_on_it_and_says_so() {
+    let dependent = Check { requires: &["t.fails"], ..check("t.dependent", passes) };
+    let report = run(vec![dependent, check("t.fails", fails)]).await;
+    let Outcome::Skip { reason } = &result(&report, "t.dependent").outcome else { panic!("{report:#?}") };
+    assert!(reason.contains("t.fails"), "{reason}");
+    assert_eq!(report.exit_code(), ExitCode::DoesNotConform);
+}
+
+#[rstest]
+#[test]
+async fn a_check_that_is_not_selected_blocks_nothing() {
+    let dependent = Check { requires: &["t.elsewhere"], ..check("t.dependent", passes) };
+    assert_eq!(run(vec![dependent]).await.counts().passed, 1);
+}
+
+#[rstest]
+#[case::should(Level::Should)]
+#[case::may(Level::May)]
+#[test]
+async fn only_a_must_fails_the_run(#[case] level: Level) {
+    let report = run(vec![Check { level, ..check("t.fails", fails) }]).await;
+    assert!(matches!(result(&report, "t.fails").outcome, Outcome::Fail(_)));
+    assert_eq!(report.exit_code(), ExitCode::Conforms);
+}
+
+#[rstest]
+#[test]
+async fn a_run_that_judged_nothing_does_not_conform() {
+    let report = run(vec![Check { needs: &[Need::Token], ..check("t.skipped", passes) }]).await;
+    assert_eq!(report.counts().skipped, 1);
+    assert_eq!(report.exit_code(), ExitCode::NothingMatched);
+}
+
+#[rstest]
+#[test]
+async fn secrets_stay_out_of_reasons_notes_and_transcripts() {
+    let tells = check("t.tells", |probe| {
+        Box::pin(async {
+            let token = probe.valid_token(&probe.user("a")).await?;
+            probe.note(format!("the token is {token}"));
+            let mut client = probe.open("a", probe.transport()).await?;
+            client.connect(Some(probe.tokens().connect_payload(token.clone().into()))).await?;
+            fail(format!("it was {token}")).sent(&token).received(DEFAULT_JWT_SECRET).expected(&token).stop()
+        })
+    });
+    let report = run_with(&[("auth.secret", DEFAULT_JWT_SECRET)], vec![tells]).await;
+    let text = serde_json::to_string(&report).unwrap();
+    assert!(result(&report, "t.tells").transcript.len() > 2, "{report:#?}");
+    assert!(!text.contains("eyJ"), "{text}");
+    assert!(!text.contains(DEFAULT_JWT_SECRET), "{text}");
+}
+
+#[rstest]
+#[test]
+async fn one_stream_of_events_tells_of_every_check_once() {
+    let server = ReferenceServer::start(options()).await.expect("a free port");
+    let plan = Plan {
+        origin: server.url().parse().expect("a URL"),
+        reference: true,
+        contract: Contract::default(),
+        checks: Selection::new(&["transport".into()], &[]).expect("an area").checks(),
+        jobs: 3,
+        flags: Vec::new(),
+    };
+    let (sender, mut events) = mpsc::unbounded_channel();
+    let runner = Runner::new(plan, Redactor::new()).await.expect("testable").with_events(sender);
+    let report = tokio::time::timeout(Duration::from_secs(60), Arc::new(runner).run()).await.expect("in time");
+    let mut finished = Vec::new();
+    let mut begun = Vec::new();
+    while let Some(event) = events.recv().await {
+        match event {
+            Event::Begun { checks, .. } => begun = checks.into_iter().map(ToOwned::to_owned).collect(),
+            Event::Started(id) => assert!(!finished.contains(&id.to_owned())),
+            Event::Finished(result) => finished.push(result.id),
+        }
+    }
+    finished.sort();
+    begun.sort();
+    assert_eq!(finished, begun);
+    assert_eq!(report.results.len(), begun.len());
+}
+
+#[rstest]
+#[case::id("auth.forged-signature", 1)]
+#[case::glob("*-handshake", 2)]
+#[test]
+fn a_selection_takes_ids_and_globs(#[case] pattern: &str, #[case] count: usize) {
+    assert_eq!(Selection::new(&[pattern.into()], &[]).unwrap().checks().len(), count);
+}
+
+#[rstest]
+#[test]
+fn a_selection_that_matches_nothing_names_the_nearest() {
+    let mistake = Selection::new(&["auth.forged-signatur".into()], &[]).err().expect("a mistake").to_string();
+    assert!(mistake.contains("auth.forged-signature"), "{mistake}");
+}
