@@ -134,7 +134,7 @@ faults! {
     DoublePong = "double-pong",
     /// `pong` is emitted to every connected client.
     BroadcastsPong = "broadcasts-pong",
-    /// Event handlers are registered one turn after the CONNECT reply: an event that follows the reply at once is lost.
+    /// Event handlers are registered after the CONNECT reply: if the next packet from the client is an event, it is lost.
     LateHandlers = "late-handlers",
 
     // Rooms.
@@ -170,7 +170,7 @@ faults! {
     RestWrongPayload = "rest-wrong-payload",
     /// Clients on polling get no notification.
     RestSkipsPolling = "rest-skips-polling",
-    /// The notification also goes to connections that never sent a CONNECT.
+    /// The notification also goes to connections that never sent a CONNECT for the namespace `/`.
     RestEmitsBeforeConnect = "rest-emits-before-connect",
 
     // Reconnects and reloads.

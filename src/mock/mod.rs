@@ -138,7 +138,7 @@ impl ReferenceServer {
     ///
     /// It runs on a thread of its own with a single-threaded runtime. That keeps the application's timing apart from
     /// the caller's, makes the end of the runtime the end of everything, and rules out a whole class of races in the
-    /// library underneath (see [`app`]).
+    /// library underneath (see `app`).
     ///
     /// # Errors
     ///

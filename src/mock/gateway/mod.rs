@@ -189,9 +189,9 @@ impl Gateway {
         self.handle_polling(&query, request).await
     }
 
-    /// Closes every session in an orderly way.
+    /// Closes every session in an orderly way, because the server is going away.
     pub fn close_all(&self) {
-        self.links().iter().for_each(|link| link.ask(Control::Close));
+        self.links().iter().for_each(|link| link.ask(Control::ShutDown));
     }
 
     /// Drops the connections of every session that is open now, without a word, and waits until they have ended.

@@ -45,7 +45,7 @@ pub async fn post(handle: Handle, settings: &Settings, request: Request<Incoming
     };
     // A client that goes away in the middle of its request ends its session.
     let unfinished = FailOnDrop(Some(&handle));
-    let (head, body) = request.into_parts();
+    let (head, mut body) = request.into_parts();
     if is_binary(&head.headers) {
         // Since v4, binary data travels as base64 in a text body.
         discard(body).await;
@@ -57,10 +57,10 @@ pub async fn post(handle: Handle, settings: &Settings, request: Request<Incoming
         return Some(answer::empty(StatusCode::PAYLOAD_TOO_LARGE));
     }
     let patience = settings.ping_interval + settings.ping_timeout;
-    let mut body = Limited::new(body, limit);
-    let bytes = match time::timeout(patience, collect(&mut body)).await {
+    let bytes = match time::timeout(patience, collect(Limited::new(&mut body, limit))).await {
         Ok(Ok(bytes)) => bytes,
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            discard(body).await;
             return Some(answer::empty(StatusCode::PAYLOAD_TOO_LARGE));
         }
         Ok(Err(_)) | Err(_) => return Some(answer::empty(StatusCode::BAD_REQUEST)),
@@ -76,7 +76,7 @@ pub async fn post(handle: Handle, settings: &Settings, request: Request<Incoming
     Some(answer::with_body(StatusCode::OK, "text/html", "ok"))
 }
 
-async fn collect(body: &mut Limited<Incoming>) -> Result<Bytes, Box<dyn std::error::Error + Send + Sync>> {
+async fn collect(body: Limited<&mut Incoming>) -> Result<Bytes, Box<dyn std::error::Error + Send + Sync>> {
     Ok(body.collect().await?.to_bytes())
 }
 

@@ -238,6 +238,7 @@ impl Session {
                 Ok(())
             }
             Event::Control(Control::Close) => Err(Ending::Close),
+            Event::Control(Control::ShutDown) => Err(Ending::Error),
             Event::Control(Control::Cut) => Err(Ending::Cut),
             Event::Upstream(arrival) => self.on_upstream(arrival),
             Event::Client(Arrival::Packet(packet)) => self.on_packet(packet),

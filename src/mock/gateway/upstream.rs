@@ -52,6 +52,8 @@ pub enum Control {
     Inject(String),
     /// Close the session in an orderly way.
     Close,
+    /// As `Close`, but without waiting for a poll that would be told: the server is going away.
+    ShutDown,
     /// Drop the client's connections without a word.
     Cut,
 }
