@@ -1,6 +1,8 @@
 //! Events of the application.
 
+mod immediate_emit;
 mod ping_pong;
+mod ping_pong_private;
 
 use super::checks;
 use crate::{
@@ -8,7 +10,7 @@ use crate::{
     probe::{Client, Probe, Verdict, fail, on_wire},
 };
 
-checks![ping_pong];
+checks![ping_pong, ping_pong_private, immediate_emit];
 
 /// Sends `rounds` pings, one after the other's pong, and finds exactly as many pongs behind the fence that follows.
 pub(super) async fn expect_one_pong_each(probe: &Probe, client: &mut Client, rounds: usize) -> Verdict {

@@ -1,73 +1,136 @@
 //! Rooms.
 
+mod cross_transport;
+mod disconnect_leaves;
+mod join_twice;
+mod leave;
+mod member_receives;
 mod outsider_silent;
+mod two_rooms;
 
+use std::time::Duration;
+
+use futures::future::try_join_all;
 use tokio::time::Instant;
 
 use super::checks;
 use crate::{
     contract::{Expect, Vars},
-    probe::{Client, Probe, Stop, is_expected},
+    probe::{Client, Finding, Probe, Stop, fail, is_expected, on_wire},
     wire::{SocketPacket, Transport, WireError},
 };
 
-checks![outsider_silent];
+checks![member_receives, outsider_silent, two_rooms, leave, disconnect_leaves, join_twice, cross_transport];
 
-/// Connected clients that have joined the room of `vars`, over these transports; what the first one sends to the room
-/// reaches all others.
-async fn members<const N: usize>(probe: &Probe, vars: &Vars, transports: [Transport; N]) -> Result<[Client; N], Stop> {
+/// The variables of a new message to `room`. Where the contract's events carry no message, none is looked for.
+fn message(probe: &Probe, room: &str) -> Result<Vars, Stop> {
+    let vars = Vars::new().room(room);
+    Ok(if probe.rooms()?.send.carries_message() { vars.message(probe.nonce("message")) } else { vars })
+}
+
+/// Connected clients that have joined `room`, over these transports; what the first one sends to the room reaches all
+/// others.
+async fn members<const N: usize>(probe: &Probe, room: &str, transports: [Transport; N]) -> Result<[Client; N], Stop> {
     let mut clients = probe.clients("member", &transports).await?;
-    for client in &mut clients {
-        join(probe, client, vars).await?;
-    }
+    try_join_all(clients.iter_mut().map(|client| join(probe, client, room))).await?;
     if let [sender, receivers @ ..] = &mut clients[..] {
-        for receiver in receivers {
-            settle(probe, sender, receiver, vars).await?;
-        }
+        try_join_all(receivers.iter_mut().map(|receiver| settle(probe, sender, receiver, room))).await?;
     }
     clients.try_into().map_err(|_| Stop::Broken("a client is missing".into()))
 }
 
-/// Joins the room of `vars`. The fence tells that the server has taken the event, not that its handler is done.
-async fn join(probe: &Probe, client: &mut Client, vars: &Vars) -> Result<(), Stop> {
-    client.emit(&probe.rooms()?.join, vars);
+/// Joins `room`. The fence tells that the server has taken the event, not that its handler is done.
+async fn join(probe: &Probe, client: &mut Client, room: &str) -> Result<(), Stop> {
+    client.emit(&probe.rooms()?.join, &Vars::new().room(room));
     client.fence().await
 }
 
-/// Waits until a join has taken effect. The protocol has no answer to a join, and its handler may have to ask a
-/// database first; so messages of their own are sent, each after a longer wait, until one arrives.
-async fn settle(probe: &Probe, sender: &mut Client, receiver: &mut Client, vars: &Vars) -> Result<(), Stop> {
+/// Waits until the joins of both have taken effect. That they do is judged by `rooms.member-receives`.
+async fn settle(probe: &Probe, sender: &Client, receiver: &mut Client, room: &str) -> Result<(), Stop> {
+    if settles(probe, sender, receiver, room).await? { Ok(()) } else { Err(undelivered(&probe.rooms()?.receive)) }
+}
+
+/// Whether, in time, a message from `sender` to `room` reaches `receiver`. The protocol has no answer to a join, and
+/// its handler may have to ask a database first; so messages of their own are sent, each after a longer wait, until one
+/// arrives.
+async fn settles(probe: &Probe, sender: &Client, receiver: &mut Client, room: &str) -> Result<bool, Stop> {
     let rooms = probe.rooms()?;
     let end = probe.in_time();
     let mut patience = probe.target().quiet_window();
     let from = receiver.mark();
     let mut sent = Vec::new();
     while Instant::now() < end {
-        let vars = vars.clone().message(probe.nonce("settle"));
+        let vars = message(probe, room)?;
         sender.emit(&rooms.send, &vars);
         sent.push(vars);
         let arrived = |packet: &SocketPacket| sent.iter().any(|vars| is_expected(packet, &rooms.receive, vars));
         let until = end.min(Instant::now() + patience);
         match receiver.wait("room message", from, until, arrived).await {
-            Ok(_) => return Ok(()),
+            Ok(_) => return Ok(true),
             Err(WireError::Timeout { .. }) => patience *= 2,
-            Err(error) => return Err(Stop::Broken(format!("client {}: {error}", receiver.label()))),
+            Err(error) => return Err(lost(receiver, &error)),
         }
     }
-    Err(undelivered(&rooms.receive))
+    Ok(false)
 }
 
 /// Sends the message of `vars` and waits until `receiver` has it. That it does is judged by `rooms.member-receives`.
-async fn deliver(probe: &Probe, sender: &mut Client, receiver: &mut Client, vars: &Vars) -> Result<(), Stop> {
+async fn deliver(probe: &Probe, sender: &Client, receiver: &mut Client, vars: &Vars) -> Result<(), Stop> {
+    if arrives(probe, sender, receiver, vars).await? { Ok(()) } else { Err(undelivered(&probe.rooms()?.receive)) }
+}
+
+/// Sends the message of `vars`; whether `receiver` gets it in time.
+async fn arrives(probe: &Probe, sender: &Client, receiver: &mut Client, vars: &Vars) -> Result<bool, Stop> {
     let rooms = probe.rooms()?;
     let from = receiver.mark();
     sender.emit(&rooms.send, vars);
-    match receiver.wait_expected(from, &rooms.receive, vars).await? {
-        Some(_) => Ok(()),
-        None => Err(undelivered(&rooms.receive)),
+    Ok(receiver.wait_expected(from, &rooms.receive, vars).await?.is_some())
+}
+
+/// Sends two messages to `room`, one after the other's arrival, and counts them at `receiver` behind the fence that
+/// follows: a second copy of the first is seen even where the server takes its time for it. Returns the count that is
+/// not one, if any, and the message it belongs to.
+async fn copies(
+    probe: &Probe,
+    sender: &Client,
+    receiver: &mut Client,
+    room: &str,
+) -> Result<Option<(usize, Vars)>, Stop> {
+    let rooms = probe.rooms()?;
+    let from = receiver.mark();
+    let messages = [message(probe, room)?, message(probe, room)?];
+    for vars in &messages {
+        if !arrives(probe, sender, receiver, vars).await? {
+            return Ok(Some((0, vars.clone())));
+        }
     }
+    receiver.fence().await?;
+    receiver.take_notes(probe);
+    let indistinct = if rooms.send.carries_message() { 1 } else { messages.len() };
+    let mut counted = messages.into_iter().map(|vars| {
+        let copies = receiver.expected_since(from, &rooms.receive, &vars).len();
+        (copies.div_ceil(indistinct), vars)
+    });
+    Ok(counted.find(|(copies, _)| *copies != 1))
+}
+
+/// Listens for a while without wanting anything.
+async fn listen(client: &mut Client, duration: Duration) -> Result<(), Stop> {
+    match client.wait("end of the pause", client.mark(), Instant::now() + duration, |_| false).await {
+        Ok(_) | Err(WireError::Timeout { .. }) => Ok(()),
+        Err(error) => Err(lost(client, &error)),
+    }
+}
+
+/// Begins a finding about the message of `vars`.
+fn finding(probe: &Probe, reason: impl Into<String>, vars: &Vars) -> Result<Finding, Stop> {
+    Ok(fail(reason).sent(on_wire(&probe.contract().namespace, &probe.rooms()?.send, vars)))
 }
 
 fn undelivered(receive: &Expect) -> Stop {
     Stop::Broken(format!("`{}` does not reach the other member (see rooms.member-receives)", receive.event))
+}
+
+fn lost(client: &Client, error: &WireError) -> Stop {
+    Stop::Broken(format!("client {} ({}): {error}", client.label(), client.transport()))
 }

@@ -1,12 +1,12 @@
 //! A client that never joined a room hears nothing that is sent to it.
 //!
-//! Two members and an outsider are connected. Once the other member has the message, the outsider's connection is
-//! fenced: whatever the server sent to it before, it has by then.
+//! Two members are connected, and an outsider on each transport. Once the other member has the message, the outsiders'
+//! connections are fenced: whatever the server sent to them before, they have by then.
 
 use crate::{
     catalogue::{Check, Isolation, Need, cite},
     mock::Fault,
-    probe::{Probe, Verdict, fail, on_wire, vars},
+    probe::{Probe, Verdict},
     verdict::{Level, Row},
 };
 
@@ -27,17 +27,17 @@ pub const CHECK: Check = Check {
 
 async fn run(probe: &Probe) -> Verdict {
     let rooms = probe.rooms()?;
-    let vars = vars(&probe.nonce("room"), &probe.nonce("message"));
-    let [mut sender, mut member] = super::members(probe, &vars, [probe.transport(); 2]).await?;
-    for transport in probe.transports() {
-        let mut outsider = probe.client("outsider", transport).await?;
-        let from = outsider.mark();
-        super::deliver(probe, &mut sender, &mut member, &vars).await?;
+    let room = probe.nonce("room");
+    let [sender, mut member] = super::members(probe, &room, [probe.transport(); 2]).await?;
+    let mut outsiders = probe.clients("outsider", &probe.transports()).await?;
+    let vars = super::message(probe, &room)?;
+    super::deliver(probe, &sender, &mut member, &vars).await?;
+    for outsider in &mut outsiders {
         outsider.fence().await?;
         outsider.take_notes(probe);
-        if let Some(heard) = outsider.expected_since(from, &rooms.receive, &vars).first() {
-            return fail(format!("A client outside the room hears its messages over {transport}"))
-                .sent(on_wire(&probe.contract().namespace, &rooms.send, &vars))
+        if let Some(heard) = outsider.expected_since(0, &rooms.receive, &vars).first() {
+            let reason = format!("A client outside the room hears its messages over {}", outsider.transport());
+            return super::finding(probe, reason, &vars)?
                 .received(format!("at the outsider: 4{}", heard.encode()))
                 .expected("nothing at the outsider")
                 .stop();

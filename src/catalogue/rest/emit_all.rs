@@ -1,0 +1,62 @@
+//! One call of the REST trigger reaches every connected client, on polling and on WebSocket, exactly once.
+//!
+//! Ten clients are connected, half on each transport where both work. Each must have the event in time; a second call
+//! and a fence on each connection follow before copies are counted.
+
+use crate::{
+    catalogue::{Check, Isolation, Need, cite},
+    mock::Fault,
+    probe::{Client, Probe, Verdict, fail},
+    verdict::{Level, Row},
+};
+
+pub const CHECK: Check = Check {
+    id: "rest.emit-all",
+    title: "One REST call gives every connected client exactly one event",
+    level: Level::Must,
+    row: Row::C11,
+    cites: &[cite::CHECKLIST, cite::SIO_BROADCAST],
+    needs: &[Need::Connect, Need::Rest],
+    requires: &["socket.connect-reply-once", "rest.response", "rest.emit-once"],
+    isolation: Isolation::Notifications,
+    meaning: "Some people see what happened and others do not, by no rule that they could know.",
+    fix: "Emit to all by `globalThis.io.emit(…)`, on the one `Server` that both transports are bound to, not on a list \
+          of sockets or crossws peers of one's own; with several processes, add an adapter such as \
+          `@socket.io/redis-adapter`.",
+    faults: &[Fault::RestSkipsPolling],
+    run: |probe| Box::pin(run(probe)),
+};
+
+const CLIENTS: usize = 10;
+
+async fn run(probe: &Probe) -> Verdict {
+    let rest = super::trigger(probe)?;
+    let name = &rest.event.event;
+    let mut clients = probe.clients("client", &probe.mixed_transports(CLIENTS)).await?;
+    let super::Deliveries { copies, vars } = super::deliveries(probe, &mut clients).await?;
+    let finding = |reason: String, concerned: &[&Client], what: &str| {
+        let over = probe.transports().into_iter().filter_map(|transport| {
+            let count = concerned.iter().filter(|client| client.transport() == transport).count();
+            (count > 0).then(|| format!("{count} over {transport}"))
+        });
+        fail(reason)
+            .sent(super::on_wire(rest, &vars))
+            .received(format!("{what}: {}", over.collect::<Vec<_>>().join(", ")))
+            .expected(format!("one `{name}` at each of {CLIENTS} clients"))
+            .stop()
+    };
+    let with = |wanted: fn(usize) -> bool| -> Vec<&Client> {
+        clients.iter().zip(&copies).filter_map(|(client, copies)| wanted(*copies).then_some(client)).collect()
+    };
+    let missed = with(|copies| copies == 0);
+    if !missed.is_empty() {
+        let reason = format!("The event of a REST call misses {} of {CLIENTS} clients", missed.len());
+        return finding(reason, &missed, &format!("no `{name}` in time"));
+    }
+    let repeated = with(|copies| copies > 1);
+    if !repeated.is_empty() {
+        let reason = format!("The event of a REST call is repeated at {} of {CLIENTS} clients", repeated.len());
+        return finding(reason, &repeated, &format!("more than one `{name}` with the same message"));
+    }
+    Ok(())
+}

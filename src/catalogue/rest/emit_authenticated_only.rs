@@ -1,0 +1,60 @@
+//! What a REST call emits reaches connected clients only: a connection that never sent a CONNECT, and so never showed a
+//! token, gets nothing.
+//!
+//! An Engine.IO session can be opened by anybody; it is the CONNECT that is judged. Once a connected client has the
+//! event, the others' connections are fenced: whatever the server sent to them before, they have by then. The rule holds
+//! where guests are let in, too: they send a CONNECT as well.
+
+use crate::{
+    catalogue::{Check, Isolation, Need, cite},
+    mock::Fault,
+    probe::{Probe, Stop, Verdict, fail, is_expected},
+    verdict::{Level, Row},
+};
+
+pub const CHECK: Check = Check {
+    id: "rest.emit-authenticated-only",
+    title: "A REST call's event does not reach connections without a CONNECT",
+    level: Level::Must,
+    row: Row::C11,
+    cites: &[cite::SIO_CONNECT, cite::SIO_MIDDLEWARES, cite::CHECKLIST],
+    needs: &[Need::Connect, Need::Rest],
+    requires: &["rest.response", "rest.emit-once"],
+    isolation: Isolation::Notifications,
+    meaning: "Anybody who opens a connection reads along, without any token.",
+    fix: "Emit on the Socket.IO server or a namespace, `globalThis.io.emit(…)`: that reaches those whom `io.use()` let \
+          in. Never write to `io.engine.clients` or to crossws peers.",
+    faults: &[Fault::RestEmitsBeforeConnect],
+    run: |probe| Box::pin(run(probe)),
+};
+
+async fn run(probe: &Probe) -> Verdict {
+    let rest = super::trigger(probe)?;
+    let mut client = probe.client("a", probe.transport()).await?;
+    let mut strangers = Vec::new();
+    for transport in probe.transports() {
+        strangers.push(probe.open("stranger", transport).await?);
+    }
+    let (message, vars) = super::message(probe)?;
+    let from = client.mark();
+    probe.notify(&message).await?;
+    if client.wait_expected(from, &rest.event, &vars).await?.is_none() {
+        let event = &rest.event.event;
+        return Err(Stop::Broken(format!("no `{event}` at the connected client in time (see rest.emit-once)")));
+    }
+    for stranger in &mut strangers {
+        stranger.fence().await?;
+        stranger.take_notes(probe);
+        if let Some(heard) = stranger.since(0).iter().find(|packet| is_expected(packet, &rest.event, &vars)) {
+            return fail(format!(
+                "A connection without a CONNECT hears a REST call's event over {}",
+                stranger.transport()
+            ))
+            .sent(super::on_wire(rest, &vars))
+            .received(format!("at the connection without a CONNECT: 4{}", heard.encode()))
+            .expected("nothing there")
+            .stop();
+        }
+    }
+    Ok(())
+}

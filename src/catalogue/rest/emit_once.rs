@@ -1,0 +1,71 @@
+//! One call of the REST trigger gives a connected client exactly one event, with the call's message in it.
+//!
+//! A second call and a fence follow before the events are counted, so that a second copy of the first is seen even where
+//! it comes late.
+
+use crate::{
+    catalogue::{Check, Isolation, Need, cite},
+    contract::{Expect, Mismatch, Vars},
+    mock::Fault,
+    probe::{Client, Probe, Verdict, fail},
+    verdict::{Level, Row},
+    wire::SocketPacket,
+};
+
+pub const CHECK: Check = Check {
+    id: "rest.emit-once",
+    title: "One REST call gives a connected client exactly one event",
+    level: Level::Must,
+    row: Row::C11,
+    cites: &[cite::CHECKLIST, cite::SIO_BROADCAST],
+    needs: &[Need::Connect, Need::Rest],
+    requires: &["socket.connect-reply-once", "rest.response"],
+    isolation: Isolation::Notifications,
+    meaning: "What happens on the server does not show on the page until it is reloaded, shows twice, or shows without \
+              its content.",
+    fix: "Emit once, on the instance that the plugin made: `globalThis.io.emit('notification', { message: \
+          body.message })` after `const body = await readBody(event)`; and guard the plugin against a second server \
+          by `if (!globalThis.io)`.",
+    faults: &[Fault::RestEmitsNothing, Fault::RestEmitsTwice, Fault::RestWrongPayload],
+    run: |probe| Box::pin(run(probe)),
+};
+
+async fn run(probe: &Probe) -> Verdict {
+    let rest = super::trigger(probe)?;
+    let name = &rest.event.event;
+    let mut clients = [probe.client("a", probe.transport()).await?];
+    let super::Deliveries { copies, vars } = super::deliveries(probe, &mut clients).await?;
+    let finding = |reason: String| {
+        let expected = format!("one `{name}` with the call's message");
+        fail(reason).sent(super::on_wire(rest, &vars)).expected(expected)
+    };
+    match copies[..] {
+        [1] => Ok(()),
+        [0] => match misfit(&clients[0], &rest.event, &vars) {
+            Some((event, mismatch)) => finding("A REST call gives an event that is not as declared".into())
+                .received(format!("4{} ({mismatch})", event.encode()))
+                .stop(),
+            None => finding("A REST call gives a connected client no event".into())
+                .received(format!("no `{name}` in time"))
+                .stop(),
+        },
+        [copies] => finding(format!("One REST call gives a connected client {copies} events"))
+            .received(format!("{copies} × `{name}` with the same message"))
+            .stop(),
+        _ => unreachable!("there is one client"),
+    }
+}
+
+/// An event by the declared name that comes of our call and does not match, and the first difference. Other checks'
+/// calls have their own nonces in them.
+fn misfit(client: &Client, expect: &Expect, vars: &Vars) -> Option<(SocketPacket, Mismatch)> {
+    let is_ours = |event: &SocketPacket| {
+        let text = event.encode();
+        vars.get("message").is_some_and(|message| text.contains(message)) || !text.contains("siospec-")
+    };
+    let mut events = client.events_since(0, &expect.event).into_iter().filter(is_ours);
+    events.find_map(|event| {
+        let mismatch = expect.check(event.event_args(), vars).err()?;
+        Some((event, mismatch))
+    })
+}

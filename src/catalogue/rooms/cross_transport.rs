@@ -1,0 +1,59 @@
+//! Members of a room hear each other whatever transport they are on: a member on polling and one on WebSocket, in both
+//! directions, each message once.
+//!
+//! Clients begin on polling by default, and some networks never let them off it.
+
+use crate::{
+    catalogue::{Check, Isolation, Need, cite},
+    mock::Fault,
+    probe::{Probe, Verdict},
+    verdict::{Level, Row},
+    wire::Transport,
+};
+
+pub const CHECK: Check = Check {
+    id: "rooms.cross-transport",
+    title: "Members on polling and on WebSocket hear each other",
+    level: Level::Must,
+    row: Row::C5,
+    cites: &[cite::SIO_ROOMS, cite::CHECKLIST],
+    needs: &[Need::Connect, Need::Rooms, Need::Polling, Need::WebSocket],
+    requires: &["socket.connect-reply-once", "rooms.member-receives"],
+    isolation: Isolation::Rooms,
+    meaning: "Who is behind a proxy that blocks WebSocket is left out of every conversation.",
+    fix: "Serve both transports from one `Server`: bind one `Engine` to Nitro's router and to its `websocket` hook, and \
+          send by `io.to(room).emit(…)`, not through a list of WebSocket peers of one's own.",
+    faults: &[Fault::RoomSkipsPolling],
+    run: |probe| Box::pin(run(probe)),
+};
+
+async fn run(probe: &Probe) -> Verdict {
+    let receive = &probe.rooms()?.receive.event;
+    let room = probe.nonce("room");
+    let mut clients = probe.clients("member", &[Transport::Polling, Transport::WebSocket]).await?;
+    for client in &mut clients {
+        super::join(probe, client, &room).await?;
+    }
+    for _ in 0..2 {
+        let [sender, receiver] = &mut clients[..] else { unreachable!("two were asked for") };
+        let way = format!("sent over {}", sender.transport());
+        let member = format!("the member on {}", receiver.transport());
+        let found = if super::settles(probe, sender, receiver, &room).await? {
+            super::copies(probe, sender, receiver, &room).await?
+        } else {
+            Some((0, super::message(probe, &room)?))
+        };
+        if let Some((copies, vars)) = found {
+            let (reason, received) = match copies {
+                0 => ("does not reach".to_owned(), format!("no `{receive}` in time")),
+                _ => (format!("arrives {copies} times at"), format!("{copies} × `{receive}`")),
+            };
+            return super::finding(probe, format!("A room message {way} {reason} {member}"), &vars)?
+                .received(received)
+                .expected(format!("one `{receive}` at {member}"))
+                .stop();
+        }
+        clients.reverse();
+    }
+    Ok(())
+}

@@ -1,0 +1,48 @@
+//! A client that joins a room twice gets each message once.
+//!
+//! Clients join again whenever they are not sure: after a reconnect, when a component is mounted a second time. A second
+//! join may be ignored or refused; it must not add a second delivery.
+
+use crate::{
+    catalogue::{Check, Isolation, Need, cite},
+    mock::Fault,
+    probe::{Probe, Verdict},
+    verdict::{Level, Row},
+};
+
+pub const CHECK: Check = Check {
+    id: "rooms.join-twice",
+    title: "Joining a room twice delivers once",
+    level: Level::Must,
+    row: Row::C5,
+    cites: &[cite::SIO_ROOMS, cite::CHECKLIST],
+    needs: &[Need::Connect, Need::Rooms],
+    requires: &["socket.connect-reply-once", "rooms.member-receives"],
+    isolation: Isolation::Rooms,
+    meaning: "Messages show up twice, and once more with each page that joins the room again.",
+    fix: "Keep members in a set, not in a list; `socket.join(room)` does. Add no listener in the join handler: what \
+          `socket.on('join_room', …)` registers, it registers anew with each join.",
+    faults: &[Fault::JoinTwiceDeliversTwice],
+    run: |probe| Box::pin(run(probe)),
+};
+
+async fn run(probe: &Probe) -> Verdict {
+    let receive = &probe.rooms()?.receive.event;
+    let room = probe.nonce("room");
+    let [sender, mut member] = super::members(probe, &room, [probe.transport(); 2]).await?;
+    super::join(probe, &mut member, &room).await?;
+    match super::copies(probe, &sender, &mut member, &room).await? {
+        None => Ok(()),
+        Some((0, vars)) => super::finding(probe, "A second join takes the client out of the room", &vars)?
+            .received(format!("no `{receive}` in time at the client that joined twice"))
+            .expected(format!("one `{receive}`"))
+            .stop(),
+        Some((copies, vars)) => {
+            let reason = format!("After a second join, each message arrives {copies} times");
+            super::finding(probe, reason, &vars)?
+                .received(format!("{copies} × `{receive}` at the client that joined twice"))
+                .expected(format!("one `{receive}`"))
+                .stop()
+        }
+    }
+}

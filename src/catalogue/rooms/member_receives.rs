@@ -1,0 +1,75 @@
+//! A message to a room reaches the other member, and reaches it once.
+//!
+//! Two clients join a room of a name that nobody else uses, and one sends to it. Joining may take the server a moment,
+//! and the protocol has no answer to it: so messages are sent until one arrives. Two more follow, each after the other's
+//! arrival, and a fence, before copies are counted.
+//!
+//! Whether a sender hears its own message is the application's choice (`io.to` or `socket.to`) and is not judged, here or
+//! elsewhere.
+
+use crate::{
+    catalogue::{Check, Isolation, Need, cite},
+    mock::Fault,
+    probe::{Probe, Verdict},
+    verdict::{Level, Row},
+};
+
+pub const CHECK: Check = Check {
+    id: "rooms.member-receives",
+    title: "A message to a room reaches the other member once",
+    level: Level::Must,
+    row: Row::C5,
+    cites: &[cite::SIO_ROOMS, cite::CHECKLIST],
+    needs: &[Need::Connect, Need::Rooms],
+    requires: &["socket.connect-reply-once"],
+    isolation: Isolation::Rooms,
+    meaning: "Whoever is in a room misses what is said there, or sees it twice.",
+    fix: "Join and send under one and the same name: `socket.on('join_room', (room) => socket.join(room))`, then \
+          `io.to(room).emit('receive_message', { room, message })`; and register both handlers once per connection.",
+    faults: &[Fault::RoomDeliversNothing],
+    run: |probe| Box::pin(run(probe)),
+};
+
+async fn run(probe: &Probe) -> Verdict {
+    let rooms = probe.rooms()?;
+    let room = probe.nonce("room");
+    let mut clients = probe.clients("member", &[probe.transport(); 2]).await?;
+    for client in &mut clients {
+        super::join(probe, client, &room).await?;
+    }
+    let [sender, receiver] = &mut clients[..] else { unreachable!("two were asked for") };
+
+    let from = receiver.mark();
+    let expected = format!("one `{}` with the message, at the other member", rooms.receive.event);
+    if !super::settles(probe, sender, receiver, &room).await? {
+        let vars = super::message(probe, &room)?;
+        let finding = |reason| super::finding(probe, reason, &vars).map(|finding| finding.expected(&expected));
+        let events = receiver.events_since(from, &rooms.receive.event);
+        let Some((event, mismatch)) = events.iter().find_map(|event| {
+            let mismatch = rooms.receive.check(event.event_args(), &vars).err()?;
+            Some((event, mismatch))
+        }) else {
+            return finding("A message to the room does not reach the other member")?
+                .received(format!("no `{}` in time", rooms.receive.event))
+                .stop();
+        };
+        return finding("A message to the room reaches the other member, but not as declared")?
+            .received(format!("4{} ({mismatch})", event.encode()))
+            .stop();
+    }
+    match super::copies(probe, sender, receiver, &room).await? {
+        None => Ok(()),
+        Some((0, vars)) => {
+            super::finding(probe, "A message to the room is lost on its way to the other member", &vars)?
+                .received(format!("no `{}` in time, though messages before it arrived", rooms.receive.event))
+                .expected(expected)
+                .stop()
+        }
+        Some((copies, vars)) => {
+            super::finding(probe, format!("A message to the room reaches the other member {copies} times"), &vars)?
+                .received(format!("{copies} × `{}` with the same message", rooms.receive.event))
+                .expected(expected)
+                .stop()
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! A client in two rooms can tell them apart: what is sent to one room reaches that room's members only, and the client
+//! itself hears and is heard in both.
+//!
+//! One client joins two rooms, and each room has one member more. A message to either room must reach that room's
+//! member, must not reach the other room's, and what the members send must reach the client. An application that allows
+//! one room at a time, and takes its clients out of the first when they join a second, fails here: the checklist's rooms
+//! are independent.
+
+use crate::{
+    catalogue::{Check, Isolation, Need, cite},
+    mock::Fault,
+    probe::{Probe, Stop, Verdict},
+    verdict::{Level, Row},
+};
+
+pub const CHECK: Check = Check {
+    id: "rooms.two-rooms",
+    title: "Messages stay in their room for a client in two",
+    level: Level::Must,
+    row: Row::C5,
+    cites: &[cite::SIO_ROOMS, cite::CHECKLIST],
+    needs: &[Need::Connect, Need::Rooms],
+    requires: &["rooms.member-receives", "rooms.outsider-silent"],
+    isolation: Isolation::Rooms,
+    meaning: "What somebody writes in one room shows up in another, before people whom it was not meant for; or a second \
+              room silences the first.",
+    fix: "Send to the room that the message names, never to all of `socket.rooms`: `io.to(room).emit(…)` with the \
+          `room` of this message, and no room kept in a variable that connections share.",
+    faults: &[Fault::RoomsRunTogether],
+    run: |probe| Box::pin(run(probe)),
+};
+
+async fn run(probe: &Probe) -> Verdict {
+    let rooms = probe.rooms()?;
+    let (first, second) = (probe.nonce("first"), probe.nonce("second"));
+    let [mut both, mut in_first] = super::members(probe, &first, [probe.transport(); 2]).await?;
+    let mut in_second = probe.client("second", probe.transport()).await?;
+    super::join(probe, &mut both, &second).await?;
+    super::join(probe, &mut in_second, &second).await?;
+    super::settle(probe, &both, &mut in_second, &second).await?;
+
+    let clients = [(&first, &mut in_first, "first"), (&second, &mut in_second, "second")];
+    let [mut here, mut elsewhere] = clients;
+    for _ in 0..2 {
+        let (room, member, name) = &mut here;
+        let (_, outsider, other) = &mut elsewhere;
+        let vars = super::message(probe, room)?;
+        let from = outsider.mark();
+        if !super::arrives(probe, &both, member, &vars).await? {
+            return unheard(probe, &format!("A client in two rooms is not heard in the {name}"), room);
+        }
+        outsider.fence().await?;
+        outsider.take_notes(probe);
+        if let Some(heard) = outsider.expected_since(from, &rooms.receive, &vars).first() {
+            return super::finding(probe, format!("A message to the {name} room also goes to the {other}"), &vars)?
+                .received(format!("at a member of the {other} room alone: 4{}", heard.encode()))
+                .expected(format!("nothing outside the {name} room"))
+                .stop();
+        }
+        let vars = super::message(probe, room)?;
+        if !super::arrives(probe, member, &mut both, &vars).await? {
+            return unheard(probe, &format!("A client in two rooms does not hear the {name}"), room);
+        }
+        std::mem::swap(&mut here, &mut elsewhere);
+    }
+    Ok(())
+}
+
+fn unheard(probe: &Probe, reason: &str, room: &str) -> Result<(), Stop> {
+    let receive = &probe.rooms()?.receive.event;
+    super::finding(probe, reason, &super::message(probe, room)?)?
+        .received(format!("no `{receive}` in time"))
+        .expected(format!("`{receive}` at every other member of the room"))
+        .stop()
+}
