@@ -29,14 +29,14 @@ async fn members<const N: usize>(probe: &Probe, vars: &Vars, transports: [Transp
 }
 
 /// Joins the room of `vars`. The fence tells that the server has taken the event, not that its handler is done.
-async fn join(probe: &Probe, client: &mut Client, vars: &Vars) -> Result<(), Stop> {
+pub(super) async fn join(probe: &Probe, client: &mut Client, vars: &Vars) -> Result<(), Stop> {
     client.emit(&probe.rooms()?.join, vars);
     client.fence().await
 }
 
 /// Waits until a join has taken effect. The protocol has no answer to a join, and its handler may have to ask a
 /// database first; so messages of their own are sent, each after a longer wait, until one arrives.
-async fn settle(probe: &Probe, sender: &mut Client, receiver: &mut Client, vars: &Vars) -> Result<(), Stop> {
+pub(super) async fn settle(probe: &Probe, sender: &mut Client, receiver: &mut Client, vars: &Vars) -> Result<(), Stop> {
     let rooms = probe.rooms()?;
     let end = probe.in_time();
     let mut patience = probe.target().quiet_window();
