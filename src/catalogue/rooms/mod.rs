@@ -40,13 +40,13 @@ async fn members<const N: usize>(probe: &Probe, room: &str, transports: [Transpo
 }
 
 /// Joins `room`. The fence tells that the server has taken the event, not that its handler is done.
-async fn join(probe: &Probe, client: &mut Client, room: &str) -> Result<(), Stop> {
+pub(super) async fn join(probe: &Probe, client: &mut Client, room: &str) -> Result<(), Stop> {
     client.emit(&probe.rooms()?.join, &Vars::new().room(room));
     client.fence().await
 }
 
 /// Waits until the joins of both have taken effect. That they do is judged by `rooms.member-receives`.
-async fn settle(probe: &Probe, sender: &Client, receiver: &mut Client, room: &str) -> Result<(), Stop> {
+pub(super) async fn settle(probe: &Probe, sender: &Client, receiver: &mut Client, room: &str) -> Result<(), Stop> {
     if settles(probe, sender, receiver, room).await? { Ok(()) } else { Err(undelivered(&probe.rooms()?.receive)) }
 }
 

@@ -1,0 +1,43 @@
+//! However often a user leaves and comes back, one `ping` gives one `pong`.
+//!
+//! As `reconnect.single-pong`, but each connection ends as a well-behaved client ends it: DISCONNECT (`41`), then the
+//! end of the session (`1` on polling, a close frame on WebSocket). Servers take another path through their code then,
+//! and what is tidied up on the one may be left behind on the other.
+
+use futures::future::try_join_all;
+
+use super::Parting;
+use crate::{
+    catalogue::{Check, Isolation, Need, cite},
+    mock::Fault,
+    probe::{Probe, Verdict},
+    verdict::{Level, Row},
+};
+
+pub const CHECK: Check = Check {
+    id: "reconnect.graceful",
+    title: "After clean disconnects, one ping still gives one pong",
+    level: Level::Must,
+    row: Row::C9,
+    cites: &[cite::SIO_DISCONNECT, cite::SIO_DISCONNECT_EVENTS, cite::CHECKLIST],
+    needs: &[Need::Connect, Need::Ping],
+    requires: &[
+        "socket.connect-reply-once",
+        "events.ping-pong",
+        "events.ping-pong-private",
+        "reconnect.parallel-clients",
+    ],
+    isolation: Isolation::SideBySide,
+    meaning: "Whoever logs out and in again, or moves between pages that connect and disconnect, gets every answer \
+              several times.",
+    fix: "Tidy up on `disconnect` whatever its reason: `socket.on('disconnect', () => bus.off('event', listener))`, \
+          without an `if (reason === 'transport close')` around it; keep no listeners per user beyond their socket.",
+    faults: &[Fault::HandlersPileUpAfterDisconnect],
+    run: |probe| Box::pin(run(probe)),
+};
+
+async fn run(probe: &Probe) -> Verdict {
+    let transports = probe.transports();
+    let users = transports.into_iter().map(|transport| super::expect_single_pongs(probe, transport, Parting::Clean));
+    try_join_all(users).await.map(drop)
+}

@@ -1,0 +1,67 @@
+//! Twenty clients ping at the same time, and each gets its own pong: one, and nobody else's.
+//!
+//! A server that keeps "the socket" in a variable which all connections share answers whoever came last. One client
+//! alone never shows that. All clients are connected first, half of them by each transport; then all pings go out
+//! before any pong is read.
+
+use futures::future::{join_all, try_join_all};
+
+use crate::{
+    catalogue::{Check, Isolation, Need, cite},
+    contract::Vars,
+    mock::Fault,
+    probe::{Client, Probe, Verdict, fail, on_wire},
+    verdict::{Level, Row},
+};
+
+pub const CHECK: Check = Check {
+    id: "reconnect.parallel-clients",
+    title: "Clients that ping at the same time each get their own pong",
+    level: Level::Must,
+    row: Row::C9,
+    cites: &[cite::SIO_BROADCAST, cite::CHECKLIST],
+    needs: &[Need::Connect, Need::Ping],
+    requires: &["socket.connect-reply-once", "events.ping-pong", "events.ping-pong-private"],
+    isolation: Isolation::SideBySide,
+    meaning: "As soon as two people are online, answers go to the wrong one: the one waits in vain, the other sees \
+              what was not meant for them.",
+    fix: "Answer the socket that the handler was registered on, `io.on('connection', (socket) => { socket.on('ping', \
+          () => socket.emit('pong')) })`, and keep no `let socket` outside of it, on `globalThis` or on `nitroApp`.",
+    faults: &[Fault::PongsCross],
+    run: |probe| Box::pin(run(probe)),
+};
+
+const CLIENTS: usize = 20;
+
+async fn run(probe: &Probe) -> Verdict {
+    let ping = probe.ping()?;
+    let mut clients = probe.clients("client", &probe.mixed_transports(CLIENTS)).await?;
+    let marks: Vec<usize> = clients.iter().map(Client::mark).collect();
+    for client in &clients {
+        client.emit(&ping.emit, &Vars::new());
+    }
+    let waits = clients.iter_mut().zip(&marks).map(|(client, &from)| client.wait_event(from, &ping.reply));
+    // Who waits in vain is seen below, where it is known as well who got too much.
+    join_all(waits).await.into_iter().collect::<Result<Vec<_>, _>>()?;
+    try_join_all(clients.iter_mut().map(Client::fence)).await?;
+
+    let mut wrong = Vec::new();
+    for (client, &from) in clients.iter_mut().zip(&marks) {
+        client.take_notes(probe);
+        let pongs = client.events_since(from, &ping.reply).len();
+        if pongs != 1 {
+            wrong.push(format!("{} ({}) got {pongs}", client.label(), client.transport()));
+        }
+    }
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    fail(format!("{} of {CLIENTS} clients that pinged at the same time did not get exactly one pong", wrong.len()))
+        .sent(format!(
+            "{} by each of {CLIENTS} clients",
+            on_wire(&probe.contract().namespace, &ping.emit, &Vars::new())
+        ))
+        .received(format!("`{}`: {}", ping.reply, wrong.join(", ")))
+        .expected(format!("one `{}` at each client", ping.reply))
+        .stop()
+}

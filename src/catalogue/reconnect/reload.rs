@@ -1,0 +1,218 @@
+//! After a reload (hot module replacement, a restart) the application is there once: one CONNECT reply, one pong to a
+//! ping, one notification to a REST call.
+//!
+//! A client is connected, then the contract's reload hook runs: a shell command or an HTTP call. `nuxt dev` replaces its
+//! worker a moment after the hook has returned, drops every connection and may answer nothing for some seconds; a server
+//! that reloads in place may keep them. Both are lawful, so the check waits a bounded time for the client's connection to
+//! drop and goes on either way. From then on it tries new connections until one of each transport gets a pong and a
+//! notification, at most `reload.deadline` after the hook; on new connections again it counts.
+
+use std::{process::Stdio, time::Duration};
+
+use futures::future::try_join_all;
+use reqwest::header::HeaderMap;
+use tokio::{process::Command, time::Instant};
+use url::Url;
+
+use crate::{
+    catalogue::{Check, Isolation, Need, cite, events},
+    contract::{Reload, ReloadAction, Vars},
+    mock::Fault,
+    probe::{Client, Probe, Stop, Verdict, fail},
+    verdict::{Level, Row},
+    wire::{Endpoint, HttpResponse, Transport, WireError, http::Http, round},
+};
+
+pub const CHECK: Check = Check {
+    id: "reconnect.reload",
+    title: "After a reload the server is back, and there is one of it",
+    level: Level::Must,
+    row: Row::C9,
+    cites: &[cite::SIO_NUXT, cite::CHECKLIST],
+    needs: &[Need::Connect, Need::Ping, Need::Rest, Need::Reload],
+    requires: &[
+        "socket.connect-reply-once",
+        "events.ping-pong",
+        "events.ping-pong-private",
+        "reconnect.parallel-clients",
+        "rest.response",
+        "rest.emit-once",
+        "rest.emit-all",
+    ],
+    isolation: Isolation::Alone,
+    meaning: "Each saved file adds one more server to the running process: developers see every event twice, then three \
+              times, and chase bugs that a restart makes go away. Or the server stays away until someone restarts it.",
+    fix: "Make one server and close it with the old code: `if (!globalThis.io) globalThis.io = new Server(…)`, or \
+          `nitroApp.hooks.hook('close', () => io.close())`.",
+    faults: &[Fault::ReloadDoublesServer],
+    run: |probe| Box::pin(run(probe)),
+};
+
+/// Pause before the first new attempt to reach a server that is away; it doubles up to the second one.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(25), Duration::from_secs(1));
+
+async fn run(probe: &Probe) -> Verdict {
+    let reload = probe.contract().reload.as_ref();
+    let reload = reload.ok_or_else(|| Stop::Skip("the contract declares no reload hook".into()))?;
+    let mut old = probe.client("before", probe.transport()).await?;
+    run_hook(probe, reload).await?;
+    let end = Instant::now() + reload.deadline;
+    wait_for_drop(probe, reload, &mut old).await;
+    drop(old);
+
+    let mut pause = PAUSES.0;
+    loop {
+        // What ends an attempt other than by a finding is the reload that is still under way, as long as there is time.
+        let away = match try_join_all(probe.transports().into_iter().map(|transport| reach(probe, transport))).await {
+            Ok(_) => match count(probe).await {
+                Err(Stop::Broken(why)) => why,
+                verdict => return verdict,
+            },
+            Err(Stop::Broken(why)) => why,
+            Err(stop) => return Err(stop),
+        };
+        if Instant::now() + pause >= end {
+            let deadline = humantime::format_duration(round(reload.deadline));
+            return fail(format!("The server is not back {deadline} after the reload"))
+                .sent(format!("{}, then new connections", named(reload)))
+                .received(away)
+                .expected(format!("a connection, a pong and a notification within reload.deadline ({deadline})"))
+                .stop();
+        }
+        tokio::time::sleep(pause).await;
+        pause = PAUSES.1.min(pause * 2);
+    }
+}
+
+/// Waits until the connection from before the reload is gone, as long as one answer may take.
+async fn wait_for_drop(probe: &Probe, reload: &Reload, old: &mut Client) {
+    let patience = reload.deadline.min(probe.deadline());
+    let from = old.mark();
+    if let Err(WireError::Timeout { .. }) =
+        old.wait("end of the connection", from, Instant::now() + patience, |_| false).await
+    {
+        let patience = humantime::format_duration(round(patience));
+        probe.note(format!("the reload kept the old connection for {patience}, or did not happen"));
+    }
+}
+
+/// A new connection that a ping and the REST trigger work with.
+async fn reach(probe: &Probe, transport: Transport) -> Verdict {
+    let (ping, rest) = (probe.ping()?, probe.rest()?);
+    let mut client = probe.client(&format!("try {}", transport.name()), transport).await?;
+    let from = client.mark();
+    client.emit(&ping.emit, &Vars::new());
+    if client.wait_event(from, &ping.reply).await?.is_none() {
+        return Err(Stop::Broken(format!("no `{}` over {transport}", ping.reply)));
+    }
+    let message = probe.nonce("try");
+    probe.notify(&message).await?;
+    match client.wait_expected(from, &rest.event, &Vars::new().message(message)).await? {
+        Some(_) => Ok(()),
+        None => Err(Stop::Broken(format!("no `{}` over {transport} after a REST call", rest.event.event))),
+    }
+}
+
+/// One CONNECT reply, one pong, one notification, on new connections.
+async fn count(probe: &Probe) -> Verdict {
+    let rest = probe.rest()?;
+    let transports = probe.transports();
+    let mut clients =
+        try_join_all(transports.iter().map(|transport| probe.client(transport.name(), *transport))).await?;
+    for client in &mut clients {
+        let replies = super::connect_replies(probe, client).len();
+        if replies != 1 {
+            return fail(format!("After the reload, one CONNECT gets {replies} replies over {}", client.transport()))
+                .sent("CONNECT once")
+                .received(format!("{replies} CONNECT replies"))
+                .expected("one CONNECT reply")
+                .stop();
+        }
+        events::expect_one_pong_each(probe, client, 2).await.map_err(after_reload)?;
+    }
+    let message = probe.nonce("notification");
+    let vars = Vars::new().message(&message);
+    let marks: Vec<usize> = clients.iter().map(Client::mark).collect();
+    probe.notify(&message).await?;
+    for (client, from) in clients.iter_mut().zip(marks) {
+        client.wait_expected(from, &rest.event, &vars).await?;
+        client.fence().await?;
+        client.take_notes(probe);
+        let events = client.expected_since(from, &rest.event, &vars).len();
+        if events != 1 {
+            return fail(format!("After the reload, one REST call gives {events} events over {}", client.transport()))
+                .sent(format!("{} {} once", rest.method, rest.path))
+                .received(format!("{events} × `{}`", rest.event.event))
+                .expected(format!("one `{}`", rest.event.event))
+                .stop();
+        }
+    }
+    Ok(())
+}
+
+fn after_reload(stop: Stop) -> Stop {
+    match stop {
+        Stop::Fail(mut finding) => {
+            finding.failure.reason = format!("After the reload: {}", finding.failure.reason);
+            Stop::Fail(finding)
+        }
+        stop => stop,
+    }
+}
+
+fn named(reload: &Reload) -> String {
+    match &reload.action {
+        ReloadAction::Command(command) => format!("the reload command `{command}`"),
+        ReloadAction::Http { method, url } => format!("{method} {}", url.path()),
+    }
+}
+
+async fn run_hook(probe: &Probe, reload: &Reload) -> Result<(), Stop> {
+    match &reload.action {
+        ReloadAction::Command(command) => run_command(command, reload.deadline).await,
+        ReloadAction::Http { method, url } => match call(probe, method.clone(), url, reload.deadline).await {
+            Ok(response) if response.is_success() => Ok(()),
+            Ok(response) => Err(Stop::Broken(format!("{} was answered {response}", named(reload)))),
+            // A server that restarts need not live to answer.
+            Err(WireError::Closed(how)) => {
+                probe.note(format!("{} got no answer: the connection closed {how}", named(reload)));
+                Ok(())
+            }
+            Err(error) => Err(Stop::Broken(format!("{}: {error}", named(reload)))),
+        },
+    }
+}
+
+async fn call(probe: &Probe, method: http::Method, url: &Url, deadline: Duration) -> Result<HttpResponse, WireError> {
+    let target = probe.endpoint("reload");
+    let endpoint = if url.origin() == target.origin().origin() {
+        target
+    } else {
+        // The contract's headers are the target's alone.
+        let http = Http::new(&[], deadline)?;
+        Endpoint::new(http, url, "", deadline, probe.transcript().clone()).labelled("reload")
+    };
+    endpoint.send(method, url.clone(), HeaderMap::new(), None, deadline).await
+}
+
+async fn run_command(command: &str, deadline: Duration) -> Result<(), Stop> {
+    let (shell, option) = if cfg!(windows) { ("cmd", "/C") } else { ("sh", "-c") };
+    // What it says on standard error is for the user; what it prints is not kept, however much it is.
+    let child = Command::new(shell)
+        .args([option, command])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::inherit())
+        .kill_on_drop(true)
+        .spawn();
+    let mut child = child.map_err(|error| Stop::Broken(format!("the reload command did not start: {error}")))?;
+    match tokio::time::timeout(deadline, child.wait()).await {
+        Ok(Ok(status)) if status.success() => Ok(()),
+        Ok(Ok(status)) => Err(Stop::Broken(format!("the reload command `{command}` failed with {status}"))),
+        Ok(Err(error)) => Err(Stop::Broken(format!("the reload command could not be waited for: {error}"))),
+        Err(_) => {
+            let deadline = humantime::format_duration(round(deadline));
+            Err(Stop::Broken(format!("the reload command `{command}` did not end within {deadline}")))
+        }
+    }
+}

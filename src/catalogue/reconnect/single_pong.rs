@@ -1,0 +1,45 @@
+//! However often a user's connection drops and comes back, one `ping` gives one `pong`.
+//!
+//! One user connects six times by each transport. Every connection but the last is cut without a word, as a lost
+//! network does it. On each new one two pings are sent and their pongs counted behind a fence. A server that registers
+//! its handlers once more for every connection (on `io`, on a shared emitter, on a kept socket) answers twice after the
+//! first reconnect and six times after the fifth.
+
+use futures::future::try_join_all;
+
+use super::Parting;
+use crate::{
+    catalogue::{Check, Isolation, Need, cite},
+    mock::Fault,
+    probe::{Probe, Verdict},
+    verdict::{Level, Row},
+};
+
+pub const CHECK: Check = Check {
+    id: "reconnect.single-pong",
+    title: "After dropped connections, one ping still gives one pong",
+    level: Level::Must,
+    row: Row::C9,
+    cites: &[cite::SIO_LISTENING, cite::CHECKLIST],
+    needs: &[Need::Connect, Need::Ping],
+    requires: &[
+        "socket.connect-reply-once",
+        "events.ping-pong",
+        "events.ping-pong-private",
+        "reconnect.parallel-clients",
+    ],
+    isolation: Isolation::SideBySide,
+    meaning: "Each loss of the network multiplies what a click does: after an hour on a train one message is stored \
+              and shown ten times, and the server's memory only grows.",
+    fix: "Register handlers on the new connection's socket only, and once: `io.on('connection', (socket) => { \
+          socket.on('ping', () => socket.emit('pong')) })`. Remove what was registered elsewhere when the socket goes: \
+          `socket.on('disconnect', () => bus.off('event', listener))`.",
+    faults: &[Fault::HandlersPileUp],
+    run: |probe| Box::pin(run(probe)),
+};
+
+async fn run(probe: &Probe) -> Verdict {
+    let transports = probe.transports();
+    let users = transports.into_iter().map(|transport| super::expect_single_pongs(probe, transport, Parting::Abrupt));
+    try_join_all(users).await.map(drop)
+}

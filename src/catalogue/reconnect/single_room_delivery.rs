@@ -1,0 +1,85 @@
+//! However often a user's connection drops and joins its room again, one message to the room arrives once.
+//!
+//! One user for each transport connects six times and joins the same room each time; the first five connections are cut
+//! without a word. Another user, a member too, then sends one message, and its deliveries are counted at each user
+//! behind a fence. That the message arrives at all is judged by `rooms.member-receives`.
+
+use futures::future::try_join_all;
+
+use super::RECONNECTS;
+use crate::{
+    catalogue::{Check, Isolation, Need, cite, rooms},
+    mock::Fault,
+    probe::{Client, Probe, Stop, Verdict, fail, on_wire, vars},
+    verdict::{Level, Row},
+    wire::Transport,
+};
+
+pub const CHECK: Check = Check {
+    id: "reconnect.single-room-delivery",
+    title: "After dropped connections and new joins, a room message arrives once",
+    level: Level::Must,
+    row: Row::C9,
+    cites: &[cite::SIO_ROOMS, cite::CHECKLIST],
+    needs: &[Need::Connect, Need::Rooms],
+    requires: &["socket.connect-reply-once", "rooms.member-receives", "rooms.cross-transport"],
+    isolation: Isolation::Rooms,
+    meaning: "A chat shows every message once more after each loss of the network.",
+    fix: "Leave membership to Socket.IO, which ends it with the connection: `socket.join(room)`, and send with \
+          `io.to(room).emit(…)`. Keep no list of your own of who is where, or take the socket out on `disconnect`.",
+    faults: &[Fault::RoomDeliveriesPileUp],
+    run: |probe| Box::pin(run(probe)),
+};
+
+async fn run(probe: &Probe) -> Verdict {
+    let declared = probe.rooms()?;
+    let room = probe.nonce("room");
+    let vars = vars(&room, &probe.nonce("message"));
+    let users = probe.transports().into_iter().map(|transport| member(probe, &room, transport));
+    let mut members = try_join_all(users).await?;
+    let mut sender = probe.client("sender", probe.transport()).await?;
+    rooms::join(probe, &mut sender, &room).await?;
+    for member in &mut members {
+        rooms::settle(probe, &sender, member, &room).await?;
+    }
+    // Behind these fences, nothing of what settled the joins is still under way.
+    sender.fence().await?;
+    let mut marks = Vec::new();
+    for member in &mut members {
+        member.fence().await?;
+        marks.push(member.mark());
+    }
+    sender.emit(&declared.send, &vars);
+    for (member, from) in members.iter_mut().zip(marks) {
+        member.wait_expected(from, &declared.receive, &vars).await?;
+        member.fence().await?;
+        member.take_notes(probe);
+        let count = member.expected_since(from, &declared.receive, &vars).len();
+        if count != 1 {
+            let event = &declared.receive.event;
+            let transport = member.transport();
+            return fail(format!(
+                "After {RECONNECTS} reconnects, a room message arrives {count} times over {transport}"
+            ))
+            .sent(format!("{} once, by another member", on_wire(&probe.contract().namespace, &declared.send, &vars)))
+            .received(format!("{count} × `{event}`"))
+            .expected(format!("one `{event}`"))
+            .stop();
+        }
+    }
+    sender.take_notes(probe);
+    Ok(())
+}
+
+/// A user's last connection, in the room as its earlier ones were.
+async fn member(probe: &Probe, room: &str, transport: Transport) -> Result<Client, Stop> {
+    let user = probe.user("user");
+    for _ in 0..RECONNECTS {
+        let mut client = probe.client_of(&user, transport.name(), transport).await?;
+        rooms::join(probe, &mut client, room).await?;
+        client.drop_connection();
+    }
+    let mut client = probe.client_of(&user, transport.name(), transport).await?;
+    rooms::join(probe, &mut client, room).await?;
+    Ok(client)
+}
