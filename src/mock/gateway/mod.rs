@@ -1,0 +1,422 @@
+//! An Engine.IO v4 server that stands in front of a Socket.IO server.
+//!
+//! It accepts the client's transport, and for each session it opens a WebSocket to an [`Upstream`]. Each packet that
+//! passes it passes on, puts right or spoils. It knows nothing of the application behind it.
+//!
+//! Statuses and closes are the protocol's; where that is silent, engine.io 6.6's.
+
+pub mod answer;
+mod packet;
+mod polling;
+mod session;
+mod socketio;
+mod upstream;
+mod websocket;
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use http::{HeaderValue, Method, Request, StatusCode, header};
+use hyper::body::Incoming;
+use rand::RngExt;
+use serde_json::json;
+use tokio::sync::{Notify, mpsc};
+
+use super::{Fault, Faults, Options};
+use answer::{Answer, Refusal};
+use packet::Packet;
+use session::Command;
+
+pub use upstream::{Control, Link, Standing, Transport, Upstream};
+pub use websocket::{Io, hang as hang_upgrade, is_upgrade};
+
+/// How many sessions may be open at the same time.
+const MAX_SESSIONS: usize = 10_000;
+
+/// How many requests of one session may wait for it.
+const COMMANDS: usize = 16;
+
+/// How many handshake answers the fault `cached-handshake` keeps.
+const MAX_CACHED: usize = 1_000;
+
+/// The page of a web application that knows nothing of Socket.IO.
+const FOREIGN_PAGE: &str =
+    "<!DOCTYPE html><html><head><title>404</title></head><body><h1>Page not found</h1></body></html>";
+
+/// How the gateway is to behave.
+#[derive(Debug)]
+pub struct Settings {
+    pub ping_interval: Duration,
+    pub ping_timeout: Duration,
+    pub connect_timeout: Duration,
+    /// In bytes.
+    pub max_payload: usize,
+    pub faults: Faults,
+}
+
+impl Settings {
+    pub fn new(options: &Options, faults: Faults) -> Settings {
+        Settings {
+            ping_interval: options.ping_interval,
+            ping_timeout: options.ping_timeout,
+            connect_timeout: options.connect_timeout,
+            max_payload: options.max_payload,
+            faults,
+        }
+    }
+}
+
+/// The gateway; clones are the same one.
+#[derive(Clone)]
+pub struct Gateway {
+    settings: Arc<Settings>,
+    upstream: Arc<dyn Upstream>,
+    sessions: Arc<Sessions>,
+}
+
+#[derive(Default)]
+struct Sessions {
+    open: Mutex<HashMap<String, Handle>>,
+    /// Told whenever the last session has ended.
+    emptied: Notify,
+    /// For the fault `sequential-sid`.
+    counter: AtomicUsize,
+    /// For the fault `cached-handshake`.
+    cache: Mutex<HashMap<String, String>>,
+}
+
+impl Sessions {
+    fn open(&self) -> MutexGuard<'_, HashMap<String, Handle>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A session, as requests see it.
+#[derive(Clone)]
+pub struct Handle {
+    commands: mpsc::Sender<Command>,
+    posting: Arc<AtomicBool>,
+    link: Arc<Link>,
+}
+
+/// A POST in progress.
+struct Posting(Arc<AtomicBool>);
+
+impl Drop for Posting {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+}
+
+impl Handle {
+    async fn send(&self, command: Command) -> Result<(), mpsc::error::SendError<Command>> {
+        self.commands.send(command).await
+    }
+
+    /// Ends the session because of a request that none survives.
+    fn fail(&self) {
+        // A session with a full queue is being flooded, and the request behind this one fails it as well.
+        let _ = self.commands.try_send(Command::Fail);
+    }
+
+    fn start_posting(&self) -> Option<Posting> {
+        let busy = self.posting.swap(true, Ordering::Relaxed);
+        (!busy).then(|| Posting(self.posting.clone()))
+    }
+}
+
+/// A session's place among the open ones, until it is dropped.
+pub struct Registration {
+    sessions: Arc<Sessions>,
+    sid: String,
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        let mut open = self.sessions.open();
+        open.remove(&self.sid);
+        if open.is_empty() {
+            self.sessions.emptied.notify_waiters();
+        }
+    }
+}
+
+/// The query parameters that Engine.IO defines, and the one that its clients add against caches.
+struct Query<'a> {
+    raw: &'a str,
+    version: Option<String>,
+    transport: Option<String>,
+    sid: Option<String>,
+    has_t: bool,
+}
+
+impl<'a> Query<'a> {
+    fn parse(raw: &'a str) -> Query<'a> {
+        let find = |name| url::form_urlencoded::parse(raw.as_bytes()).find(|(key, _)| key == name);
+        let value = |name| find(name).map(|(_, value)| value.into_owned());
+        Query {
+            raw,
+            version: value("EIO"),
+            transport: value("transport"),
+            sid: value("sid").filter(|sid| !sid.is_empty()),
+            has_t: find("t").is_some(),
+        }
+    }
+}
+
+impl Gateway {
+    /// A gateway in front of that upstream.
+    pub fn new(settings: Settings, upstream: Arc<dyn Upstream>) -> Gateway {
+        Gateway { settings: Arc::new(settings), upstream, sessions: Arc::default() }
+    }
+
+    /// Answers a request, or not: nothing means that its connection is to be cut.
+    pub async fn handle(&self, request: Request<Incoming>) -> Option<Answer> {
+        let raw = request.uri().query().unwrap_or_default().to_owned();
+        let query = Query::parse(&raw);
+        if is_upgrade(request.headers()) {
+            return Some(self.handle_upgrade(&query, request).unwrap_or_else(|refusal| *refusal));
+        }
+        if self.settings.faults.has(Fault::NoPolling) {
+            return Some(answer::with_body(StatusCode::NOT_FOUND, "text/html; charset=utf-8", FOREIGN_PAGE));
+        }
+        self.handle_polling(&query, request).await
+    }
+
+    /// Closes every session in an orderly way.
+    pub fn close_all(&self) {
+        self.links().iter().for_each(|link| link.ask(Control::Close));
+    }
+
+    /// Drops the connections of every session that is open now, without a word, and waits until they have ended.
+    pub fn cut_all(&self) -> impl Future<Output = ()> + use<> {
+        let links = self.links();
+        links.iter().for_each(|link| link.ask(Control::Cut));
+        async move {
+            for link in links {
+                link.ended().await;
+            }
+        }
+    }
+
+    /// Waits until no session is open.
+    pub async fn emptied(&self) {
+        loop {
+            let emptied = self.sessions.emptied.notified();
+            if self.sessions.open().is_empty() {
+                return;
+            }
+            emptied.await;
+        }
+    }
+
+    fn links(&self) -> Vec<Arc<Link>> {
+        self.sessions.open().values().map(|handle| handle.link.clone()).collect()
+    }
+
+    fn find(&self, sid: &str) -> Option<Handle> {
+        self.sessions.open().get(sid).cloned()
+    }
+
+    async fn handle_polling(&self, query: &Query<'_>, request: Request<Incoming>) -> Option<Answer> {
+        match query.transport.as_deref() {
+            Some("polling") => {}
+            Some("websocket") if query.sid.is_none() && request.method() != Method::GET => {
+                return Some(Refusal::BadHandshakeMethod.answer());
+            }
+            // Without an upgrade there is no WebSocket.
+            Some("websocket") => return Some(Refusal::BadRequest.answer()),
+            _ => return Some(Refusal::TransportUnknown.answer()),
+        }
+        let Some(sid) = &query.sid else { return Some(self.handshake(query, request.method())) };
+        let Some(handle) = self.find(sid) else { return Some(Refusal::SessionUnknown.answer()) };
+        if handle.link.transport() == Transport::Websocket {
+            return Some(Refusal::BadRequest.answer());
+        }
+        match *request.method() {
+            Method::GET => polling::get(handle).await,
+            Method::POST => polling::post(handle, &self.settings, request).await,
+            _ => Some(answer::empty(StatusCode::INTERNAL_SERVER_ERROR)),
+        }
+    }
+
+    /// The polling handshake (Engine.IO v4, "Handshake").
+    fn handshake(&self, query: &Query<'_>, method: &Method) -> Answer {
+        let faults = &self.settings.faults;
+        if method != Method::GET {
+            return Refusal::BadHandshakeMethod.answer();
+        }
+        if query.version.as_deref() != Some("4") {
+            return Refusal::UnsupportedProtocolVersion.answer();
+        }
+        if faults.has(Fault::RedirectsHandshake) {
+            return redirect(&format!("/elsewhere/?{}", query.raw));
+        }
+        if faults.has(Fault::RequiresCacheBuster) && !query.has_t {
+            return Refusal::BadRequest.answer();
+        }
+        if faults.has(Fault::CachedHandshake)
+            && let Some(body) = self.cache().get(query.raw)
+        {
+            return answer::payload(body.clone());
+        }
+
+        let Some((sid, start)) = self.register(Transport::Polling) else { return too_many_sessions() };
+        tokio::spawn(session::run(start));
+        let body = Packet::Open(self.open_packet(&sid, Transport::Polling)).encode();
+
+        if faults.has(Fault::CachedHandshake) {
+            let mut cache = self.cache();
+            if cache.len() < MAX_CACHED {
+                cache.insert(query.raw.to_owned(), body.clone());
+            }
+        }
+        let mut answer = answer::payload(body);
+        if faults.has(Fault::HandshakeWrongContentType) {
+            answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        if faults.has(Fault::CacheableHandshake) {
+            answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=60"));
+        }
+        answer
+    }
+
+    /// A WebSocket: a new session's, or one that a polling session is to be upgraded to.
+    fn handle_upgrade(&self, query: &Query<'_>, request: Request<Incoming>) -> Result<Answer, Box<Answer>> {
+        let faults = &self.settings.faults;
+        match query.transport.as_deref() {
+            Some("websocket") => {}
+            Some("polling") => return Err(Box::new(Refusal::BadRequest.answer_upgrade())),
+            _ => return Err(Box::new(Refusal::TransportUnknown.answer_upgrade())),
+        }
+        if request.method() != Method::GET {
+            return Err(Box::new(Refusal::BadHandshakeMethod.answer_upgrade()));
+        }
+        if let Some(sid) = &query.sid {
+            let handle = self.find(sid).ok_or_else(|| Box::new(Refusal::SessionUnknown.answer_upgrade()))?;
+            let (answer, upgrading) = websocket::accept(request)?;
+            let max_payload = self.settings.max_payload;
+            tokio::spawn(async move {
+                let Some(connection) = upgrading.complete(max_payload).await else { return };
+                let refused = handle.send(Command::Upgrade(Box::new(connection))).await;
+                if let Err(mpsc::error::SendError(Command::Upgrade(connection))) = refused {
+                    connection.close(None).await;
+                }
+            });
+            return Ok(answer);
+        }
+        if query.version.as_deref() != Some("4") {
+            return Err(Box::new(Refusal::UnsupportedProtocolVersion.answer_upgrade()));
+        }
+        if faults.has(Fault::RequiresCacheBuster) && !query.has_t {
+            return Err(Box::new(Refusal::BadRequest.answer_upgrade()));
+        }
+        if faults.has(Fault::WebsocketSilent) {
+            return Ok(websocket::hang(request));
+        }
+
+        let (answer, upgrading) = websocket::accept(request)?;
+        let (sid, mut start) = self.register(Transport::Websocket).ok_or_else(|| Box::new(too_many_sessions()))?;
+        let open = Packet::Open(self.open_packet(&sid, Transport::Websocket));
+        tokio::spawn(async move {
+            let Some(mut connection) = upgrading.complete(start.settings.max_payload).await else { return };
+            connection.push(open);
+            start.websocket = Some(connection);
+            session::run(start).await;
+        });
+        Ok(answer)
+    }
+
+    /// Makes room for a session, unless there is none left.
+    fn register(&self, transport: Transport) -> Option<(String, session::Start)> {
+        let sid = self.new_sid();
+        let (link, link_end) = Link::new(transport);
+        let (sender, commands) = mpsc::channel(COMMANDS);
+        {
+            let mut open = self.sessions.open();
+            if open.len() >= MAX_SESSIONS {
+                return None;
+            }
+            let handle = Handle { commands: sender, posting: Arc::default(), link: link.clone() };
+            open.insert(sid.clone(), handle);
+        }
+        let start = session::Start {
+            settings: self.settings.clone(),
+            upstream: self.upstream.clone(),
+            registration: Registration { sessions: self.sessions.clone(), sid: sid.clone() },
+            commands,
+            link,
+            link_end,
+            websocket: None,
+        };
+        Some((sid, start))
+    }
+
+    /// A session id: 120 random bits as 20 characters, as long as Node's.
+    fn new_sid(&self) -> String {
+        if self.settings.faults.has(Fault::SequentialSid) {
+            let number = self.sessions.counter.fetch_add(1, Ordering::Relaxed);
+            return format!("siospec-node1-{number:06}");
+        }
+        if self.settings.faults.has(Fault::ShortSid) {
+            return random_id(8);
+        }
+        random_id(20)
+    }
+
+    /// The open packet's data (Engine.IO v4, "Handshake").
+    fn open_packet(&self, sid: &str, transport: Transport) -> String {
+        let Settings { ping_interval, ping_timeout, max_payload, faults, .. } = &*self.settings;
+        let upgradable = transport == Transport::Polling && !faults.has(Fault::NoUpgradeOffered);
+        let upgrades: &[&str] = if upgradable { &["websocket"] } else { &[] };
+        let mut open = json!({
+            "sid": sid,
+            "upgrades": upgrades,
+            "pingInterval": milliseconds(*ping_interval),
+            "pingTimeout": milliseconds(*ping_timeout),
+            "maxPayload": max_payload,
+        });
+        if faults.has(Fault::OpenPacketMissingField)
+            && let Some(fields) = open.as_object_mut()
+        {
+            fields.shift_remove("pingTimeout");
+        }
+        if faults.has(Fault::OpenPacketWrongType) {
+            open["pingInterval"] = json!(milliseconds(*ping_interval).to_string());
+        }
+        open.to_string()
+    }
+
+    fn cache(&self) -> MutexGuard<'_, HashMap<String, String>> {
+        self.sessions.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An id of that many characters of the URL-safe base64 alphabet, six random bits each.
+pub fn random_id(length: usize) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let mut random = rand::rng();
+    (0..length).map(|_| char::from(ALPHABET[random.random_range(0..ALPHABET.len())])).collect()
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    duration.as_millis().try_into().unwrap_or(u64::MAX)
+}
+
+fn redirect(to: &str) -> Answer {
+    let mut answer = answer::empty(StatusCode::TEMPORARY_REDIRECT);
+    if let Ok(location) = HeaderValue::try_from(to) {
+        answer.headers_mut().insert(header::LOCATION, location);
+    }
+    answer
+}
+
+fn too_many_sessions() -> Answer {
+    answer::empty(StatusCode::SERVICE_UNAVAILABLE)
+}

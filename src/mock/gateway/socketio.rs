@@ -1,0 +1,421 @@
+//! The Socket.IO v5 layer of the gateway: it reads every packet that passes, and puts right or spoils what has to be.
+//!
+//! From the client it lets through only what Node's socket.io would accept, because the upstream's library is laxer in
+//! places and stricter in others. To the client it lets through only what belongs to a connected namespace.
+
+use std::{collections::HashMap, fmt, sync::Arc};
+
+use bytes::Bytes;
+use serde::de::{self, Deserialize, Deserializer, IgnoredAny, SeqAccess, Visitor};
+use serde_json::Value;
+
+use super::{
+    super::{Fault, Faults},
+    packet::Packet,
+    upstream::{Link, Standing},
+};
+
+/// Socket.IO's own default, in attachments of one packet.
+const MAX_ATTACHMENTS: usize = 10;
+
+/// How many namespaces one session may be connected to, or be asking for, at the same time.
+const MAX_NAMESPACES: usize = 100;
+
+/// Event names that only the library itself may use (socket.io-parser).
+const RESERVED: [&str; 6] =
+    ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
+
+/// The client broke the protocol; its connection is to be closed.
+#[derive(Clone, Copy, Debug)]
+pub struct Violation;
+
+/// What a session knows of its namespaces.
+pub struct SocketIo {
+    faults: Faults,
+    link: Arc<Link>,
+    namespaces: HashMap<String, Namespace>,
+    /// A binary packet of the client whose attachments are still to come.
+    incomplete: Option<Incomplete>,
+    /// How many attachments of a packet that is being dropped are still to come from the upstream.
+    drop_attachments: usize,
+    /// With the fault `late-handlers`: the CONNECT reply has just gone out.
+    handlers_missing: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Namespace {
+    Asking,
+    Connected,
+}
+
+struct Incomplete {
+    packets: Vec<Packet>,
+    missing: usize,
+    handled: bool,
+}
+
+/// What becomes of a packet from the client.
+#[derive(Default)]
+pub struct Passage {
+    /// Sent on to the upstream.
+    pub upstream: Vec<Packet>,
+    /// Answered to the client by the gateway itself.
+    pub client: Vec<Packet>,
+}
+
+impl Passage {
+    fn on(packet: Packet) -> Passage {
+        Passage { upstream: vec![packet], client: Vec::new() }
+    }
+}
+
+impl SocketIo {
+    pub fn new(faults: Faults, link: Arc<Link>) -> SocketIo {
+        SocketIo {
+            faults,
+            link,
+            namespaces: HashMap::new(),
+            incomplete: None,
+            drop_attachments: 0,
+            handlers_missing: false,
+        }
+    }
+
+    /// Whether any namespace is connected.
+    pub fn is_connected(&self) -> bool {
+        self.namespaces.values().any(|namespace| *namespace == Namespace::Connected)
+    }
+
+    /// Whether attachments of the client are still to come.
+    pub fn is_incomplete(&self) -> bool {
+        self.incomplete.is_some()
+    }
+
+    /// How many attachments a packet announces.
+    pub fn attachments_of(text: &str) -> usize {
+        Head::parse(text).map_or(0, |head| head.attachments)
+    }
+
+    /// Notes that something else than a Socket.IO packet has arrived.
+    pub fn other_packet(&mut self) {
+        self.handlers_missing = false;
+    }
+
+    /// A text packet from the client.
+    pub fn inbound(&mut self, text: String) -> Result<Passage, Violation> {
+        let handlers_missing = std::mem::take(&mut self.handlers_missing);
+        if self.incomplete.is_some() {
+            return Err(Violation);
+        }
+        let head = Head::parse(&text).ok_or(Violation)?;
+        match (head.kind, self.namespaces.get(head.namespace)) {
+            (Kind::Connect, None) => self.connect(&head)?,
+            (Kind::Disconnect, Some(Namespace::Connected)) if head.payload.is_empty() => {
+                self.namespaces.remove(head.namespace);
+            }
+            (Kind::Event | Kind::BinaryEvent, None)
+                if self.faults.has(Fault::RejectedStillHandled)
+                    && head.namespace == "/"
+                    && self.link.standing() == Standing::Refused =>
+            {
+                return Ok(handle_though_refused(&head));
+            }
+            (Kind::Event | Kind::BinaryEvent, Some(Namespace::Connected)) => {
+                let name = event_name(head.payload).ok_or(Violation)?;
+                let lost = handlers_missing && head.namespace == "/";
+                let handled = can_be_handled(&name, head.payload) && !lost;
+                return self.take(head.attachments, handled, text);
+            }
+            (Kind::Ack | Kind::BinaryAck, Some(Namespace::Connected)) => {
+                if !is_array(head.payload) {
+                    return Err(Violation);
+                }
+                // Without an id nobody can be waiting for it, as Node sees it.
+                let handled = head.id.is_some();
+                return self.take(head.attachments, handled, text);
+            }
+            _ => return Err(Violation),
+        }
+        Ok(Passage::on(Packet::Message(text)))
+    }
+
+    /// A binary packet from the client: an attachment.
+    pub fn inbound_attachment(&mut self, data: Bytes) -> Result<Passage, Violation> {
+        self.handlers_missing = false;
+        let mut incomplete = self.incomplete.take().ok_or(Violation)?;
+        incomplete.packets.push(Packet::Binary(data));
+        incomplete.missing -= 1;
+        if incomplete.missing > 0 {
+            self.incomplete = Some(incomplete);
+            return Ok(Passage::default());
+        }
+        if !incomplete.handled {
+            return Ok(Passage::default());
+        }
+        Ok(Passage { upstream: incomplete.packets, client: Vec::new() })
+    }
+
+    /// A text packet from the upstream, as it is to reach the client.
+    pub fn outbound(&mut self, text: String) -> Vec<Packet> {
+        let Some(head) = Head::parse(&text) else { return Vec::new() };
+        let root = head.namespace == "/";
+        match head.kind {
+            Kind::Connect => {
+                self.namespaces.insert(head.namespace.to_owned(), Namespace::Connected);
+                if !root {
+                    return vec![Packet::Message(text)];
+                }
+                self.link.set_standing(Standing::Admitted);
+                self.handlers_missing = self.faults.has(Fault::LateHandlers);
+                let reply = Packet::Message(self.connect_reply(&text));
+                if self.faults.has(Fault::DoubleConnectReply) || self.link.is_doubled() {
+                    return vec![reply.clone(), reply];
+                }
+                vec![reply]
+            }
+            Kind::ConnectError => {
+                self.namespaces.remove(head.namespace);
+                if !root {
+                    return vec![Packet::Message(text)];
+                }
+                self.link.set_standing(Standing::Refused);
+                if self.faults.has(Fault::RejectsWithString) {
+                    return vec![Packet::Message(r#"4"unauthorized""#.to_owned())];
+                }
+                vec![Packet::Message(text)]
+            }
+            Kind::Disconnect => {
+                self.namespaces.remove(head.namespace);
+                vec![Packet::Message(text)]
+            }
+            Kind::Event | Kind::Ack | Kind::BinaryEvent | Kind::BinaryAck => {
+                if self.namespaces.get(head.namespace) != Some(&Namespace::Connected) {
+                    // Sent before the upstream knew that the client has left.
+                    self.drop_attachments = head.attachments;
+                    return Vec::new();
+                }
+                vec![Packet::Message(text)]
+            }
+        }
+    }
+
+    /// A binary packet from the upstream, as it is to reach the client.
+    pub fn outbound_attachment(&mut self, data: Bytes) -> Option<Packet> {
+        if self.drop_attachments > 0 {
+            self.drop_attachments -= 1;
+            return None;
+        }
+        Some(Packet::Binary(data))
+    }
+
+    fn connect(&mut self, head: &Head<'_>) -> Result<(), Violation> {
+        let payload = head.payload;
+        if !payload.is_empty() && !is_object(payload) {
+            return Err(Violation);
+        }
+        if self.namespaces.len() >= MAX_NAMESPACES {
+            return Err(Violation);
+        }
+        self.namespaces.insert(head.namespace.to_owned(), Namespace::Asking);
+        if head.namespace == "/" {
+            self.link.set_standing(Standing::Asking);
+        }
+        Ok(())
+    }
+
+    /// Takes a packet that may have attachments; it is sent on when all of them are here, if anyone would handle it.
+    fn take(&mut self, attachments: usize, handled: bool, text: String) -> Result<Passage, Violation> {
+        if attachments == 0 {
+            return Ok(if handled { Passage::on(Packet::Message(text)) } else { Passage::default() });
+        }
+        if !placeholders_fit(&text, attachments) {
+            return Err(Violation);
+        }
+        self.incomplete = Some(Incomplete { packets: vec![Packet::Message(text)], missing: attachments, handled });
+        Ok(Passage::default())
+    }
+
+    /// The CONNECT reply, with the socket's own id: socketioxide takes the Engine.IO session's, which Socket.IO must
+    /// not show to other clients.
+    fn connect_reply(&self, text: &str) -> String {
+        if self.faults.has(Fault::ConnectReplyWithoutSid) {
+            return "0{}".to_owned();
+        }
+        match self.link.take_socket_id() {
+            Some(id) => format!("0{}", serde_json::json!({ "sid": id })),
+            None => text.to_owned(),
+        }
+    }
+}
+
+/// With the fault `rejected-still-handled`: the answer of handlers that a refused client should never reach.
+fn handle_though_refused(head: &Head<'_>) -> Passage {
+    let mut passage = Passage::default();
+    if event_name(head.payload) == Some(Name::Text("ping".to_owned())) {
+        passage.client.push(Packet::Message(r#"2["pong"]"#.to_owned()));
+    }
+    passage
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Connect,
+    Disconnect,
+    Event,
+    Ack,
+    ConnectError,
+    BinaryEvent,
+    BinaryAck,
+}
+
+/// The parts of a Socket.IO packet (Socket.IO v5, "Packet encoding").
+struct Head<'a> {
+    kind: Kind,
+    attachments: usize,
+    namespace: &'a str,
+    id: Option<u64>,
+    payload: &'a str,
+}
+
+impl<'a> Head<'a> {
+    /// Splits a packet. Nothing, where its type, its number of attachments or its id makes no sense.
+    fn parse(text: &'a str) -> Option<Head<'a>> {
+        let kind = match text.as_bytes().first()? {
+            b'0' => Kind::Connect,
+            b'1' => Kind::Disconnect,
+            b'2' => Kind::Event,
+            b'3' => Kind::Ack,
+            b'4' => Kind::ConnectError,
+            b'5' => Kind::BinaryEvent,
+            b'6' => Kind::BinaryAck,
+            _ => return None,
+        };
+        let mut rest = &text[1..];
+
+        let mut attachments = 0;
+        if matches!(kind, Kind::BinaryEvent | Kind::BinaryAck) {
+            let (number, after) = rest.split_once('-')?;
+            attachments = digits(number)?.try_into().ok()?;
+            if attachments == 0 || attachments > MAX_ATTACHMENTS {
+                return None;
+            }
+            rest = after;
+        }
+
+        let mut namespace = "/";
+        if rest.starts_with('/') {
+            (namespace, rest) = rest.split_once(',').unwrap_or((rest, ""));
+        }
+
+        let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        let id = if end == 0 { None } else { Some(digits(&rest[..end])?) };
+        Some(Head { kind, attachments, namespace, id, payload: &rest[end..] })
+    }
+}
+
+/// A number of nothing but digits, that JavaScript could represent.
+fn digits(text: &str) -> Option<u64> {
+    let all_digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|number| all_digits && *number <= 1 << 53)
+}
+
+fn is_object(json: &str) -> bool {
+    json.trim_ascii_start().starts_with('{') && serde_json::from_str::<IgnoredAny>(json).is_ok()
+}
+
+fn is_array(json: &str) -> bool {
+    json.trim_ascii_start().starts_with('[') && serde_json::from_str::<IgnoredAny>(json).is_ok()
+}
+
+/// An event's name, as far as it is one.
+#[derive(Debug, PartialEq, Eq)]
+enum Name {
+    Text(String),
+    Number,
+}
+
+/// The name of an event, if the payload is that of an event: an array that begins with a name that is not reserved.
+///
+/// The arguments are only skimmed, so that neither depth nor size of what a client sends can do harm.
+fn event_name(payload: &str) -> Option<Name> {
+    struct Arguments;
+
+    impl<'de> Visitor<'de> for Arguments {
+        type Value = Option<Name>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an array that begins with the event's name")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut arguments: A) -> Result<Self::Value, A::Error> {
+            let name = arguments.next_element::<Name>()?;
+            while arguments.next_element::<IgnoredAny>()?.is_some() {}
+            Ok(name)
+        }
+    }
+
+    let mut json = serde_json::Deserializer::from_str(payload);
+    let name = json.deserialize_seq(Arguments).ok()??;
+    json.end().ok()?;
+    match &name {
+        Name::Text(text) if RESERVED.contains(&text.as_str()) => None,
+        _ => Some(name),
+    }
+}
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct NameVisitor;
+
+        impl Visitor<'_> for NameVisitor {
+            type Value = Name;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an event's name")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Name, E> {
+                Ok(Name::Text(text.to_owned()))
+            }
+
+            fn visit_u64<E: de::Error>(self, _: u64) -> Result<Name, E> {
+                Ok(Name::Number)
+            }
+
+            fn visit_i64<E: de::Error>(self, _: i64) -> Result<Name, E> {
+                Ok(Name::Number)
+            }
+
+            fn visit_f64<E: de::Error>(self, _: f64) -> Result<Name, E> {
+                Ok(Name::Number)
+            }
+        }
+
+        deserializer.deserialize_any(NameVisitor)
+    }
+}
+
+/// Whether an event of that name can have a handler. socketioxide fails on numbers, and on names that JSON writes with
+/// an escape, where Node just finds no listener.
+fn can_be_handled(name: &Name, payload: &str) -> bool {
+    let Name::Text(name) = name else { return false };
+    let inside = payload.trim_ascii_start().trim_start_matches('[').trim_ascii_start();
+    inside.strip_prefix('"').and_then(|rest| rest.strip_prefix(name.as_str())).is_some_and(|rest| rest.starts_with('"'))
+}
+
+/// Whether each placeholder of a binary packet points at one of its attachments.
+fn placeholders_fit(text: &str, attachments: usize) -> bool {
+    fn fit(value: &Value, attachments: usize) -> bool {
+        match value {
+            Value::Array(items) => items.iter().all(|item| fit(item, attachments)),
+            Value::Object(fields) if fields.get("_placeholder") == Some(&Value::Bool(true)) => {
+                fields.get("num").and_then(Value::as_u64).is_some_and(|number| number < attachments as u64)
+            }
+            Value::Object(fields) => fields.values().all(|field| fit(field, attachments)),
+            _ => true,
+        }
+    }
+    let payload = Head::parse(text).map_or("", |head| head.payload);
+    // Too deep for this is too deep for an application that uses it.
+    serde_json::from_str(payload).is_ok_and(|payload| fit(&payload, attachments))
+}
