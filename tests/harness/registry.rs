@@ -1,0 +1,112 @@
+//! Tests enter themselves in a list at link time; here they become trials.
+
+use super::skip::{self, Stop};
+use super::snapshots;
+use libtest_mimic::{Completion, Failed, Trial};
+use std::env;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::thread;
+use std::time::Duration;
+use tokio::runtime::Builder;
+
+/// A registered test.
+pub struct Test {
+    pub module: &'static str,
+    pub name: &'static str,
+    pub file: &'static str,
+    pub ignored: bool,
+    pub run: fn() -> Result<(), Stop>,
+}
+
+inventory::collect!(Test);
+
+/// Called by `#[test]`.
+macro_rules! register {
+    ($name:ident, $kind:ident, $ignored:literal) => {
+        ::inventory::submit! {
+            $crate::harness::Test {
+                module: module_path!(),
+                name: stringify!($name),
+                file: file!(),
+                ignored: $ignored,
+                run: || $crate::harness::$kind($name),
+            }
+        }
+    };
+}
+pub(crate) use register;
+
+pub fn trials() -> Vec<Trial> {
+    // Modules named `sample` hold what the tests on this harness feed to it.
+    let samples = env::var_os("SIOSPEC_SAMPLES").is_some();
+    let listed = |test: &&Test| samples || test.module.split("::").all(|module| module != "sample");
+    let mut tests: Vec<_> = inventory::iter::<Test>().filter(listed).collect();
+    // The linker's order is nobody's.
+    tests.sort_by_key(|test| (test.file, test.module, test.name));
+    tests.into_iter().map(trial).collect()
+}
+
+fn trial(test: &'static Test) -> Trial {
+    let name = test.full_name();
+    Trial::ignorable_test(name.clone(), move || run(test, name)).with_ignored_flag(test.ignored)
+}
+
+/// Runs in a thread of the test's name, which panic messages show: libtest-mimic's own have none.
+fn run(test: &'static Test, name: String) -> Result<Completion, Failed> {
+    let body = move || snapshots::settings(test).bind(test.run);
+    let thread = thread::Builder::new().name(name.clone()).spawn(body)?;
+    match thread.join().unwrap_or_else(|panic| resume_unwind(panic)) {
+        Ok(()) => Ok(Completion::Completed),
+        Err(Stop::Skipped(reason)) => {
+            skip::remember(&name, &reason);
+            Ok(Completion::ignored_with(reason))
+        }
+        Err(Stop::Failed(reason)) => Err(Failed::from(reason)),
+    }
+}
+
+impl Test {
+    /// `probe::opens::case_1_polling`: the path below `tests/suite`.
+    fn full_name(&self) -> String {
+        format!("{}::{}", self.module, self.name).split("::").skip(2).collect::<Vec<_>>().join("::")
+    }
+
+    /// The name, split where the file's modules end and the functions begin.
+    pub fn path(&self) -> (Vec<&'static str>, Vec<&'static str>) {
+        let file = self.file.trim_end_matches(".rs").split(['/', '\\']);
+        let depth = file.skip_while(|part| *part != "suite").skip(1).filter(|part| *part != "mod").count();
+        let mut names: Vec<_> = self.module.split("::").skip(2).chain([self.name]).collect();
+        let functions = names.split_off(depth);
+        (names, functions)
+    }
+}
+
+/// What a test may return.
+pub trait Returned {
+    fn stopped(self) -> Result<(), Stop>;
+}
+
+impl Returned for () {
+    fn stopped(self) -> Result<(), Stop> {
+        Ok(())
+    }
+}
+
+impl<E: Into<Stop>> Returned for Result<(), E> {
+    fn stopped(self) -> Result<(), Stop> {
+        self.map_err(Into::into)
+    }
+}
+
+pub fn synchronous<R: Returned>(test: impl FnOnce() -> R) -> Result<(), Stop> {
+    test().stopped()
+}
+
+pub fn asynchronous<R: Returned>(test: impl AsyncFnOnce() -> R) -> Result<(), Stop> {
+    // Two workers keep a server inside the test going while the test itself blocks.
+    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let result = catch_unwind(AssertUnwindSafe(|| runtime.block_on(test())));
+    // A forgotten blocking task must not hold up the test that is already over.
+    runtime.shutdown_timeout(Duration::from_millis(200));
+    result.unwrap_or_else(|panic| resume_unwind(panic)).stopped()
+}
