@@ -17,7 +17,7 @@ use tokio::{
 };
 use url::Url;
 
-pub use selection::{Selection, SelectionError};
+pub use selection::{Selection, SelectionError, nearest};
 
 use crate::{
     catalogue::{self, Check, Isolation, Need},
