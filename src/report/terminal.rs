@@ -70,7 +70,7 @@ pub fn verdict_line(report: &RunReport) -> String {
 
 fn header(page: &mut Page, report: &RunReport) {
     let target = match report.reference {
-        true => format!("siospec's own reference server at {} (no URL was given)", report.target),
+        true => format!("the reference server at {} (no URL given)", report.target),
         false => report.target.clone(),
     };
     page.item((&format!("siospec {}", report.siospec), BOLD), 16, (&target, PLAIN));
@@ -100,8 +100,8 @@ fn scorecard(page: &mut Page, report: &RunReport) {
             (false, _) => parts.join(", "),
         };
         // Terminals disagree about the width of ⚠️. Nothing that must line up stands behind it.
-        let label = format!("  {} {} {}", pad(&row.name(), 4), pad(row.title(), 36), pad(mark, 2));
-        page.item((&label, PLAIN), 48, (&tally, style));
+        let label = format!("{} {} {}", pad(&row.name(), 4), pad(row.title(), 36), pad(mark, 2));
+        page.item((&label, PLAIN), 46, (&tally, style));
     }
 }
 
@@ -164,52 +164,63 @@ fn findings(page: &mut Page, report: &RunReport) {
 
 /// The end of the exchange: what decided the check is seldom at its beginning.
 fn wire(page: &mut Page, entries: &[Entry]) {
-    if entries.is_empty() {
-        return;
-    }
-    let left_out = entries.len().saturating_sub(WIRE_LINES);
-    let shown = &entries[left_out..];
-    let heading = match left_out {
-        0 => "   wire".to_owned(),
-        _ => format!("   wire: the last {} of {} lines; --json FILE has them all", shown.len(), entries.len()),
-    };
-    page.line(0, DIM, &heading);
+    let shown = &entries[entries.len().saturating_sub(WIRE_LINES)..];
     let times: Vec<String> = shown.iter().map(|entry| format!("{} ms", entry.at_ms)).collect();
     let time_width = times.iter().map(String::len).max().unwrap_or_default();
     let name_width = shown.iter().map(|entry| entry.connection.chars().count()).max().unwrap_or_default();
-    for (entry, time) in shown.iter().zip(&times) {
-        let arrow = match entry.direction {
-            Direction::Sent => "→",
-            Direction::Received => "←",
-            Direction::Remark => "·",
-        };
-        let label = format!("     {time:>time_width$}  {} {arrow} ", pad(&entry.connection, name_width));
-        let hang = 5 + time_width + 2 + name_width + 3;
-        page.item_within((&label, DIM), hang, (&entry.text, PLAIN), MESSAGE_LINES);
+    let hang = 5 + time_width + 2 + name_width + 3;
+
+    let mut messages: Vec<String> = shown
+        .iter()
+        .zip(&times)
+        .map(|(entry, time)| {
+            let arrow = match entry.direction {
+                Direction::Sent => "→",
+                Direction::Received => "←",
+                Direction::Remark => "·",
+            };
+            let label = format!("     {time:>time_width$}  {} {arrow}", pad(&entry.connection, name_width));
+            let mut message = Page::new(page.width());
+            // Status line, header fields and body, on one line as long as they fit.
+            let text = entry.text.replace('\n', " ⏎ ");
+            message.item_within((&label, DIM), hang, (&text, PLAIN), MESSAGE_LINES);
+            message.finish()
+        })
+        .collect();
+    let mut lines = 0;
+    let fitting = messages.iter().rev().take_while(|message| {
+        lines += message.lines().count();
+        lines <= WIRE_LINES
+    });
+    let messages = messages.split_off(messages.len() - fitting.count());
+    match messages.len() {
+        0 => return,
+        shown if shown == entries.len() => page.line(0, DIM, "   wire"),
+        shown => {
+            let rest = format!("   wire: the last {shown} of {} messages; --json FILE has them all", entries.len());
+            page.line(0, DIM, &rest);
+        }
     }
+    messages.iter().for_each(|message| page.append(message));
 }
 
-/// Results grouped by reason, in the order in which the reasons first occur.
-fn by_reason<'a>(
-    report: &'a RunReport,
-    reason: impl Fn(&'a Outcome) -> Option<&'a String>,
-) -> Vec<(&'a str, Vec<&'a CheckResult>)> {
+/// Results with what is said of them, grouped by that, in the order in which it first occurs.
+fn grouped<'a>(said: impl Iterator<Item = (&'a String, &'a CheckResult)>) -> Vec<(&'a str, Vec<&'a CheckResult>)> {
     let mut groups: Vec<(&str, Vec<&CheckResult>)> = Vec::new();
-    for result in &report.results {
-        let Some(reason) = reason(&result.outcome) else { continue };
-        match groups.iter_mut().find(|(known, _)| known == reason) {
+    for (text, result) in said {
+        match groups.iter_mut().find(|(known, _)| known == text) {
             Some((_, results)) => results.push(result),
-            None => groups.push((reason, vec![result])),
+            None => groups.push((text, vec![result])),
         }
     }
     groups
 }
 
 fn broken(page: &mut Page, report: &RunReport) {
-    let groups = by_reason(report, |outcome| match outcome {
-        Outcome::Broken { reason } => Some(reason),
+    let groups = grouped(report.results.iter().filter_map(|result| match &result.outcome {
+        Outcome::Broken { reason } => Some((reason, result)),
         _ => None,
-    });
+    }));
     if groups.is_empty() {
         return;
     }
@@ -226,10 +237,10 @@ fn broken(page: &mut Page, report: &RunReport) {
 }
 
 fn skipped(page: &mut Page, report: &RunReport) {
-    let groups = by_reason(report, |outcome| match outcome {
-        Outcome::Skip { reason } => Some(reason),
+    let groups = grouped(report.results.iter().filter_map(|result| match &result.outcome {
+        Outcome::Skip { reason } => Some((reason, result)),
         _ => None,
-    });
+    }));
     if groups.is_empty() {
         return;
     }
@@ -242,25 +253,22 @@ fn skipped(page: &mut Page, report: &RunReport) {
 
 fn group(page: &mut Page, reason: &str, results: &[&CheckResult]) {
     let ids: Vec<&str> = results.iter().map(|result| result.id.as_str()).collect();
-    page.item(("   ", PLAIN), 3, (reason, PLAIN));
+    page.item(("", PLAIN), 3, (reason, PLAIN));
     let number = if ids.len() > 1 { format!("{} checks: ", ids.len()) } else { String::new() };
     page.item(("", PLAIN), 5, (&format!("{number}{}", ids.join(", ")), DIM));
 }
 
 /// Remarks of checks that did not fail; those of the others stand beside the failure.
 fn notes(page: &mut Page, report: &RunReport) {
-    let with_notes = report.results.iter().filter(|result| !matches!(result.outcome, Outcome::Fail(_)));
-    let mut with_notes = with_notes.filter(|result| !result.notes.is_empty()).peekable();
-    if with_notes.peek().is_none() {
+    let others = report.results.iter().filter(|result| !matches!(result.outcome, Outcome::Fail(_)));
+    let groups = grouped(others.flat_map(|result| result.notes.iter().map(move |note| (note, result))));
+    if groups.is_empty() {
         return;
     }
     page.gap();
     page.line(0, BOLD, "Notes");
-    for result in with_notes {
-        page.line(3, DIM, &result.id);
-        for note in &result.notes {
-            page.item(("", PLAIN), 5, (note, PLAIN));
-        }
+    for (note, results) in groups {
+        group(page, note, &results);
     }
 }
 

@@ -112,6 +112,11 @@ impl Page {
         self.width
     }
 
+    /// Lines of another page.
+    pub fn append(&mut self, lines: &str) {
+        self.text.push_str(lines);
+    }
+
     /// An empty line.
     pub fn gap(&mut self) {
         self.text.push('\n');
@@ -163,18 +168,32 @@ pub fn styled(text: &str, style: Style) -> String {
     if style.is_plain() || text.is_empty() { text.to_owned() } else { format!("{style}{text}{style:#}") }
 }
 
-/// Breaks at blanks only, so that URLs and commands stay whole as long as they fit at all.
+/// Breaks at blanks only, so that URLs and commands stay whole as long as they fit at all. Where a word does not fit,
+/// the text is broken at the end of each line instead: it is no prose then, and no line is left half empty.
 pub fn wrap(text: &str, columns: usize) -> Vec<String> {
+    if text.split(' ').any(|word| word.width() > columns) {
+        let mut lines = Vec::new();
+        let mut rest = text;
+        while !rest.is_empty() {
+            let line = cut(rest, columns);
+            // A character wider than the line must not stop this.
+            let length = line.len().max(rest.chars().next().map_or(0, char::len_utf8));
+            lines.push(rest[..length].trim_end().to_owned());
+            rest = rest[length..].trim_start();
+        }
+        return lines;
+    }
     let options = textwrap::Options::new(columns)
         .word_separator(textwrap::WordSeparator::AsciiSpace)
         .word_splitter(textwrap::WordSplitter::NoHyphenation);
     textwrap::wrap(text, options).into_iter().map(|line| line.into_owned()).collect()
 }
 
-fn cut(line: &str, columns: usize) -> &str {
-    let mut end = line.len();
-    while line[..end].width() > columns {
-        end = line[..end].char_indices().next_back().map_or(0, |(at, _)| at);
+/// As much of the text as fits into so many columns.
+fn cut(text: &str, columns: usize) -> &str {
+    let mut end = text.char_indices().map(|(at, _)| at).nth(columns + 1).unwrap_or(text.len());
+    while text[..end].width() > columns {
+        end = text[..end].char_indices().next_back().map_or(0, |(at, _)| at);
     }
-    &line[..end]
+    &text[..end]
 }

@@ -1,4 +1,5 @@
 //! siospec's own tests, a module for each part of the crate.
 
+mod cli;
 mod harness;
 mod native_tls;
