@@ -4,5 +4,5 @@ use std::process::ExitCode;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    siospec::cli::main().await.into()
+    siospec::cli::main().await
 }

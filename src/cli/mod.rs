@@ -1,33 +1,224 @@
-//! The command line.
+//! The command line: what can be asked of siospec, and what the process comes to.
 
-use std::sync::Arc;
+mod explore;
+mod init;
+mod out;
+mod run;
+mod serve;
+mod target;
 
-use url::Url;
+use std::{
+    panic::AssertUnwindSafe,
+    process::ExitCode as ProcessCode,
+    sync::{Mutex, PoisonError},
+};
+
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind};
+use futures::FutureExt;
 
 use crate::{
-    contract::{Contract, Layers},
-    redact::Redactor,
-    runner::{DEFAULT_JOBS, Plan, Runner, Selection},
+    contract,
+    mock::Fault,
+    report::text::{RED, styled},
     verdict::ExitCode,
 };
 
-/// `siospec run URL [ids…]`, with the contract from the environment: a stand-in until the real command line is there.
-pub async fn main() -> ExitCode {
-    let mut args = std::env::args().skip(2);
-    let origin = Url::parse(&args.next().expect("a URL")).expect("a URL");
-    let contract = Contract::load(Layers::from_env()).unwrap_or_else(|error| panic!("{error}"));
-    let checks = Selection::new(&args.collect::<Vec<_>>(), &[]).unwrap_or_else(|error| panic!("{error}")).checks();
-    let plan = Plan { origin, reference: false, contract, checks, jobs: DEFAULT_JOBS, flags: Vec::new() };
-    match Runner::new(plan, Redactor::new()).await {
-        Err(untestable) => {
-            eprintln!("{untestable}");
-            ExitCode::Untestable
+/// What a shell makes of a program that Ctrl-C ended.
+const INTERRUPTED: u8 = 130;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    conforms: no MUST check failed, and every check that ran could be judged
+  1    does not conform: at least one MUST check failed
+  2    a flag, a variable or the contract file is wrong
+  3    the target cannot be tested: unreachable, or no Socket.IO there
+  4    no check matches the selection, or all that do were skipped
+  5    siospec or the network could not do its part
+  130  interrupted by Ctrl-C";
+
+/// Checks that a Socket.IO deployment keeps to the protocol and to the team's checklist.
+#[derive(Parser)]
+#[command(name = "siospec", version, after_help = EXIT_CODES, max_term_width = 100, arg_required_else_help = true)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Check a server, or without a URL the built-in reference server
+    #[command(after_help = EXIT_CODES)]
+    Run(run::RunArgs),
+    /// Start the reference server: a correct Socket.IO deployment, or one with chosen faults
+    Serve(serve::ServeArgs),
+    /// List the checks
+    List(explore::ListArgs),
+    /// Explain one check: what it looks at, why, and what to do when it fails
+    Explain(explore::ExplainArgs),
+    /// List the faults that the reference server can be given
+    Faults,
+    /// Write a siospec.toml with every key, commented out
+    Init(init::InitArgs),
+}
+
+/// Which checks.
+#[derive(Args)]
+struct SelectionArgs {
+    /// Only these checks: ids, areas (`auth`) or patterns (`*-token`), separated by commas
+    #[arg(long, value_name = "IDS", value_delimiter = ',')]
+    only: Vec<String>,
+    /// All but these checks
+    #[arg(long, value_name = "IDS", value_delimiter = ',')]
+    skip: Vec<String>,
+}
+
+impl SelectionArgs {
+    fn selection(&self) -> Result<crate::runner::Selection, Trouble> {
+        use crate::runner::SelectionError;
+        crate::runner::Selection::new(&self.only, &self.skip).map_err(|error| {
+            let code = match error {
+                SelectionError::Nothing { .. } => ExitCode::NothingMatched,
+                SelectionError::Pattern { .. } => ExitCode::UsersMistake,
+            };
+            Trouble::new(code, error.to_string())
+        })
+    }
+}
+
+/// How the reference server is to behave, whichever command starts it.
+#[derive(Args)]
+#[command(next_help_heading = "Reference server")]
+struct ServerArgs {
+    /// Time between two heartbeats, such as 300ms [default: 25s]
+    #[arg(long, value_name = "DURATION", value_parser = positive_duration)]
+    ping_interval: Option<std::time::Duration>,
+    /// How long a heartbeat may stay unanswered [default: 20s]
+    #[arg(long, value_name = "DURATION", value_parser = positive_duration)]
+    ping_timeout: Option<std::time::Duration>,
+    /// Make it misbehave; `siospec faults` lists the names
+    #[arg(long = "fault", value_name = "NAME", value_delimiter = ',')]
+    faults: Vec<Fault>,
+}
+
+impl ServerArgs {
+    fn options(&self) -> crate::mock::Options {
+        let mut options = crate::mock::Options::default().with_faults(self.faults.iter().copied());
+        options.ping_interval = self.ping_interval.unwrap_or(options.ping_interval);
+        options.ping_timeout = self.ping_timeout.unwrap_or(options.ping_timeout);
+        options
+    }
+
+    /// The flags that make another run's server behave alike.
+    fn flags(&self) -> Vec<String> {
+        let duration = |name: &str, value: &Option<std::time::Duration>| {
+            // Without its blanks: `1m30s`.
+            value.map(|value| vec![name.to_owned(), humantime::format_duration(value).to_string().replace(' ', "")])
+        };
+        let faults = self.faults.iter().map(|fault| vec!["--fault".to_owned(), fault.name().to_owned()]);
+        let durations =
+            [duration("--ping-interval", &self.ping_interval), duration("--ping-timeout", &self.ping_timeout)];
+        durations.into_iter().flatten().chain(faults).flatten().collect()
+    }
+
+    /// The first of these flags that was given.
+    fn given(&self) -> Option<&'static str> {
+        let given = [
+            (self.ping_interval.is_some(), "--ping-interval"),
+            (self.ping_timeout.is_some(), "--ping-timeout"),
+            (!self.faults.is_empty(), "--fault"),
+        ];
+        given.into_iter().find_map(|(is_given, name)| is_given.then_some(name))
+    }
+}
+
+fn positive_duration(text: &str) -> Result<std::time::Duration, String> {
+    let duration = humantime::parse_duration(text).map_err(|error| format!("{error}; write 300ms, or 25s"))?;
+    if duration.as_millis() == 0 { Err("must be at least 1ms".to_owned()) } else { Ok(duration) }
+}
+
+/// Why a command ends without having done what it was asked: one message, on standard error.
+struct Trouble {
+    code: ExitCode,
+    message: String,
+}
+
+impl Trouble {
+    fn new(code: ExitCode, message: impl AsRef<str>) -> Trouble {
+        Trouble { code, message: format!("{} {}", styled("error:", RED), message.as_ref()) }
+    }
+
+    fn mistake(message: impl AsRef<str>) -> Trouble {
+        Trouble::new(ExitCode::UsersMistake, message)
+    }
+}
+
+impl From<contract::Error> for Trouble {
+    fn from(error: contract::Error) -> Trouble {
+        // Its own rendering begins with `error:` for each mistake.
+        Trouble { code: ExitCode::UsersMistake, message: error.render(true) }
+    }
+}
+
+/// How a command ends.
+type Ended = Result<ProcessCode, Trouble>;
+
+/// Does what the command line asks.
+pub async fn main() -> ProcessCode {
+    catch_panics_quietly();
+    match AssertUnwindSafe(obey()).catch_unwind().await {
+        Ok(Ok(code)) => code,
+        Ok(Err(trouble)) => {
+            anstream::eprintln!("{}", trouble.message);
+            trouble.code.into()
         }
-        Ok(runner) => {
-            let report = Arc::new(runner).run().await;
-            println!("{}", serde_json::to_string_pretty(&report).expect("report data is JSON"));
-            println!("{:?}", report.counts());
-            report.exit_code()
+        Err(_) => {
+            let what = LAST_PANIC.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default();
+            anstream::eprintln!(
+                "{} siospec {} crashed: {what}\nThis is a bug in siospec. Please report it with this message and the \
+                 command line; RUST_BACKTRACE=1 shows more.",
+                styled("error:", RED),
+                env!("CARGO_PKG_VERSION"),
+            );
+            ExitCode::OwnFault.into()
         }
     }
+}
+
+async fn obey() -> Ended {
+    let command = CommandLine::command().mut_subcommand("run", |run| run.args(contract::clap_args()));
+    let matches = match command.try_get_matches() {
+        Ok(matches) => matches,
+        Err(error) => {
+            let is_help = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+            // Nobody reads the output any more, if this fails.
+            let _ = error.print();
+            return Ok(if is_help { ExitCode::Conforms } else { ExitCode::UsersMistake }.into());
+        }
+    };
+    let flags = matches.subcommand_matches("run").map(contract::flags_from).unwrap_or_default();
+    let command_line = CommandLine::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    match command_line.command {
+        Command::Run(args) => run::run(args, flags).await,
+        Command::Serve(args) => serve::serve(args).await,
+        Command::List(args) => explore::list(&args),
+        Command::Explain(args) => explore::explain(&args),
+        Command::Faults => explore::faults(),
+        Command::Init(args) => init::init(&args),
+    }
+}
+
+static LAST_PANIC: Mutex<Option<String>> = Mutex::new(None);
+
+/// A panic inside a check is the runner's to report, as that check's result. So no panic prints anything by itself,
+/// unless a backtrace is asked for; the last one is kept for [`main`].
+fn catch_panics_quietly() {
+    let default = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        if std::env::var_os("RUST_BACKTRACE").is_some_and(|value| value != "0") {
+            default(info);
+        }
+        let place = info.location().map(|place| format!(" ({place})")).unwrap_or_default();
+        let text = info.payload_as_str().unwrap_or("without a message");
+        *LAST_PANIC.lock().unwrap_or_else(PoisonError::into_inner) = Some(format!("{text}{place}"));
+    }));
 }

@@ -106,7 +106,8 @@ impl Key {
 pub const ENV_PREFIX: &str = "SIOSPEC_";
 
 /// Variables of ours that are no part of the contract.
-pub const RESERVED_VARIABLES: [&str; 3] = ["SIOSPEC_TARGET_URL", "SIOSPEC_REQUIRE", "SIOSPEC_CONFIG"];
+pub const RESERVED_VARIABLES: [&str; 4] =
+    ["SIOSPEC_TARGET_URL", "SIOSPEC_REQUIRE", "SIOSPEC_CONFIG", "SIOSPEC_JWT_SECRET"];
 
 /// The signature algorithms that `auth.algorithm` accepts (RFC 7518, RFC 8037).
 pub const ALGORITHMS: &[&str] =

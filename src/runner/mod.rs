@@ -17,7 +17,7 @@ use tokio::{
 };
 use url::Url;
 
-pub use selection::{Selection, SelectionError};
+pub use selection::{Selection, SelectionError, nearest};
 
 use crate::{
     catalogue::{self, Check, Isolation, Need},
@@ -275,7 +275,7 @@ impl Runner {
         let broken = |transport: Transport, handshake: &Result<_, String>| {
             handshake.as_ref().err().map(|error| format!("{transport} does not work: {error}"))
         };
-        let mut notes = vec![format!("round trip {}", humantime::format_duration(target.round_trip))];
+        let mut notes = vec![format!("round trip {:.1} ms", target.round_trip.as_secs_f64() * 1_000.0)];
         notes.extend(broken(Transport::Polling, &target.polling));
         notes.extend(broken(Transport::WebSocket, &target.websocket));
         notes

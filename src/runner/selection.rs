@@ -72,7 +72,8 @@ fn globs(patterns: &[String]) -> Result<GlobSet, SelectionError> {
     set.build().map_err(|error| SelectionError::Pattern { pattern: patterns.join(", "), reason: error.to_string() })
 }
 
-fn nearest(pattern: &str) -> String {
+/// The nearest id, as a question to append to a message; empty when none is near.
+pub fn nearest(pattern: &str) -> String {
     catalogue::all()
         .map(|entry| (strsim::jaro_winkler(entry.check.id, pattern), entry.check.id))
         .filter(|(likeness, _)| *likeness > 0.7)

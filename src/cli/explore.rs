@@ -1,0 +1,157 @@
+//! `siospec list`, `explain` and `faults`: the catalogue, for reading.
+
+use clap::Args;
+use serde_json::json;
+
+use super::{Ended, SelectionArgs, Trouble, out};
+use crate::{
+    catalogue::{self, Check, Need},
+    mock::Fault,
+    report::text::{self, BOLD, DIM, PLAIN, Page, pad},
+    runner::nearest,
+    verdict::ExitCode,
+};
+
+#[derive(Args)]
+pub struct ListArgs {
+    #[command(flatten)]
+    selection: SelectionArgs,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn list(args: &ListArgs) -> Ended {
+    let checks = args.selection.selection()?.checks();
+    if checks.is_empty() {
+        return Err(Trouble::new(ExitCode::NothingMatched, "--skip leaves none of the checks that --only names"));
+    }
+    if args.json {
+        let checks: Vec<_> = checks
+            .iter()
+            .map(|check| json!({ "id": check.id, "level": check.level, "row": check.row, "title": check.title }))
+            .collect();
+        out::print(&format!("{:#}\n", json!(checks)))?;
+        return Ok(ExitCode::Conforms.into());
+    }
+    let mut page = Page::new(text::width());
+    let id_width = checks.iter().map(|check| check.id.len()).max().unwrap_or_default();
+    for check in checks {
+        let label =
+            format!("{}  {} {}", pad(check.id, id_width), pad(check.level.name(), 6), pad(&check.row.name(), 3));
+        page.item((&label, PLAIN), id_width + 2 + 6 + 1 + 3 + 1, (check.title, PLAIN));
+    }
+    out::print(&page.finish())?;
+    Ok(ExitCode::Conforms.into())
+}
+
+#[derive(Args)]
+pub struct ExplainArgs {
+    /// The check, such as auth.expired
+    id: String,
+}
+
+pub fn explain(args: &ExplainArgs) -> Ended {
+    let Some(entry) = catalogue::find(&args.id) else {
+        let message = format!("there is no check `{}`{}; `siospec list` shows them all", args.id, nearest(&args.id));
+        return Err(Trouble::mistake(message));
+    };
+    let check = entry.check;
+    let mut page = Page::new(text::width());
+    page.line(0, BOLD, check.id);
+    page.item(("", PLAIN), 0, (check.title, PLAIN));
+    page.item(("", PLAIN), 0, (&format!("{} · {} {}", check.level.name(), check.row.name(), check.row.title()), DIM));
+    page.gap();
+    markdown(&mut page, &entry.documentation());
+    for (label, text) in [("On failure", check.meaning), ("Fix", check.fix)] {
+        page.gap();
+        page.line(0, BOLD, label);
+        page.prose(("", PLAIN), 2, text);
+    }
+    let needs = needs(check);
+    if !needs.is_empty() {
+        page.gap();
+        page.line(0, BOLD, "Needs");
+        needs.iter().for_each(|need| page.item(("  -", PLAIN), 4, (need, PLAIN)));
+    }
+    page.gap();
+    page.line(0, BOLD, "Rests on");
+    for cite in check.cites {
+        page.item(("  -", PLAIN), 4, (cite.place, PLAIN));
+        page.line(4, DIM, cite.url);
+    }
+    page.gap();
+    page.line(0, BOLD, "See it fail");
+    for fault in check.faults {
+        page.item(("  -", PLAIN), 4, (fault.description(), PLAIN));
+        page.line(4, DIM, &format!("siospec run --only {} --fault {fault}", check.id));
+    }
+    out::print(&page.finish())?;
+    Ok(ExitCode::Conforms.into())
+}
+
+fn needs(check: &Check) -> Vec<String> {
+    let need = |need: &Need| match need {
+        Need::Connect => "a valid token or the means to make one (--auth-secret, --auth-token, …), or declared guests",
+        Need::Token => "a valid token or the means to make one (--auth-secret, --auth-token, …)",
+        Need::SigningKey => "the signing key (--auth-secret or --auth-private-key-file)",
+        Need::Refusals => "a deployment that does not let guests in",
+        Need::Ping => "the declared ping event (ping.event)",
+        Need::Rooms => "the declared room events (rooms.join-event, …)",
+        Need::Rest => "the declared REST trigger (rest.path)",
+        Need::Reload => "a way to reload the application (--reload-command or --reload-url)",
+        Need::Polling => "polling that works",
+        Need::WebSocket => "WebSocket that works",
+        Need::PollingDeclared => "a deployment that is not declared WebSocket-only",
+        Need::InteropClient => "a build of siospec with the feature interop",
+    };
+    let requires = check.requires.iter().map(|id| format!("{id} to pass"));
+    check.needs.iter().map(|one| need(one).to_owned()).chain(requires).collect()
+}
+
+/// As much of Markdown as the checks' documentation uses: paragraphs, lists and code.
+fn markdown(page: &mut Page, source: &str) {
+    let mut paragraph = String::new();
+    let mut is_code = false;
+    for line in source.lines().chain([""]) {
+        let is_fence = line.trim_start().starts_with("```");
+        let is_item = line.trim_start().starts_with(['-', '*']);
+        if !paragraph.is_empty() && (is_fence || is_item || line.trim().is_empty()) {
+            flush(page, &mut paragraph);
+        }
+        if is_fence {
+            is_code = !is_code;
+        } else if is_code {
+            page.line(4, PLAIN, line);
+        } else if line.trim().is_empty() {
+            page.gap();
+        } else {
+            paragraph.push_str(line.trim());
+            paragraph.push(' ');
+        }
+    }
+}
+
+fn flush(page: &mut Page, paragraph: &mut String) {
+    // Links to items of the source code lead nowhere here.
+    let text = paragraph.replace("[`", "`").replace("`]", "`");
+    match text.strip_prefix(['-', '*']) {
+        Some(item) => page.item(("-", PLAIN), 2, (item.trim(), PLAIN)),
+        None => page.item(("", PLAIN), 0, (text.trim(), PLAIN)),
+    }
+    paragraph.clear();
+}
+
+pub fn faults() -> Ended {
+    let mut page = Page::new(text::width());
+    for fault in Fault::ALL {
+        let checks = catalogue::all().map(|entry| entry.check).filter(|check| check.faults.contains(fault));
+        let checks: Vec<&str> = checks.map(|check| check.id).collect();
+        page.line(0, BOLD, fault.name());
+        page.item(("", PLAIN), 4, (fault.description(), PLAIN));
+        let fails = if checks.is_empty() { "no check".to_owned() } else { checks.join(", ") };
+        page.item(("    fails", DIM), 10, (&fails, DIM));
+    }
+    out::print(&page.finish())?;
+    Ok(ExitCode::Conforms.into())
+}

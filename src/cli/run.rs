@@ -1,0 +1,296 @@
+//! `siospec run`.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    process::ExitCode as ProcessCode,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use clap::Args;
+use tokio::sync::mpsc::unbounded_channel;
+use url::Url;
+
+use super::{Ended, INTERRUPTED, SelectionArgs, ServerArgs, Trouble, out, serve::interruption, target};
+use crate::{
+    catalogue::Check,
+    contract::{self, Contract, Layers, Reload, ReloadAction, Secret, TokenSource, keys},
+    mock::ReferenceServer,
+    redact::Redactor,
+    report::{Format, Json, Progress, Terminal, text, verdict_line},
+    runner::{DEFAULT_JOBS, Event, Plan, Runner},
+    verdict::{CheckResult, ExitCode, Outcome, RunReport},
+};
+
+#[derive(Args)]
+pub struct RunArgs {
+    /// The server to check, such as http://localhost:3000; without one, the reference server is started and checked
+    #[arg(value_name = "URL", env = "SIOSPEC_TARGET_URL")]
+    url: Option<String>,
+    #[command(flatten)]
+    selection: SelectionArgs,
+    /// How many checks run at once
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_JOBS as u16, value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: u16,
+    /// Write the report as JSON to FILE; `-` is standard output, which then holds nothing else
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// The contract's file [default: siospec.toml in the current directory, if there is one and a URL is given]
+    #[arg(long, value_name = "FILE", env = "SIOSPEC_CONFIG")]
+    config: Option<PathBuf>,
+    /// Say how each check ends, not only those that fail
+    #[arg(long, short)]
+    verbose: bool,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+/// What `--json` asks for.
+enum JsonTo<'a> {
+    Nowhere,
+    Stdout,
+    File(&'a Path),
+}
+
+pub async fn run(args: RunArgs, flags: Vec<(&'static str, String)>) -> Ended {
+    let mut interrupted = Box::pin(interruption()?);
+    let checks = args.selection.selection()?.checks();
+    if checks.is_empty() {
+        return Err(Trouble::new(ExitCode::NothingMatched, "--skip leaves none of the checks that --only names"));
+    }
+    let target = args.url.as_deref().map(target::parse).transpose().map_err(Trouble::mistake)?;
+    if let (Some(target), Some(flag)) = (&target, args.server.given()) {
+        return Err(Trouble::mistake(format!(
+            "{flag} is about the reference server, which is not started when there is a URL ({})",
+            target.origin
+        )));
+    }
+    let json = json_target(args.json.as_deref())?;
+    let reproduction = reproduction(&args, &flags, target.is_none());
+    let mut contract = Contract::load(Layers {
+        file: contract_file(args.config.as_deref(), target.is_some())?,
+        // A variable that is not Unicode is none of ours, and no reason to fail.
+        env: std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
+        flags,
+    })?;
+
+    let mut server = None;
+    let origin = match target {
+        Some(target) => {
+            // Whoever gives the endpoint's own URL means what siospec looks for there.
+            if !target.path.is_empty() && target.path != contract.path {
+                return Err(Trouble::mistake(format!(
+                    "the target's URL has the path {0}; if Socket.IO is served there, give `{1} --path {0}`, and else \
+                     `{1}` alone",
+                    text::visible(&target.path),
+                    target.origin.as_str().trim_end_matches('/'),
+                )));
+            }
+            target.origin
+        }
+        None => {
+            let started = start_reference(&args.server, &mut contract).await?;
+            let origin = Url::parse(started.url()).expect("the reference server knows its URL");
+            server = Some(started);
+            origin
+        }
+    };
+
+    let redactor = Redactor::new();
+    let mut progress = Progress::new(args.verbose);
+    progress.preparing(&format!("looking at {origin}"));
+    let plan = Plan {
+        origin: origin.clone(),
+        reference: server.is_some(),
+        contract,
+        checks: checks.clone(),
+        jobs: args.jobs.into(),
+        flags: reproduction,
+    };
+    let runner = tokio::select! {
+        runner = Runner::new(plan, redactor.clone()) => runner,
+        () = &mut interrupted => {
+            progress.end();
+            return Ok(ProcessCode::from(INTERRUPTED));
+        }
+    };
+    let runner = runner.map_err(|untestable| {
+        progress.end();
+        let found = text::visible(&redactor.redact(untestable.found()));
+        let message = format!("{found}\n{}", untestable.advice());
+        let wrapped: Vec<String> = message.lines().flat_map(|line| text::wrap(line, text::width() - 7)).collect();
+        Trouble::new(ExitCode::Untestable, wrapped.join("\n       "))
+    })?;
+
+    let begun = Instant::now();
+    let (events, mut told) = unbounded_channel();
+    let mut seen: Vec<CheckResult> = Vec::new();
+    let mut running = Box::pin(Arc::new(runner.with_events(events)).run());
+    let mut clock = tokio::time::interval(Duration::from_secs(1));
+    let report = loop {
+        tokio::select! {
+            // What was told before the end is shown before the end.
+            biased;
+            Some(event) = told.recv() => {
+                progress.follow(&event);
+                if let Event::Finished(result) = event {
+                    seen.push(*result);
+                }
+            }
+            report = &mut running => break Some(report),
+            () = &mut interrupted => break None,
+            _ = clock.tick() => progress.tick(),
+        }
+    };
+    progress.end();
+    let is_whole = report.is_some();
+    let report =
+        report.unwrap_or_else(|| cut_short(&checks, seen, &redactor.redact(origin.as_str()), server.is_some(), begun));
+    show(&report, json)?;
+    if let Some(server) = server {
+        server.stop().await;
+    }
+    Ok(if is_whole { report.exit_code().into() } else { ProcessCode::from(INTERRUPTED) })
+}
+
+/// Looks whether the report can be written before a run is spent on it.
+fn json_target(json: Option<&Path>) -> Result<JsonTo<'_>, Trouble> {
+    let Some(file) = json else { return Ok(JsonTo::Nowhere) };
+    if file == Path::new("-") {
+        return Ok(JsonTo::Stdout);
+    }
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if file.is_dir() {
+        return Err(Trouble::mistake(format!("--json: {} is a folder", file.display())));
+    }
+    if !folder.is_dir() {
+        return Err(Trouble::mistake(format!("--json: there is no folder {}", folder.display())));
+    }
+    Ok(JsonTo::File(file))
+}
+
+/// The contract's file: the one that was asked for, or the one in the current directory.
+///
+/// The latter describes the user's own deployment, so it is left aside where siospec checks its reference server.
+fn contract_file(config: Option<&Path>, has_target: bool) -> Result<Option<(PathBuf, String)>, Trouble> {
+    let path = match config {
+        Some(path) => path,
+        None if has_target => Path::new(contract::FILE_NAME),
+        None => return Ok(None),
+    };
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Some((path.to_owned(), text))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && config.is_none() => Ok(None),
+        Err(error) => Err(Trouble::mistake(format!("cannot read the contract's file {}: {error}", path.display()))),
+    }
+}
+
+/// Starts the reference server and lets the contract know what only that server knows.
+async fn start_reference(args: &ServerArgs, contract: &mut Contract) -> Result<ReferenceServer, Trouble> {
+    let mut options = args.options();
+    match &contract.auth.source {
+        Some(TokenSource::Secret(secret)) => options.jwt_secret = secret.expose().to_owned(),
+        Some(_) => {}
+        None => contract.auth.source = Some(TokenSource::Secret(Secret::new(&options.jwt_secret))),
+    }
+    let server = ReferenceServer::start(options).await.map_err(|error| {
+        Trouble::new(ExitCode::OwnFault, format!("the reference server cannot be started: {error}"))
+    })?;
+    if contract.reload.is_none() {
+        let url = Url::parse(&format!("{}/__siospec/reload", server.url())).expect("a URL of ours");
+        let action = ReloadAction::Http { method: http::Method::POST, url };
+        contract.reload = Some(Reload { action, deadline: Duration::from_secs(10) });
+    }
+    Ok(server)
+}
+
+/// The flags that make another run see the same. Secrets are named, not shown.
+fn reproduction(args: &RunArgs, flags: &[(&'static str, String)], is_reference: bool) -> Vec<String> {
+    let mut words = Vec::new();
+    if let Some(config) = &args.config {
+        words.extend(["--config".to_owned(), quoted(&config.to_string_lossy())]);
+    }
+    for (name, value) in flags {
+        let Some(key) = keys::find(name) else { continue };
+        let value = if key.kind.is_secret() { "'‹secret›'".to_owned() } else { quoted(value) };
+        match key.kind {
+            keys::Kind::Bool => words.push(format!("--{}={value}", key.flag())),
+            _ => words.extend([format!("--{}", key.flag()), value]),
+        }
+    }
+    if is_reference {
+        words.extend(args.server.flags());
+    }
+    words
+}
+
+/// The text as one word of a shell.
+fn quoted(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-./:@%+,=".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+/// The report of a run that was interrupted. What was not judged is in it as such, so that it cannot pass for a whole
+/// one.
+fn cut_short(
+    checks: &[&'static Check],
+    mut seen: Vec<CheckResult>,
+    target: &str,
+    reference: bool,
+    begun: Instant,
+) -> RunReport {
+    let missing: Vec<&Check> =
+        checks.iter().copied().filter(|check| !seen.iter().any(|result| result.id == check.id)).collect();
+    seen.extend(missing.into_iter().map(|check| CheckResult {
+        id: check.id.into(),
+        title: check.title.into(),
+        level: check.level,
+        row: check.row,
+        outcome: Outcome::Broken { reason: "the run was interrupted before this check came to an end".into() },
+        notes: Vec::new(),
+        meaning: check.meaning.into(),
+        fix: check.fix.into(),
+        cites: check.citations(),
+        reproduce: format!("siospec run {target} --only {}", check.id),
+        duration_ms: 0,
+        transcript: Vec::new(),
+    }));
+    seen.sort_by_key(|result| checks.iter().position(|check| check.id == result.id));
+    RunReport {
+        siospec: env!("CARGO_PKG_VERSION").into(),
+        target: target.into(),
+        reference,
+        notes: vec!["interrupted: only a part of the checks was judged".into()],
+        results: seen,
+        duration_ms: begun.elapsed().as_millis() as u64,
+    }
+}
+
+fn show(report: &RunReport, json: JsonTo) -> Result<(), Trouble> {
+    let written = |format: &dyn Format| {
+        let mut bytes = Vec::new();
+        format.write(report, &mut bytes).expect("memory can be written to, and a report is JSON");
+        String::from_utf8(bytes).expect("reports are text")
+    };
+    let as_text = || written(&Terminal { width: text::width() });
+    match json {
+        JsonTo::Nowhere => out::print(&as_text()),
+        JsonTo::Stdout => {
+            out::print(&written(&Json))?;
+            anstream::eprintln!("{}", verdict_line(report));
+            Ok(())
+        }
+        JsonTo::File(file) => {
+            out::print(&as_text())?;
+            fs::write(file, written(&Json)).map_err(|error| {
+                Trouble::new(ExitCode::OwnFault, format!("cannot write the report to {}: {error}", file.display()))
+            })
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! What a run says while it goes on, on standard error: a bar on a terminal, plain lines in a log.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    io::IsTerminal,
+    time::{Duration, Instant},
+};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::text::{self, GREEN, RED, YELLOW, styled, visible};
+use crate::{
+    runner::Event,
+    verdict::{CheckResult, Level, Outcome},
+};
+
+/// How long a log may stay silent. CI takes a job for stuck after some minutes of that, and people sooner.
+const SILENCE: Duration = Duration::from_secs(20);
+
+/// Follows a run on standard error.
+pub struct Progress {
+    /// `None` without a terminal.
+    bar: Option<ProgressBar>,
+    verbose: bool,
+    running: BTreeSet<&'static str>,
+    begun: HashMap<&'static str, Instant>,
+    total: usize,
+    done: usize,
+    failed: usize,
+    spoke: Instant,
+}
+
+impl Progress {
+    /// Ready to follow a run. `verbose` gives each check a line; otherwise only those that fail get one, and in a log
+    /// only, since on a terminal the scorecard shows them a moment later.
+    pub fn new(verbose: bool) -> Progress {
+        let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let bar = (std::io::stderr().is_terminal() && !is_dumb).then(|| {
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+            bar.set_style(template("{spinner} {wide_msg}"));
+            bar.enable_steady_tick(Duration::from_millis(120));
+            bar
+        });
+        Progress {
+            bar,
+            verbose,
+            running: BTreeSet::new(),
+            begun: HashMap::new(),
+            total: 0,
+            done: 0,
+            failed: 0,
+            spoke: Instant::now(),
+        }
+    }
+
+    /// Says what goes on before the first check.
+    pub fn preparing(&mut self, what: &str) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(visible(what));
+        }
+    }
+
+    /// Takes in what the run tells.
+    pub fn follow(&mut self, event: &Event) {
+        match event {
+            Event::Begun { target, checks } => {
+                self.total = checks.len();
+                match &self.bar {
+                    Some(bar) => {
+                        bar.set_length(checks.len() as u64);
+                        bar.set_style(template("{spinner} {pos}/{len} {bar:20} {wide_msg}"));
+                        bar.set_message("");
+                    }
+                    None => self.say(&format!("{} against {}", text::count(self.total, "check"), visible(target))),
+                }
+            }
+            Event::Started(id) => {
+                self.running.insert(id);
+                self.begun.insert(id, Instant::now());
+            }
+            Event::Finished(result) => {
+                self.running.remove(result.id.as_str());
+                self.done += 1;
+                self.failed += usize::from(result.fails_the_run());
+                let is_trouble = matches!(result.outcome, Outcome::Broken { .. } | Outcome::Fail(_))
+                    && (result.level > Level::May || matches!(result.outcome, Outcome::Broken { .. }));
+                if self.verbose || (self.bar.is_none() && is_trouble) {
+                    self.say(&line(result));
+                }
+                if let Some(bar) = &self.bar {
+                    bar.inc(1);
+                }
+            }
+        }
+        self.show_running();
+    }
+
+    /// To be called now and then: breaks a long silence in a log.
+    pub fn tick(&mut self) {
+        if self.bar.is_none() && self.total > 0 && self.spoke.elapsed() >= SILENCE {
+            self.say(&format!("{} of {} checks done; running: {}", self.done, self.total, self.longest_running()));
+        }
+    }
+
+    /// Leaves nothing behind on the terminal.
+    pub fn end(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn show_running(&self) {
+        let Some(bar) = &self.bar else { return };
+        let failed = if self.failed > 0 { format!("{} failed · ", self.failed) } else { String::new() };
+        bar.set_message(format!("{failed}{}", self.longest_running()));
+    }
+
+    fn longest_running(&self) -> String {
+        let mut running: Vec<_> = self.running.iter().copied().collect();
+        running.sort_by_key(|id| self.begun.get(id));
+        let more = if running.len() > 3 { format!(", and {} more", running.len() - 3) } else { String::new() };
+        running.truncate(3);
+        format!("{}{more}", running.join(", "))
+    }
+
+    fn say(&mut self, line: &str) {
+        self.spoke = Instant::now();
+        match &self.bar {
+            Some(bar) => bar.suspend(|| anstream::eprintln!("{line}")),
+            None => anstream::eprintln!("{line}"),
+        }
+    }
+}
+
+/// One check in one line: `FAIL auth.expired (MUST) The server accepted an expired token`.
+fn line(result: &CheckResult) -> String {
+    let (word, style, rest) = match &result.outcome {
+        Outcome::Pass => ("PASS", GREEN, text::duration(result.duration_ms)),
+        Outcome::Fail(failure) => {
+            let (word, style) = match result.level {
+                Level::Must => ("FAIL", RED),
+                Level::Should => ("WARN", YELLOW),
+                Level::May => ("NOTE", YELLOW),
+            };
+            (word, style, format!("({}) {}", result.level.name(), failure.reason))
+        }
+        Outcome::Skip { reason } => ("SKIP", text::DIM, reason.clone()),
+        Outcome::Broken { reason } => ("UNSURE", YELLOW, format!("could not be judged: {reason}")),
+    };
+    format!("{} {} {}", styled(word, style), visible(&result.id), visible(&rest))
+}
+
+fn template(text: &str) -> ProgressStyle {
+    ProgressStyle::with_template(text)
+        .unwrap_or_else(|error| unreachable!("a template of ours: {error}"))
+        .progress_chars("━╸─")
+}
