@@ -36,6 +36,10 @@ cites! {
     SIO_DISCONNECT = "Socket.IO protocol v5, \"Disconnection from a namespace\"", "https://socket.io/docs/v4/socket-io-protocol/#disconnection-from-a-namespace";
     /// Middlewares.
     SIO_MIDDLEWARES = "Socket.IO documentation, \"Middlewares\"", "https://socket.io/docs/v4/middlewares/";
+    /// Credentials in the CONNECT payload.
+    SIO_CREDENTIALS = "Socket.IO documentation, \"Middlewares\", \"Sending credentials\"", "https://socket.io/docs/v4/middlewares/#sending-credentials";
+    /// How a middleware refuses.
+    SIO_MIDDLEWARE_ERRORS = "Socket.IO documentation, \"Middlewares\", \"Handling middleware error\"", "https://socket.io/docs/v4/middlewares/#handling-middleware-error";
     /// Rooms.
     SIO_ROOMS = "Socket.IO documentation, \"Rooms\"", "https://socket.io/docs/v4/rooms/";
     /// Emitting events.
@@ -78,6 +82,8 @@ cites! {
     OWASP_SESSION = "OWASP Session Management Cheat Sheet, \"Session ID Properties\"", "https://cheatsheetseries.owasp.org/cheatsheets/Session_Management_Cheat_Sheet.html#session-id-properties";
     /// Error messages that tell too much.
     CWE_209 = "CWE-209", "https://cwe.mitre.org/data/definitions/209.html";
+    /// Errors that nothing catches.
+    CWE_248 = "CWE-248", "https://cwe.mitre.org/data/definitions/248.html";
     /// Same origin.
     RFC6454_4 = "RFC 6454, 4", "https://www.rfc-editor.org/rfc/rfc6454#section-4";
 }

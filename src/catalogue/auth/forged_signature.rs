@@ -3,7 +3,7 @@
 //! A server that only decodes tokens (`jwt.decode`, or `atob` on the middle segment) accepts it, and with it whoever
 //! cares to write any user's name into a token.
 
-use super::expect_refusal;
+use super::{Attempt, expect_refusal};
 use crate::{
     catalogue::{Check, Isolation, Need, cite},
     mock::Fault,
@@ -28,6 +28,5 @@ pub const CHECK: Check = Check {
 };
 
 async fn run(probe: &Probe) -> Verdict {
-    let token = probe.tokens().forged(&probe.user("forger").name)?;
-    expect_refusal(probe, "a token signed with another key", token.into()).await
+    expect_refusal(probe, &[Attempt::forged(probe)?]).await
 }

@@ -1,40 +1,253 @@
 //! Tokens in the CONNECT payload.
 
+mod alg_none;
+mod empty_token;
+mod expired;
 mod forged_signature;
+mod malformed_token;
+mod missing_token;
+mod rejected_stays_out;
+mod rejection_in_time;
+mod rejection_shape;
+mod stripped_signature;
+mod tampered_payload;
+mod transport_parity;
+mod valid_token;
+mod wrong_type_token;
 
-use serde_json::Value;
+use futures::{StreamExt, stream};
+use serde_json::{Value, json};
 
 use super::checks;
-use crate::probe::{Answer, Probe, Stop, Verdict, fail};
+use crate::{
+    probe::{Answer, Probe, Stop, Verdict, fail},
+    wire::Transport,
+};
 
-checks![forged_signature];
+checks![
+    valid_token,
+    rejection_in_time,
+    missing_token,
+    empty_token,
+    malformed_token,
+    wrong_type_token,
+    forged_signature,
+    tampered_payload,
+    stripped_signature,
+    alg_none,
+    expired,
+    rejection_shape,
+    transport_parity,
+    rejected_stays_out,
+];
 
-/// Sends a CONNECT with `token` in the declared field over each transport, which must be refused.
+/// How many connections a check opens at once.
+const AT_ONCE: usize = 32;
+
+/// What a refusal looks like, for a failure's "expected".
+const REFUSAL: &str = "CONNECT_ERROR: 44{\"message\":…}";
+
+/// One CONNECT: its payload, and what to call it in a message ("a token signed with another key").
+struct Attempt {
+    what: String,
+    payload: Option<Value>,
+}
+
+impl Attempt {
+    fn with_token(probe: &Probe, what: impl Into<String>, token: impl Into<Value>) -> Attempt {
+        Attempt { what: what.into(), payload: Some(probe.tokens().connect_payload(token.into())) }
+    }
+
+    fn without_payload() -> Attempt {
+        Attempt { what: "no payload".into(), payload: None }
+    }
+
+    /// Both ways to send no token.
+    fn missing() -> Vec<Attempt> {
+        vec![Attempt::without_payload(), Attempt { what: "a payload without a token".into(), payload: Some(json!({})) }]
+    }
+
+    fn empty(probe: &Probe) -> Attempt {
+        Attempt::with_token(probe, "an empty token", "")
+    }
+
+    fn forged(probe: &Probe) -> Result<Attempt, Stop> {
+        let token = probe.tokens().forged(&probe.user("forger").name)?;
+        Ok(Attempt::with_token(probe, "a token signed with another key", token))
+    }
+
+    fn malformed(probe: &Probe) -> Vec<Attempt> {
+        let texts = probe.tokens().malformed().into_iter();
+        texts.map(|(what, token)| Attempt::with_token(probe, format!("a malformed token ({what})"), token)).collect()
+    }
+
+    fn wrong_types(probe: &Probe) -> Vec<Attempt> {
+        let values = probe.tokens().wrong_types().into_iter();
+        values.map(|(reads, value)| Attempt::with_token(probe, format!("the token {reads}"), value)).collect()
+    }
+
+    fn unsigned(probe: &Probe) -> Vec<Attempt> {
+        let tokens = probe.tokens().unsigned(&probe.user("forger").name).into_iter();
+        tokens
+            .map(|(spelling, token)| Attempt::with_token(probe, format!("an unsigned token, alg {spelling:?}"), token))
+            .collect()
+    }
+
+    fn expired(probe: &Probe) -> Result<Attempt, Stop> {
+        let token = probe.tokens().expired(&probe.user("late").name)?;
+        Ok(Attempt::with_token(probe, "a token that ran out an hour ago", token))
+    }
+}
+
+/// What came of an [`Attempt`] over one transport.
+struct Tried {
+    what: String,
+    transport: Transport,
+    answer: Answer,
+}
+
+impl Tried {
+    fn is_accepted(&self) -> bool {
+        matches!(self.answer, Answer::Connected(_))
+    }
+
+    fn is_closed(&self) -> bool {
+        matches!(self.answer, Answer::Closed(_))
+    }
+
+    fn is_silence(&self) -> bool {
+        matches!(self.answer, Answer::Silence(_))
+    }
+
+    fn sent(&self) -> String {
+        format!("CONNECT with {} over {}", self.what, self.transport)
+    }
+}
+
+/// Tries each over every transport, each on a connection of its own.
+async fn try_all(probe: &Probe, attempts: &[Attempt]) -> Result<Vec<Tried>, Stop> {
+    try_each(probe, attempts).await.into_iter().collect()
+}
+
+/// As [`try_all`], where losing one connection does not end the others.
+async fn try_each(probe: &Probe, attempts: &[Attempt]) -> Vec<Result<Tried, Stop>> {
+    let transports = probe.transports();
+    let attempts = attempts.iter().flat_map(|attempt| transports.iter().map(move |transport| (attempt, *transport)));
+    let exchanges: Vec<_> = attempts
+        .enumerate()
+        .map(|(index, (attempt, transport))| async move {
+            let mut client = probe.open(&format!("c{}", index + 1), transport).await?;
+            let answer = client.connect(attempt.payload.clone()).await?;
+            Ok(Tried { what: attempt.what.clone(), transport, answer })
+        })
+        .collect();
+    stream::iter(exchanges).buffered(AT_ONCE).collect().await
+}
+
+/// Names those tried, each with its transports: `the token 1 (polling, WebSocket), the token true (WebSocket)`.
+fn name_all(tried: &[&Tried]) -> String {
+    let mut names: Vec<(&str, String)> = Vec::new();
+    for one in tried {
+        match names.iter_mut().find(|(what, _)| *what == one.what) {
+            Some((_, transports)) => *transports += &format!(", {}", one.transport),
+            None => names.push((&one.what, one.transport.to_string())),
+        }
+    }
+    names.iter().map(|(what, transports)| format!("{what} ({transports})")).collect::<Vec<_>>().join(", ")
+}
+
+/// Tries each, all of which must be refused.
 ///
 /// Only acceptance is a failure here, so that each defect shows up once: what a refusal looks like is judged by
 /// `auth.rejection-shape`, and silence by `auth.rejection-in-time`.
-async fn expect_refusal(probe: &Probe, what: &str, token: Value) -> Verdict {
-    expect_refusal_of(probe, what, Some(probe.tokens().connect_payload(token))).await
-}
-
-/// As [`expect_refusal`], for a whole CONNECT payload, or none.
-async fn expect_refusal_of(probe: &Probe, what: &str, payload: Option<Value>) -> Verdict {
-    for transport in probe.transports() {
-        let mut client = probe.open("a", transport).await?;
-        match client.connect(payload.clone()).await? {
-            Answer::Refused(_) => {}
-            Answer::Closed(_) => probe.note("refused by closing the connection (see auth.rejection-shape)"),
-            accepted @ Answer::Connected(_) => {
-                return fail(format!("CONNECT with {what} is accepted over {transport}"))
-                    .sent(format!("CONNECT with {what}"))
-                    .received(accepted)
-                    .expected("CONNECT_ERROR: 44{\"message\":…}")
-                    .stop();
-            }
-            silence @ Answer::Silence(_) => {
-                return Err(Stop::Broken(format!("{what} over {transport}: {silence} (see auth.rejection-in-time)")));
-            }
-        }
+async fn expect_refusal(probe: &Probe, attempts: &[Attempt]) -> Verdict {
+    let tried = try_all(probe, attempts).await?;
+    none_accepted(&tried)?;
+    none_silent(&tried)?;
+    if tried.iter().any(Tried::is_closed) {
+        probe.note("refused by closing the connection (see auth.rejection-shape)");
     }
     Ok(())
+}
+
+/// As [`expect_refusal`], for tokens that code may stumble over: the server must answer them, and live on.
+///
+/// A server that refuses by closing connections is told from one that stumbles by a CONNECT without a token afterwards:
+/// it closes that one, too.
+async fn expect_refusal_unharmed(probe: &Probe, attempts: &[Attempt]) -> Verdict {
+    let (tried, lost) = sort(try_each(probe, attempts).await)?;
+    none_accepted(&tried)?;
+    let after = expect_life(probe, attempts).await?;
+    let closes_always = |transport| after.iter().any(|one| one.transport == transport && one.is_closed());
+    let fallen: Vec<&Tried> = tried.iter().filter(|one| one.is_closed() && !closes_always(one.transport)).collect();
+    if let Some(first) = fallen.first() {
+        return fail(format!("CONNECT takes the connection down with {}", name_all(&fallen)))
+            .sent(first.sent())
+            .received(format!("{}, while a CONNECT without a token is answered", first.answer))
+            .expected(REFUSAL)
+            .stop();
+    }
+    if after.iter().any(Tried::is_closed) {
+        probe.note("refused by closing the connection (see auth.rejection-shape)");
+    }
+    none_silent(&tried)?;
+    lost.map_or(Ok(()), Err)
+}
+
+/// Those that came to an end, and why the first of the others did not. An error where all were lost: then it is not
+/// their tokens that did it.
+fn sort(results: Vec<Result<Tried, Stop>>) -> Result<(Vec<Tried>, Option<Stop>), Stop> {
+    let (mut tried, mut lost) = (Vec::new(), None);
+    for result in results {
+        match result {
+            Ok(one) => tried.push(one),
+            Err(stop) => lost = lost.or(Some(stop)),
+        }
+    }
+    match lost {
+        Some(stop) if tried.is_empty() => Err(stop),
+        lost => Ok((tried, lost)),
+    }
+}
+
+/// The server must answer a CONNECT without a token on a new connection, in whatever way, now that it was sent
+/// `attempts`.
+async fn expect_life(probe: &Probe, attempts: &[Attempt]) -> Result<Vec<Tried>, Stop> {
+    let mut answered = Vec::new();
+    for after in try_each(probe, &[Attempt::without_payload()]).await {
+        let trouble = match after {
+            Err(Stop::Broken(reason)) => reason,
+            Err(stop) => return Err(stop),
+            Ok(after) if after.is_silence() => after.answer.to_string(),
+            Ok(after) => {
+                answered.push(after);
+                continue;
+            }
+        };
+        let all = attempts.iter().map(|attempt| attempt.what.as_str()).collect::<Vec<_>>().join(", ");
+        return fail("Bad tokens take the server down: it no longer answers")
+            .sent(format!("CONNECT with each of: {all}; then CONNECT with no payload on a new connection"))
+            .received(trouble)
+            .expected(format!("{REFUSAL} to each"))
+            .stop();
+    }
+    Ok(answered)
+}
+
+fn none_accepted(tried: &[Tried]) -> Verdict {
+    let accepted: Vec<&Tried> = tried.iter().filter(|one| one.is_accepted()).collect();
+    let Some(first) = accepted.first() else { return Ok(()) };
+    fail(format!("CONNECT is accepted with {}", name_all(&accepted)))
+        .sent(first.sent())
+        .received(&first.answer)
+        .expected(REFUSAL)
+        .stop()
+}
+
+/// [`Stop::Broken`], as `auth.rejection-in-time` judges it, unless that check was left out.
+fn none_silent(tried: &[Tried]) -> Verdict {
+    match tried.iter().find(|one| one.is_silence()) {
+        None => Ok(()),
+        Some(one) => Err(Stop::Broken(format!("{}: {} (see auth.rejection-in-time)", one.sent(), one.answer))),
+    }
 }

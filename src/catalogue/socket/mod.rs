@@ -1,3 +1,8 @@
-//! socket
+//! Socket.IO v5: packets and namespaces.
 
-pub(super) const CHECKS: &[super::Entry] = &[];
+mod connect;
+mod connect_reply_once;
+
+use super::checks;
+
+checks![connect, connect_reply_once];

@@ -1,0 +1,134 @@
+//! A connection whose CONNECT was refused stays out: it hears no broadcast, and its events are not handled.
+//!
+//! The connection itself may stay open after a refusal, so that the client can try again; that is lawful, and so is
+//! closing it. What must not happen is that it takes part. Two connections are refused over each transport: one listens
+//! while the REST trigger notifies everybody and, where rooms are declared, while a message goes to a room; the other
+//! sends the declared `ping`. Closing a connection that sends an event before it is connected is lawful.
+
+use super::Attempt;
+use crate::{
+    catalogue::{Check, Isolation, Need, cite},
+    contract::Vars,
+    mock::Fault,
+    probe::{Answer, Client, Probe, Stop, Verdict, fail, on_wire, vars},
+    verdict::{Level, Row},
+    wire::Transport,
+};
+
+pub const CHECK: Check = Check {
+    id: "auth.rejected-stays-out",
+    title: "A refused connection hears nothing, and is not heard",
+    level: Level::Must,
+    row: Row::C4,
+    cites: &[cite::SIO_CONNECT, cite::SIO_MIDDLEWARES],
+    needs: &[Need::Refusals, Need::Rest, Need::Connect],
+    requires: &["auth.rejection-in-time", "auth.valid-token", "rest.emit-once"],
+    isolation: Isolation::Notifications,
+    meaning: "The refusal is a mere courtesy: strangers read what is meant for users, or act as one.",
+    fix: "Refuse in `io.use()` by `next(new Error('unauthorized'))`, register handlers and join rooms in \
+          `io.on('connection')` alone, and emit by `io.emit(…)` or `io.to(room).emit(…)`, not to the engine's sockets.",
+    faults: &[Fault::RejectedStillHears, Fault::RejectedStillHandled],
+    run: |probe| Box::pin(run(probe)),
+};
+
+async fn run(probe: &Probe) -> Verdict {
+    let transports = probe.transports();
+    let all = |label: &'static str| {
+        futures::future::try_join_all(transports.iter().map(move |transport| rejected(probe, label, *transport)))
+    };
+    let listeners = all("listener").await?;
+    broadcast(probe).await?;
+    for listener in listeners.into_iter().flatten() {
+        hears_nothing(probe, listener).await?;
+    }
+    if probe.contract().ping.is_none() {
+        probe.note("the contract declares no ping: whether a refused connection's events are handled was not judged");
+        return Ok(());
+    }
+    for sender in all("sender").await?.into_iter().flatten() {
+        is_not_handled(probe, sender).await?;
+    }
+    Ok(())
+}
+
+/// A connection whose CONNECT was refused; none where the refusal ended it, which keeps it out for certain.
+async fn rejected(probe: &Probe, label: &str, transport: Transport) -> Result<Option<Client>, Stop> {
+    let mut client = probe.open(&format!("{label} ({transport})"), transport).await?;
+    let forged = Attempt::forged(probe)?;
+    match client.connect(forged.payload).await? {
+        Answer::Refused(_) => Ok(Some(client)),
+        Answer::Closed(_) => {
+            probe.note("refused by closing the connection (see auth.rejection-shape), so it stays out");
+            Ok(None)
+        }
+        answer @ Answer::Connected(_) => {
+            Err(Stop::Broken(format!("{} over {transport}: {answer} (see auth.forged-signature)", forged.what)))
+        }
+        answer @ Answer::Silence(_) => {
+            Err(Stop::Broken(format!("{} over {transport}: {answer} (see auth.rejection-in-time)", forged.what)))
+        }
+    }
+}
+
+/// Makes the server notify everybody and, where rooms are declared, send to a room; until those who should hear it have.
+async fn broadcast(probe: &Probe) -> Verdict {
+    let mut admitted = probe.clients("admitted", &[probe.transport(); 2]).await?;
+    let [hearer, sender] = &mut admitted[..] else { return Err(Stop::Broken("a client is missing".into())) };
+
+    let message = probe.nonce("message");
+    let from = hearer.mark();
+    probe.notify(&message).await?;
+    let event = &probe.rest()?.event;
+    if hearer.wait_expected(from, event, &Vars::new().message(&message)).await?.is_none() {
+        let reason = format!("`{}` does not even reach a connected client (see rest.emit-once)", event.event);
+        return Err(Stop::Broken(reason));
+    }
+
+    let Some(rooms) = &probe.contract().rooms else { return Ok(()) };
+    let vars = vars(&probe.nonce("room"), &probe.nonce("message"));
+    for member in [&mut *hearer, &mut *sender] {
+        member.emit(&rooms.join, &vars);
+        member.fence().await?;
+    }
+    let from = hearer.mark();
+    sender.emit(&rooms.send, &vars);
+    if hearer.wait_expected(from, &rooms.receive, &vars).await?.is_none() {
+        probe.note("judged by notifications alone: the room's message does not reach its member (see rooms.*)");
+    }
+    Ok(())
+}
+
+async fn hears_nothing(probe: &Probe, mut client: Client) -> Verdict {
+    // Where the server has closed the connection meanwhile, what came before that counts.
+    let _ = client.fence().await;
+    client.take_notes(probe);
+    let namespace = &probe.contract().namespace;
+    let is_event = |packet: &&_| is_event_of(packet, namespace);
+    let Some(heard) = client.since(0).iter().find(is_event) else { return Ok(()) };
+    fail(format!("A refused connection hears what the server sends to its users, over {}", client.transport()))
+        .sent("CONNECT with a token signed with another key, which was refused; then a broadcast")
+        .received(format!("at the refused connection: 4{}", heard.encode()))
+        .expected("nothing at the refused connection")
+        .stop()
+}
+
+fn is_event_of(packet: &crate::wire::SocketPacket, namespace: &str) -> bool {
+    packet.event_name().is_some() && packet.namespace == namespace
+}
+
+async fn is_not_handled(probe: &Probe, mut client: Client) -> Verdict {
+    let ping = probe.ping()?;
+    client.emit(&ping.emit, &Vars::new());
+    let _ = client.fence().await;
+    client.take_notes(probe);
+    let pongs = client.events_since(0, &ping.reply);
+    let Some(pong) = pongs.first() else { return Ok(()) };
+    fail(format!("A refused connection's `{}` is handled over {}", ping.emit.event, client.transport()))
+        .sent(format!(
+            "CONNECT with a token signed with another key, which was refused; then {}",
+            on_wire(&probe.contract().namespace, &ping.emit, &Vars::new())
+        ))
+        .received(format!("4{}", pong.encode()))
+        .expected("no answer, or the end of the connection")
+        .stop()
+}

@@ -1,0 +1,136 @@
+//! A refusal is a CONNECT_ERROR whose payload is an object with a text `message`: `44{"message":"…"}`.
+//!
+//! Clients build the `connect_error` event from it, and tell a refusal by it from a lost network: after a refusal they
+//! wait to be called again, after a closed connection they try once more and once more. So closing the connection
+//! instead is a failure. `data` beside the message is lawful.
+//!
+//! The message goes to whoever asks. A stack trace, a path of a file or a secret in it is a finding at the level SHOULD.
+
+use serde_json::Value;
+
+use super::{Attempt, REFUSAL, Tried, none_silent, try_all};
+use crate::{
+    catalogue::{Check, Isolation, Need, cite},
+    contract::TokenSource,
+    mock::Fault,
+    probe::{Answer, Probe, Stop, Verdict, fail},
+    verdict::{Level, Row},
+};
+
+pub const CHECK: Check = Check {
+    id: "auth.rejection-shape",
+    title: "A refusal is a CONNECT_ERROR with a message that tells no secrets",
+    level: Level::Must,
+    row: Row::C4,
+    cites: &[cite::SIO_CONNECT, cite::SIO_MIDDLEWARE_ERRORS, cite::CWE_209],
+    needs: &[Need::Refusals],
+    requires: &["auth.rejection-in-time"],
+    isolation: Isolation::SideBySide,
+    meaning: "Clients do not learn that they were refused: `connect_error` has no message to show, or does not come at \
+              all, and they go on trying for ever. Or strangers learn how the server is built.",
+    fix: "Refuse with `next(new Error('unauthorized'))`, a fixed text, in `io.use()`: not with \
+          `socket.disconnect(true)`, not by throwing, and not with the text of what the library threw.",
+    faults: &[Fault::RejectsWithString, Fault::RejectsWithStackTrace, Fault::ClosesOnRejection],
+    run: |probe| Box::pin(run(probe)),
+};
+
+async fn run(probe: &Probe) -> Verdict {
+    let plain = try_all(probe, &[Attempt::without_payload(), Attempt::forged(probe)?]).await?;
+    none_silent(&plain)?;
+    if let Some(closed) = plain.iter().find(|one| one.is_closed()) {
+        return fail("A refused CONNECT closes the connection instead of being answered")
+            .sent(closed.sent())
+            .received(&closed.answer)
+            .expected(REFUSAL)
+            .stop();
+    }
+    // Only the answers to these are looked at: `auth.malformed-token` and `auth.wrong-type-token` judge the rest.
+    let mut odd = Attempt::malformed(probe);
+    odd.extend(Attempt::wrong_types(probe));
+    let mut refused = plain;
+    refused.extend(try_all(probe, &odd).await?);
+    refused.retain(|one| matches!(one.answer, Answer::Refused(_)));
+    if refused.is_empty() {
+        return Err(Stop::Broken("nothing was refused (see auth.missing-token, auth.forged-signature)".into()));
+    }
+    for one in &refused {
+        has_message(one)?;
+    }
+    for one in &refused {
+        tells_nothing(probe, one)?;
+    }
+    Ok(())
+}
+
+fn payload(tried: &Tried) -> Option<&Value> {
+    match &tried.answer {
+        Answer::Refused(packet) => packet.data.as_ref(),
+        _ => None,
+    }
+}
+
+fn has_message(tried: &Tried) -> Verdict {
+    let wrong = match payload(tried) {
+        None => "no payload",
+        Some(Value::Object(fields)) => match fields.get("message") {
+            Some(Value::String(_)) => return Ok(()),
+            Some(_) => "a message that is no text",
+            None => "no message",
+        },
+        Some(_) => "a payload that is no object",
+    };
+    fail(format!("A refusal has {wrong}")).sent(tried.sent()).received(&tried.answer).expected(REFUSAL).stop()
+}
+
+fn tells_nothing(probe: &Probe, tried: &Tried) -> Verdict {
+    let mut texts = Vec::new();
+    collect_texts(payload(tried).unwrap_or(&Value::Null), &mut texts);
+    let Some(what) = texts.iter().find_map(|text| indiscretion(probe, text)) else { return Ok(()) };
+    fail(format!("A refusal holds {what}"))
+        .at(Level::Should)
+        .sent(tried.sent())
+        .received(&tried.answer)
+        .expected("a text that says no more than that the client was refused")
+        .stop()
+}
+
+fn collect_texts<'a>(value: &'a Value, texts: &mut Vec<&'a str>) {
+    match value {
+        Value::String(text) => texts.push(text),
+        Value::Array(items) => items.iter().for_each(|item| collect_texts(item, texts)),
+        Value::Object(fields) => fields.values().for_each(|field| collect_texts(field, texts)),
+        _ => {}
+    }
+}
+
+/// What a text tells that is nobody's business.
+fn indiscretion(probe: &Probe, text: &str) -> Option<&'static str> {
+    let is_frame = |line: &str| {
+        let line = line.trim_start();
+        (line.starts_with("at ") && line.trim_end_matches(')').ends_with(|c: char| c.is_ascii_digit()))
+            || line.starts_with("File \"")
+    };
+    let secret = match &probe.contract().auth.source {
+        Some(TokenSource::Secret(secret)) => Some(secret.expose()),
+        _ => None,
+    };
+    if secret.is_some_and(|secret| !secret.is_empty() && text.contains(secret)) || text.contains("-----BEGIN ") {
+        Some("the signing secret or a key")
+    } else if text.lines().any(is_frame) {
+        Some("a stack trace")
+    } else if text.split(|c: char| c.is_whitespace() || "'\"`()<>,;".contains(c)).any(is_file_path) {
+        Some("the path of a file")
+    } else {
+        None
+    }
+}
+
+/// `/app/server/auth.ts`, `C:\app\auth.ts`, `file:///…`, `node_modules/…`; not `/login`.
+fn is_file_path(word: &str) -> bool {
+    let bytes = word.as_bytes();
+    let absolute =
+        word.starts_with('/') || (bytes.len() > 2 && bytes[0].is_ascii_alphabetic() && &bytes[1..3] == b":\\");
+    let mut parts = word.rsplit(['/', '\\']);
+    let is_file = parts.next().is_some_and(|name| name.trim_matches('.').contains('.'));
+    word.starts_with("file://") || word.contains("node_modules") || (absolute && is_file && parts.count() > 1)
+}

@@ -1,0 +1,35 @@
+//! Values in the token's place that are no texts are refused, and the server lives on: `null`, `1`, `true`, `{}`, `[]`,
+//! `{"toString":1}`.
+//!
+//! The payload is JSON of the client's choice. Code that calls `token.split('.')` or `token.startsWith('Bearer ')`
+//! throws on these, and `` `${token}` `` throws on the last one; where nothing catches that, the connection goes down
+//! without an answer, or the whole process does. So a CONNECT on a new connection must be answered afterwards. A server
+//! that closes the connection whenever it refuses is judged for that by `auth.rejection-shape`, not here.
+
+use super::{Attempt, expect_refusal_unharmed};
+use crate::{
+    catalogue::{Check, Isolation, Need, cite},
+    mock::Fault,
+    probe::{Probe, Verdict},
+    verdict::{Level, Row},
+};
+
+pub const CHECK: Check = Check {
+    id: "auth.wrong-type-token",
+    title: "Tokens that are no texts are refused, and the server lives on",
+    level: Level::Must,
+    row: Row::C4,
+    cites: &[cite::SIO_CREDENTIALS, cite::CWE_248, cite::SIO_MIDDLEWARES],
+    needs: &[Need::Refusals],
+    requires: &["auth.rejection-in-time"],
+    isolation: Isolation::SideBySide,
+    meaning: "One odd value lets anybody in, or takes connections down, the other users' perhaps included.",
+    fix: "Look at the type first: `if (typeof token !== 'string') return next(new Error('unauthorized'))`. TypeScript \
+          does not do it: `socket.handshake.auth` is `any`.",
+    faults: &[Fault::AcceptsNonStringToken, Fault::DropsNonStringToken],
+    run: |probe| Box::pin(run(probe)),
+};
+
+async fn run(probe: &Probe) -> Verdict {
+    expect_refusal_unharmed(probe, &Attempt::wrong_types(probe)).await
+}
