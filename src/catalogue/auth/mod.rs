@@ -89,7 +89,7 @@ impl Attempt {
     fn unsigned(probe: &Probe) -> Vec<Attempt> {
         let tokens = probe.tokens().unsigned(&probe.user("forger").name).into_iter();
         tokens
-            .map(|(spelling, token)| Attempt::with_token(probe, format!("an unsigned token, alg {spelling:?}"), token))
+            .map(|(spelling, token)| Attempt::with_token(probe, format!("an unsigned token (alg {spelling:?})"), token))
             .collect()
     }
 
@@ -144,8 +144,10 @@ async fn try_each(probe: &Probe, attempts: &[Attempt]) -> Vec<Result<Tried, Stop
     stream::iter(exchanges).buffered(AT_ONCE).collect().await
 }
 
-/// Names those tried, each with its transports: `the token 1 (polling, WebSocket), the token true (WebSocket)`.
+/// Names those tried, and the transports: `the token 1, the token true (polling, WebSocket)`, or each with its own where
+/// they differ. Beyond the first few they are counted.
 fn name_all(tried: &[&Tried]) -> String {
+    const SHOWN: usize = 6;
     let mut names: Vec<(&str, String)> = Vec::new();
     for one in tried {
         match names.iter_mut().find(|(what, _)| *what == one.what) {
@@ -153,7 +155,18 @@ fn name_all(tried: &[&Tried]) -> String {
             None => names.push((&one.what, one.transport.to_string())),
         }
     }
-    names.iter().map(|(what, transports)| format!("{what} ({transports})")).collect::<Vec<_>>().join(", ")
+    let more = match names.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let shown = &names[..names.len().min(SHOWN)];
+    let list = |each: fn(&(&str, String)) -> String| shown.iter().map(each).collect::<Vec<_>>().join(", ");
+    match names.first() {
+        Some((_, same)) if names.iter().all(|(_, transports)| transports == same) => {
+            format!("{}{more} ({same})", list(|(what, _)| (*what).to_owned()))
+        }
+        _ => list(|(what, transports)| format!("{what} ({transports})")) + &more,
+    }
 }
 
 /// Tries each, all of which must be refused.

@@ -12,7 +12,7 @@ use crate::{
     mock::Fault,
     probe::{Answer, Client, Probe, Stop, Verdict, fail, on_wire, vars},
     verdict::{Level, Row},
-    wire::Transport,
+    wire::{SocketPacket, Transport},
 };
 
 pub const CHECK: Check = Check {
@@ -103,17 +103,13 @@ async fn hears_nothing(probe: &Probe, mut client: Client) -> Verdict {
     let _ = client.fence().await;
     client.take_notes(probe);
     let namespace = &probe.contract().namespace;
-    let is_event = |packet: &&_| is_event_of(packet, namespace);
+    let is_event = |packet: &&SocketPacket| packet.event_name().is_some() && packet.namespace == *namespace;
     let Some(heard) = client.since(0).iter().find(is_event) else { return Ok(()) };
     fail(format!("A refused connection hears what the server sends to its users, over {}", client.transport()))
         .sent("CONNECT with a token signed with another key, which was refused; then a broadcast")
         .received(format!("at the refused connection: 4{}", heard.encode()))
         .expected("nothing at the refused connection")
         .stop()
-}
-
-fn is_event_of(packet: &crate::wire::SocketPacket, namespace: &str) -> bool {
-    packet.event_name().is_some() && packet.namespace == namespace
 }
 
 async fn is_not_handled(probe: &Probe, mut client: Client) -> Verdict {

@@ -36,8 +36,8 @@ async fn run(probe: &Probe) -> Verdict {
     let attempts: Vec<Attempt> = tokens
         .into_iter()
         .map(|token| {
-            let dot = if token.ends_with('.') { "the dot kept" } else { "the dot gone, too" };
-            Attempt::with_token(probe, format!("a valid token without its signature, {dot}"), token)
+            let dot = if token.ends_with('.') { "the dot kept" } else { "the dot gone" };
+            Attempt::with_token(probe, format!("a valid token without its signature ({dot})"), token)
         })
         .collect();
     expect_refusal(probe, &attempts).await
