@@ -12,7 +12,7 @@ use std::io;
 
 pub use json::{Json, SCHEMA};
 pub use progress::Progress;
-pub use terminal::{Terminal, verdict_line};
+pub use terminal::{Terminal, explain, verdict_line};
 
 use crate::verdict::RunReport;
 

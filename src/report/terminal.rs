@@ -68,6 +68,23 @@ pub fn verdict_line(report: &RunReport) -> String {
     format!("{mark} {}: {parts} in {}", styled(verdict, style), text::duration(report.duration_ms))
 }
 
+/// All there is to say of one check that failed or could not be judged, as plain text: for test runners, which show a
+/// failure by itself.
+pub fn explain(result: &CheckResult, width: usize) -> String {
+    let mut page = Page::new(width);
+    match &result.outcome {
+        Outcome::Fail(failure) => finding(&mut page, result, failure),
+        Outcome::Broken { reason } => {
+            page.line(0, YELLOW, &format!("{TO_IMPROVE} could not be judged: {}", result.id));
+            page.item(("", PLAIN), 3, (reason, PLAIN));
+            wire(&mut page, &result.transcript);
+        }
+        Outcome::Skip { reason } => page.item(("", PLAIN), 0, (reason, PLAIN)),
+        Outcome::Pass => {}
+    }
+    anstream::adapter::strip_str(&page.finish()).to_string()
+}
+
 fn header(page: &mut Page, report: &RunReport) {
     let target = match report.reference {
         true => format!("the reference server at {} (no URL given)", report.target),
@@ -134,32 +151,36 @@ fn failed(report: &RunReport) -> Vec<(&CheckResult, &Failure)> {
 
 fn findings(page: &mut Page, report: &RunReport) {
     for (result, failure) in failed(report) {
-        let (mark, style) = if result.level == Level::Must { (WRONG, RED) } else { (TO_IMPROVE, YELLOW) };
         page.gap();
-        page.line(0, style, &format!("{mark} {} {}", result.level.name(), result.id));
-        page.item(("", PLAIN), 3, (&result.title, BOLD));
-        page.item(("", PLAIN), 3, (&failure.reason, PLAIN));
-        page.gap();
-        for (label, text) in [("sent", &failure.sent), ("got", &failure.received), ("expected", &failure.expected)] {
-            if !text.is_empty() {
-                page.item_within((&format!("   {label}"), DIM), HANG, (text, PLAIN), FIELD_LINES);
-            }
-        }
-        if result.level > Level::May {
-            wire(page, &result.transcript);
-        }
-        page.prose(("   why", DIM), HANG, &result.meaning);
-        page.prose(("   fix", DIM), HANG, &result.fix);
-        for note in &result.notes {
-            page.item(("   note", DIM), HANG, (note, PLAIN));
-        }
-        for (number, cite) in result.cites.iter().enumerate() {
-            page.item((if number == 0 { "   see" } else { "" }, DIM), HANG, (&cite.place, PLAIN));
-            page.line(HANG, DIM, &cite.url);
-        }
-        page.line(3, DIM, "again");
-        page.line(5, PLAIN, &result.reproduce);
+        finding(page, result, failure);
     }
+}
+
+fn finding(page: &mut Page, result: &CheckResult, failure: &Failure) {
+    let (mark, style) = if result.level == Level::Must { (WRONG, RED) } else { (TO_IMPROVE, YELLOW) };
+    page.line(0, style, &format!("{mark} {} {}", result.level.name(), result.id));
+    page.item(("", PLAIN), 3, (&result.title, BOLD));
+    page.item(("", PLAIN), 3, (&failure.reason, PLAIN));
+    page.gap();
+    for (label, text) in [("sent", &failure.sent), ("got", &failure.received), ("expected", &failure.expected)] {
+        if !text.is_empty() {
+            page.item_within((&format!("   {label}"), DIM), HANG, (text, PLAIN), FIELD_LINES);
+        }
+    }
+    if result.level > Level::May {
+        wire(page, &result.transcript);
+    }
+    page.prose(("   why", DIM), HANG, &result.meaning);
+    page.prose(("   fix", DIM), HANG, &result.fix);
+    for note in &result.notes {
+        page.item(("   note", DIM), HANG, (note, PLAIN));
+    }
+    for (number, cite) in result.cites.iter().enumerate() {
+        page.item((if number == 0 { "   see" } else { "" }, DIM), HANG, (&cite.place, PLAIN));
+        page.line(HANG, DIM, &cite.url);
+    }
+    page.line(3, DIM, "again");
+    page.line(5, PLAIN, &result.reproduce);
 }
 
 /// The end of the exchange: what decided the check is seldom at its beginning.

@@ -103,7 +103,7 @@ pub fn assert_conforms(report: &RunReport, skipped: &[&str]) {
             Outcome::Fail(_) => result.level == Level::Must,
             Outcome::Broken { .. } => true,
         })
-        .map(report::terminal::explain)
+        .map(explained)
         .collect();
     assert!(surprises.is_empty(), "{}", surprises.join("\n\n"));
 }
@@ -162,6 +162,10 @@ fn selected(arguments: &Arguments) -> Vec<&'static Check> {
     catalogue::all().map(|entry| entry.check).filter(selected).collect()
 }
 
+fn explained(result: &CheckResult) -> String {
+    report::explain(result, report::text::width())
+}
+
 /// A result as libtest knows it. What is worth knowing without failing the run is ignored with its reason, as a skip
 /// is: a test that found something must not read `ok`.
 fn conclude(result: &CheckResult) -> Result<Completion, Failed> {
@@ -171,6 +175,6 @@ fn conclude(result: &CheckResult) -> Result<Completion, Failed> {
         Outcome::Fail(failure) if result.level != Level::Must => {
             Ok(Completion::ignored_with(format!("{}: {}", result.level.name(), failure.reason)))
         }
-        Outcome::Fail(_) | Outcome::Broken { .. } => Err(report::terminal::explain(result).into()),
+        Outcome::Fail(_) | Outcome::Broken { .. } => Err(explained(result).into()),
     }
 }

@@ -521,8 +521,10 @@ impl Session {
 
     async fn end(self, ending: Ending, code: Option<websocket::CloseCode>, registration: Registration) {
         let Session { client, candidate, commands, link_end, upstream, outbox, .. } = self;
-        // The upstream hears of the end before the client does, and whoever waits for it on the link.
-        drop((upstream, link_end));
+        // The upstream hears all that the client said (its DISCONNECT, say), and of the end before the client does, as
+        // does whoever waits for it on the link.
+        upstream.finish().await;
+        drop(link_end);
         if let Some(candidate) = candidate
             && ending != Ending::Cut
         {

@@ -196,18 +196,28 @@ impl Connection {
         }
     }
 
+    /// Writes what is queued, then drops the connection.
+    pub async fn finish(mut self) {
+        let _ = time::timeout(CLOSE_WITHIN, self.write_queue()).await;
+    }
+
+    /// Whether all that was queued could be written.
+    async fn write_queue(&mut self) -> bool {
+        poll_fn(|context| match self.poll_write(context) {
+            Ok(()) if self.queue.is_empty() => Poll::Ready(true),
+            Ok(()) => Poll::Pending,
+            Err(_) => Poll::Ready(false),
+        })
+        .await
+    }
+
     /// Writes what is queued, then closes; without a code, as Node does, unless there is one to give.
     ///
     /// Also the way to complete the close handshake that the client began.
     pub async fn close(mut self, code: Option<CloseCode>) {
         let frame = code.map(|code| CloseFrame { code, reason: "".into() });
         let _ = time::timeout(CLOSE_WITHIN, async {
-            let written = poll_fn(|context| match self.poll_write(context) {
-                Ok(()) if self.queue.is_empty() => Poll::Ready(true),
-                Ok(()) => Poll::Pending,
-                Err(_) => Poll::Ready(false),
-            });
-            if !written.await || self.stream.close(frame).await.is_err() {
+            if !self.write_queue().await || self.stream.close(frame).await.is_err() {
                 return;
             }
             while let Some(Ok(_)) = self.stream.next().await {}
