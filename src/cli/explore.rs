@@ -112,7 +112,7 @@ fn needs(check: &Check) -> Vec<String> {
 /// As much of Markdown as the checks' documentation uses: paragraphs, lists and code.
 fn markdown(page: &mut Page, source: &str) {
     let mut paragraph = String::new();
-    let mut is_code = false;
+    let (mut is_code, mut is_gap) = (false, false);
     for line in source.lines().chain([""]) {
         let is_fence = line.trim_start().starts_with("```");
         let is_item = line.trim_start().starts_with(['-', '*']);
@@ -124,8 +124,12 @@ fn markdown(page: &mut Page, source: &str) {
         } else if is_code {
             page.line(4, PLAIN, line);
         } else if line.trim().is_empty() {
-            page.gap();
+            is_gap = true;
         } else {
+            // Not at once: the last one has nothing after it.
+            if std::mem::take(&mut is_gap) {
+                page.gap();
+            }
             paragraph.push_str(line.trim());
             paragraph.push(' ');
         }
