@@ -11,7 +11,10 @@ use std::{process::Stdio, time::Duration};
 
 use futures::future::try_join_all;
 use reqwest::header::HeaderMap;
-use tokio::{process::Command, time::Instant};
+use tokio::{
+    process::Command,
+    time::{Instant, timeout, timeout_at},
+};
 use url::Url;
 
 use crate::{
@@ -62,14 +65,16 @@ async fn run(probe: &Probe) -> Verdict {
 
     let mut pause = PAUSES.0;
     loop {
-        // What ends an attempt other than by a finding is the reload that is still under way, as long as there is time.
-        let away = match try_join_all(probe.transports().into_iter().map(|transport| reach(probe, transport))).await {
-            Ok(_) => match count(probe).await {
-                Err(Stop::Broken(why)) => why,
+        let reached = try_join_all(probe.transports().into_iter().map(|transport| reach(probe, transport)));
+        let away = match timeout_at(end, reached).await {
+            Ok(Ok(_)) => match count(probe).await {
+                // What answered was the old server, and the reload is still to come.
+                Err(Stop::Broken(why)) if Instant::now() < end => why,
                 verdict => return verdict,
             },
-            Err(Stop::Broken(why)) => why,
-            Err(stop) => return Err(stop),
+            Ok(Err(Stop::Broken(why))) => why,
+            Ok(Err(stop)) => return Err(stop),
+            Err(_) => "an answer was still awaited then".into(),
         };
         if Instant::now() + pause >= end {
             let deadline = humantime::format_duration(round(reload.deadline));
@@ -88,9 +93,8 @@ async fn run(probe: &Probe) -> Verdict {
 async fn wait_for_drop(probe: &Probe, reload: &Reload, old: &mut Client) {
     let patience = reload.deadline.min(probe.deadline());
     let from = old.mark();
-    if let Err(WireError::Timeout { .. }) =
-        old.wait("end of the connection", from, Instant::now() + patience, |_| false).await
-    {
+    let ended = old.wait("end of the connection", from, Instant::now() + patience, |_| false).await;
+    if let Err(WireError::Timeout { .. }) = ended {
         let patience = humantime::format_duration(round(patience));
         probe.note(format!("the reload kept the old connection for {patience}, or did not happen"));
     }
@@ -206,7 +210,7 @@ async fn run_command(command: &str, deadline: Duration) -> Result<(), Stop> {
         .kill_on_drop(true)
         .spawn();
     let mut child = child.map_err(|error| Stop::Broken(format!("the reload command did not start: {error}")))?;
-    match tokio::time::timeout(deadline, child.wait()).await {
+    match timeout(deadline, child.wait()).await {
         Ok(Ok(status)) if status.success() => Ok(()),
         Ok(Ok(status)) => Err(Stop::Broken(format!("the reload command `{command}` failed with {status}"))),
         Ok(Err(error)) => Err(Stop::Broken(format!("the reload command could not be waited for: {error}"))),
