@@ -156,7 +156,6 @@ impl Runner {
     }
 
     async fn judge(&self, check: &'static Check) -> CheckResult {
-        let begun = Instant::now();
         for required in check.requires {
             let Some(required) = self.plan.checks.iter().find(|other| other.id == *required) else { continue };
             let state = match self.result(required).await.outcome {
@@ -164,10 +163,10 @@ impl Runner {
                 Outcome::Broken { .. } => "could not be judged",
                 Outcome::Pass | Outcome::Skip { .. } => continue,
             };
-            return self.skipped(check, format!("{}, on which this rests, {state}", required.id), begun);
+            return self.skipped(check, format!("{}, on which this rests, {state}", required.id));
         }
         if let Some(reason) = check.needs.iter().find_map(|need| missing(*need, &self.setting)) {
-            return self.skipped(check, reason, begun);
+            return self.skipped(check, reason);
         }
 
         let contract = &self.setting.contract;
@@ -222,8 +221,8 @@ impl Runner {
         self.redacted(result)
     }
 
-    fn skipped(&self, check: &Check, reason: String, begun: Instant) -> CheckResult {
-        self.result_of(check, Outcome::Skip { reason }, begun)
+    fn skipped(&self, check: &Check, reason: String) -> CheckResult {
+        self.result_of(check, Outcome::Skip { reason }, Instant::now())
     }
 
     fn result_of(&self, check: &Check, outcome: Outcome, begun: Instant) -> CheckResult {

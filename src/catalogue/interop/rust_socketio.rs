@@ -304,7 +304,7 @@ mod client {
         async fn hear_room(&mut self, probe: &Probe, declared: &Rooms) -> Verdict {
             let room = vars(&probe.nonce("room"), "");
             let mut sender = probe.client(&format!("sender to {}", self.way.name()), probe.transport()).await?;
-            rooms::join(probe, &mut sender, &room).await?;
+            rooms::join(probe, &mut sender, room.get("room").unwrap_or_default()).await?;
             self.emit(probe, &declared.join, &room).await.or_else(Finding::stop)?;
             // Nothing tells when the join has taken effect, so that more than one message may be needed.
             let end = probe.in_time();
