@@ -11,7 +11,8 @@ use tokio::{
 
 /// A program that serves until it is dropped.
 pub struct Service {
-    child: Child,
+    // Ended when it is dropped.
+    _child: Child,
     lines: mpsc::UnboundedReceiver<String>,
     seen: Vec<String>,
 }
@@ -24,7 +25,7 @@ impl Service {
         let (lines, receiver) = mpsc::unbounded_channel();
         tokio::spawn(forward(child.stdout.take().expect("piped"), lines.clone()));
         tokio::spawn(forward(child.stderr.take().expect("piped"), lines));
-        Ok(Service { child, lines: receiver, seen: Vec::new() })
+        Ok(Service { _child: child, lines: receiver, seen: Vec::new() })
     }
 
     /// Waits for a line that holds `mark` and gives what follows it, up to white space.
@@ -44,19 +45,6 @@ impl Service {
             Ok(Some(word)) => Ok(word),
             Ok(None) => Err(Complaint(format!("ended before it said {mark:?}:\n{}", self.seen.join("\n")))),
             Err(_) => Err(Complaint(format!("did not say {mark:?} in {patience:?}:\n{}", self.seen.join("\n")))),
-        }
-    }
-
-    /// The process's id.
-    pub fn id(&self) -> Option<u32> {
-        self.child.id()
-    }
-
-    /// Waits for its end.
-    pub async fn end(&mut self, patience: Duration) -> Result<std::process::ExitStatus, Complaint> {
-        match timeout(patience, self.child.wait()).await {
-            Ok(status) => status.map_err(|error| Complaint(error.to_string())),
-            Err(_) => Err(Complaint(format!("did not end in {patience:?}"))),
         }
     }
 }

@@ -22,7 +22,7 @@ pub const CHECK: Check = Check {
     row: Row::C4,
     cites: &[cite::SIO_CONNECT, cite::SIO_MIDDLEWARES],
     needs: &[Need::Refusals, Need::Rest, Need::Connect],
-    requires: &["auth.rejection-in-time", "auth.valid-token", "rest.emit-once"],
+    requires: &["auth.rejection-in-time", "auth.forged-signature", "auth.valid-token", "rest.emit-once"],
     isolation: Isolation::Notifications,
     meaning: "The refusal is a mere courtesy: strangers read what is meant for users, or act as one.",
     fix: "Refuse in `io.use()` by `next(new Error('unauthorized'))`, register handlers and join rooms in \
