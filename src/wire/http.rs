@@ -209,7 +209,7 @@ impl Endpoint {
         let mut url = self.url(&format!("{}/", path.trim_end_matches('/')));
         let mut query = url.query_pairs_mut();
         query.append_pair("EIO", "4").append_pair("transport", transport.name());
-        query.append_pair("t", &format!("{:x}", rand::random::<u64>()));
+        query.append_pair("t", &format!("{:x}", rand::random::<u32>()));
         if let Some(sid) = sid {
             query.append_pair("sid", sid);
         }
