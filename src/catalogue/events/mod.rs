@@ -4,10 +4,13 @@ mod immediate_emit;
 mod ping_pong;
 mod ping_pong_private;
 
+use tokio::time::Instant;
+
 use super::checks;
 use crate::{
     contract::Vars,
     probe::{Client, Probe, Verdict, fail, on_wire},
+    wire::SocketPacket,
 };
 
 checks![ping_pong, ping_pong_private, immediate_emit];
@@ -22,9 +25,20 @@ pub(super) async fn expect_one_pong_each(probe: &Probe, client: &mut Client, rou
         let mark = client.mark();
         client.emit(&ping.emit, &Vars::new());
         if client.wait_event(mark, &ping.reply).await?.is_none() {
+            // A hint at handlers that are registered late, for which one short look is enough.
+            client.emit(&ping.emit, &Vars::new());
+            let until = Instant::now() + probe.target().quiet_window();
+            let is_pong = |packet: &SocketPacket| packet.event_name() == Some(&ping.reply);
+            let hint = match client.wait("pong", mark, until, is_pong).await {
+                Ok(_) => format!(
+                    ", but one to a `{}` sent after that: are handlers registered late, after an `await`?",
+                    ping.emit.event
+                ),
+                Err(_) => String::new(),
+            };
             return fail(format!("{} number {round} is not answered over {}", ping.emit.event, client.transport()))
                 .sent(&sent)
-                .received(format!("no `{}` in time", ping.reply))
+                .received(format!("no `{}` in time{hint}", ping.reply))
                 .expected(&expected)
                 .stop();
         }

@@ -45,7 +45,7 @@ fn on_wire(rest: &Rest, vars: &Vars) -> String {
 
 /// What came of the calls of [`deliveries`].
 struct Deliveries {
-    /// For each client: how often it got a notification, where that is not once; otherwise one.
+    /// For each client, how often it got a notification: one, or the first other count.
     copies: Vec<usize>,
     /// The variables of the last call.
     vars: Vars,

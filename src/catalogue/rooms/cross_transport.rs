@@ -38,10 +38,9 @@ async fn run(probe: &Probe) -> Verdict {
         let [sender, receiver] = &mut clients[..] else { unreachable!("two were asked for") };
         let way = format!("sent over {}", sender.transport());
         let member = format!("the member on {}", receiver.transport());
-        let found = if super::settles(probe, sender, receiver, &room).await? {
-            super::copies(probe, sender, receiver, &room).await?
-        } else {
-            Some((0, super::message(probe, &room)?))
+        let found = match super::unsettled(probe, sender, receiver, &room).await? {
+            None => super::copies(probe, sender, receiver, &room).await?,
+            Some(vars) => Some((0, vars)),
         };
         if let Some((copies, vars)) = found {
             let (reason, received) = match copies {

@@ -10,7 +10,7 @@ use crate::{
     catalogue::{Check, Isolation, Need, cite},
     contract::Vars,
     mock::Fault,
-    probe::{Probe, Verdict, fail, on_wire},
+    probe::{Probe, Stop, Verdict, fail, on_wire},
     verdict::{Level, Row},
 };
 
@@ -74,6 +74,6 @@ async fn run(probe: &Probe) -> Verdict {
         .stop()
 }
 
-fn sent(probe: &Probe, vars: &Vars) -> Result<String, crate::probe::Stop> {
+fn sent(probe: &Probe, vars: &Vars) -> Result<String, Stop> {
     Ok(on_wire(&probe.contract().namespace, &probe.rooms()?.send, vars))
 }

@@ -41,20 +41,19 @@ async fn run(probe: &Probe) -> Verdict {
 
     let from = receiver.mark();
     let expected = format!("one `{}` with the message, at the other member", rooms.receive.event);
-    if !super::settles(probe, sender, receiver, &room).await? {
-        let vars = super::message(probe, &room)?;
-        let finding = |reason| super::finding(probe, reason, &vars).map(|finding| finding.expected(&expected));
+    if let Some(vars) = super::unsettled(probe, sender, receiver, &room).await? {
         let events = receiver.events_since(from, &rooms.receive.event);
-        let Some((event, mismatch)) = events.iter().find_map(|event| {
-            let mismatch = rooms.receive.check(event.event_args(), &vars).err()?;
-            Some((event, mismatch))
-        }) else {
-            return finding("A message to the room does not reach the other member")?
+        let misfit =
+            events.last().and_then(|event| Some((event, rooms.receive.check(event.event_args(), &vars).err()?)));
+        let Some((event, mismatch)) = misfit else {
+            return super::finding(probe, "A message to the room does not reach the other member", &vars)?
                 .received(format!("no `{}` in time", rooms.receive.event))
+                .expected(expected)
                 .stop();
         };
-        return finding("A message to the room reaches the other member, but not as declared")?
+        return super::finding(probe, "A message to the room reaches the other member, but not as declared", &vars)?
             .received(format!("4{} ({mismatch})", event.encode()))
+            .expected(expected)
             .stop();
     }
     match super::copies(probe, sender, receiver, &room).await? {

@@ -47,13 +47,16 @@ pub(super) async fn join(probe: &Probe, client: &mut Client, room: &str) -> Resu
 
 /// Waits until the joins of both have taken effect. That they do is judged by `rooms.member-receives`.
 pub(super) async fn settle(probe: &Probe, sender: &Client, receiver: &mut Client, room: &str) -> Result<(), Stop> {
-    if settles(probe, sender, receiver, room).await? { Ok(()) } else { Err(undelivered(&probe.rooms()?.receive)) }
+    match unsettled(probe, sender, receiver, room).await? {
+        None => Ok(()),
+        Some(_) => Err(undelivered(&probe.rooms()?.receive)),
+    }
 }
 
-/// Whether, in time, a message from `sender` to `room` reaches `receiver`. The protocol has no answer to a join, and
-/// its handler may have to ask a database first; so messages of their own are sent, each after a longer wait, until one
-/// arrives.
-async fn settles(probe: &Probe, sender: &Client, receiver: &mut Client, room: &str) -> Result<bool, Stop> {
+/// Waits until a message from `sender` to `room` reaches `receiver`. The protocol has no answer to a join, and its
+/// handler may have to ask a database first; so messages of their own are sent, each after a longer wait, until one
+/// arrives. When none does in time, returns the last of them.
+async fn unsettled(probe: &Probe, sender: &Client, receiver: &mut Client, room: &str) -> Result<Option<Vars>, Stop> {
     let rooms = probe.rooms()?;
     let end = probe.in_time();
     let mut patience = probe.target().quiet_window();
@@ -66,12 +69,12 @@ async fn settles(probe: &Probe, sender: &Client, receiver: &mut Client, room: &s
         let arrived = |packet: &SocketPacket| sent.iter().any(|vars| is_expected(packet, &rooms.receive, vars));
         let until = end.min(Instant::now() + patience);
         match receiver.wait("room message", from, until, arrived).await {
-            Ok(_) => return Ok(true),
+            Ok(_) => return Ok(None),
             Err(WireError::Timeout { .. }) => patience *= 2,
             Err(error) => return Err(lost(receiver, &error)),
         }
     }
-    Ok(false)
+    Ok(sent.pop())
 }
 
 /// Sends the message of `vars` and waits until `receiver` has it. That it does is judged by `rooms.member-receives`.

@@ -8,8 +8,9 @@
 
 use crate::{
     catalogue::{Check, Isolation, Need, cite},
+    contract::Vars,
     mock::Fault,
-    probe::{Probe, Stop, Verdict},
+    probe::{Probe, Verdict},
     verdict::{Level, Row},
 };
 
@@ -47,7 +48,7 @@ async fn run(probe: &Probe) -> Verdict {
         let vars = super::message(probe, room)?;
         let from = outsider.mark();
         if !super::arrives(probe, &both, member, &vars).await? {
-            return unheard(probe, &format!("A client in two rooms is not heard in the {name}"), room);
+            return unheard(probe, &format!("A client in two rooms is not heard in the {name}"), &vars);
         }
         outsider.fence().await?;
         outsider.take_notes(probe);
@@ -59,16 +60,16 @@ async fn run(probe: &Probe) -> Verdict {
         }
         let vars = super::message(probe, room)?;
         if !super::arrives(probe, member, &mut both, &vars).await? {
-            return unheard(probe, &format!("A client in two rooms does not hear the {name}"), room);
+            return unheard(probe, &format!("A client in two rooms does not hear the {name}"), &vars);
         }
         std::mem::swap(&mut here, &mut elsewhere);
     }
     Ok(())
 }
 
-fn unheard(probe: &Probe, reason: &str, room: &str) -> Result<(), Stop> {
+fn unheard(probe: &Probe, reason: &str, vars: &Vars) -> Verdict {
     let receive = &probe.rooms()?.receive.event;
-    super::finding(probe, reason, &super::message(probe, room)?)?
+    super::finding(probe, reason, vars)?
         .received(format!("no `{receive}` in time"))
         .expected(format!("`{receive}` at every other member of the room"))
         .stop()
