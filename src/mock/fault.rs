@@ -175,7 +175,7 @@ faults! {
 
     // Reconnects and reloads.
 
-    /// A session lives on for ever after its client is gone: neither a cut poll nor a missed pong ends it.
+    /// A session lives on for ever after its client is gone: no cut poll, overlapping poll or missed pong ends it.
     KeepsDeadSessions = "keeps-dead-sessions",
     /// The handlers of a user whose connection dropped are registered once more on each new connection: n pongs.
     HandlersPileUp = "handlers-pile-up",

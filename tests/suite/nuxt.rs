@@ -56,20 +56,21 @@ async fn the_app_in_development_survives_a_reload() -> TestResult {
     let mut service = Service::start(&mut command)?;
     service.word_after("Local:", PATIENCE).await?;
     let url = format!("http://127.0.0.1:{port}");
-    first_answer(&url).await?;
+    first_answer(&format!("{url}/socket.io/?EIO=4&transport=polling")).await?;
+    first_answer(&format!("{url}/")).await?;
     let reload = touch(&fixture.folder.join("server/plugins/socket.io.ts"));
     let report = score(&url, &[("auth.secret", SECRET), ("reload.command", &reload)]).await.expect("testable");
     assert_conforms(&report, &[]);
     Ok(())
 }
 
-/// The first request waits until Nuxt has built the app.
+/// The first request waits until Nuxt has built what it asks for: the server, or the page.
 async fn first_answer(url: &str) -> TestResult {
     let client = reqwest::Client::builder().no_proxy().build()?;
     let deadline = tokio::time::Instant::now() + PATIENCE;
     let mut pause = Duration::from_millis(50);
     loop {
-        let asked = client.get(format!("{url}/socket.io/?EIO=4&transport=polling")).timeout(PATIENCE).send().await;
+        let asked = client.get(url).timeout(PATIENCE).send().await;
         match asked {
             Ok(response) if response.status().is_success() => return Ok(()),
             other if tokio::time::Instant::now() > deadline => panic!("nuxt dev does not serve: {other:?}"),
