@@ -156,6 +156,10 @@ faults! {
     /// Members on polling receive no room messages.
     RoomSkipsPolling = "room-skips-polling",
 
+    /// A client is in a room named by its own socket id, which others can join: rooms that users name are not kept apart
+    /// from those.
+    SocketIdsAreRooms = "socket-ids-are-rooms",
+
     // The REST trigger.
 
     /// The REST route is not there: it answers with the page's HTML and status 200.

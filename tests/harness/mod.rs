@@ -10,6 +10,7 @@ mod registry;
 mod skip;
 mod snapshots;
 pub mod target;
+pub mod tls;
 
 pub(crate) use registry::register;
 pub use registry::{Test, asynchronous, synchronous};

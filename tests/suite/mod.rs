@@ -9,6 +9,7 @@ mod matrix;
 mod native_tls;
 mod node;
 mod nuxt;
+mod recon;
 mod redact;
 mod runner;
 mod target;

@@ -1,14 +1,12 @@
 //! The TLS beneath the interop client (`crates/native-tls`): every setting that lowers or raises a guard.
 
-use crate::harness::TestResult;
+use crate::harness::{TestResult, tls};
 use native_tls::{Certificate, Identity, Protocol, TlsAcceptor, TlsConnector};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair};
 use rstest::{fixture, rstest};
 use std::error::Error;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread;
-use std::time::{Duration, SystemTime};
 
 /// An authority that no platform knows, and what a server named `localhost` got from it.
 struct Authority {
@@ -18,22 +16,10 @@ struct Authority {
 
 #[fixture]
 fn authority() -> Authority {
-    let key = || KeyPair::generate().unwrap();
-    let mut params = CertificateParams::new([]).unwrap();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let issuer = CertifiedIssuer::self_signed(params, key()).unwrap();
-    let server_key = key();
-    let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
-    // What Apple's verifier asks of a server's certificate, beside its name.
-    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    params.use_authority_key_identifier_extension = true;
-    let day = Duration::from_secs(24 * 60 * 60);
-    params.not_before = (SystemTime::now() - day).into();
-    params.not_after = (SystemTime::now() + 30 * day).into();
-    let server = params.signed_by(&server_key, &issuer).unwrap();
+    let made = tls::Authority::new();
     Authority {
-        root: Certificate::from_pem(issuer.pem().as_bytes()).unwrap(),
-        server: Identity::from_pkcs8(server.pem().as_bytes(), server_key.serialize_pem().as_bytes()).unwrap(),
+        root: Certificate::from_pem(made.root.as_bytes()).unwrap(),
+        server: Identity::from_pkcs8(made.certificate.as_bytes(), made.key.as_bytes()).unwrap(),
     }
 }
 

@@ -6,6 +6,7 @@ mod join_twice;
 mod leave;
 mod member_receives;
 mod outsider_silent;
+mod own_room_eavesdrop;
 mod two_rooms;
 
 use std::time::Duration;
@@ -20,7 +21,16 @@ use crate::{
     wire::{SocketPacket, Transport, WireError},
 };
 
-checks![member_receives, outsider_silent, two_rooms, leave, disconnect_leaves, join_twice, cross_transport];
+checks![
+    member_receives,
+    outsider_silent,
+    two_rooms,
+    leave,
+    disconnect_leaves,
+    join_twice,
+    cross_transport,
+    own_room_eavesdrop
+];
 
 /// The variables of a new message to `room`. Where the contract's events carry no message, none is looked for.
 fn message(probe: &Probe, room: &str) -> Result<Vars, Stop> {

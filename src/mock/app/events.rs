@@ -236,7 +236,7 @@ impl State {
                 + piled_up(Fault::HandlersPileUpAfterDisconnect, past.clean),
             notifications: 1 + piled_up(Fault::NotificationsPileUp, ended),
             deliveries: 1 + piled_up(Fault::RoomDeliveriesPileUp, ended),
-            rooms: Mutex::new(self.restored_rooms(past)),
+            rooms: Mutex::new(self.rooms_at_first(past, &id)),
             socket,
             id,
             user,
@@ -249,11 +249,15 @@ impl State {
     }
 
     /// The rooms that a new connection is in: none.
-    fn restored_rooms(&self, past: Past) -> BTreeMap<String, usize> {
+    fn rooms_at_first(&self, past: Past, id: &str) -> BTreeMap<String, usize> {
+        let mut rooms = BTreeMap::new();
         if self.faults.has(Fault::RoomsSurviveDisconnect) {
-            return past.rooms.into_iter().map(|room| (room, 1)).collect();
+            rooms.extend(past.rooms.into_iter().map(|room| (room, 1)));
         }
-        BTreeMap::new()
+        if self.faults.has(Fault::SocketIdsAreRooms) {
+            rooms.insert(id.to_owned(), 1);
+        }
+        rooms
     }
 
     fn forget(&self, socket: &SocketRef, reason: DisconnectReason) {

@@ -1,0 +1,89 @@
+//! Joining a room named by another client's socket id gives no access to what is sent to that id.
+//!
+//! In Socket.IO every socket is in a room named by its own id, and `io.to(socketId).emit(…)` is how one user is spoken to.
+//! A `join_room` that takes whatever name the client gives lets anybody into that room; and ids are no secret once one
+//! client's id reaches another, as a sender's, say.
+//!
+//! One client joins the room named by the other's id. Only where that room turns out to be the other's own (the other
+//! hears what is sent to it, and never joined it) does it matter what the first one hears there: a room that merely has
+//! such a name, as an application that prefixes its rooms would make, is harmless.
+
+use crate::{
+    catalogue::{Check, Isolation, Need, cite},
+    contract::Vars,
+    mock::Fault,
+    probe::{Answer, Client, Probe, Stop, Verdict, fail, on_wire},
+    verdict::{Level, Row},
+};
+
+pub const CHECK: Check = Check {
+    id: "rooms.own-room-eavesdrop",
+    title: "Joining a room named by another client's socket id gives access to nothing",
+    level: Level::Should,
+    row: Row::D,
+    cites: &[cite::SIO_ROOMS],
+    needs: &[Need::Connect, Need::Rooms],
+    requires: &["auth.valid-token", "socket.connect", "socket.connect-reply-once", "rooms.member-receives"],
+    isolation: Isolation::Rooms,
+    meaning: "Whoever learns a user's socket id reads what the server sends to that user alone.",
+    fix: "Keep the rooms that users name apart from those that Socket.IO makes: `socket.join('room:' + name)`, and \
+          `io.to('room:' + name)` when sending; or refuse names that are socket ids: `if (io.sockets.sockets.has(name)) \
+          return`.",
+    faults: &[Fault::SocketIdsAreRooms],
+    run: |probe| Box::pin(run(probe)),
+};
+
+async fn run(probe: &Probe) -> Verdict {
+    let rooms = probe.rooms()?;
+    let (mut victim, id) = with_id(probe).await?;
+    let mut eavesdropper = probe.client("eavesdropper", probe.transport()).await?;
+    super::join(probe, &mut eavesdropper, &id).await?;
+
+    let to_victim = super::message(probe, &id)?;
+    let from = victim.mark();
+    eavesdropper.emit(&rooms.send, &to_victim);
+    // Two fences: the server takes the message before the first one's answer, and the victim has what came of it before
+    // the second one's.
+    eavesdropper.fence().await?;
+    victim.fence().await?;
+    victim.take_notes(probe);
+    if victim.expected_since(from, &rooms.receive, &to_victim).is_empty() {
+        probe.note("a room named by a socket id is not that socket's own");
+        return Ok(());
+    }
+
+    let to_itself = super::message(probe, &id)?;
+    let from = eavesdropper.mark();
+    victim.emit(&rooms.send, &to_itself);
+    victim.fence().await?;
+    eavesdropper.fence().await?;
+    eavesdropper.take_notes(probe);
+    let Some(heard) = eavesdropper.expected_since(from, &rooms.receive, &to_itself).into_iter().next() else {
+        return Ok(());
+    };
+    let namespace = &probe.contract().namespace;
+    fail("A client that joins the room named by another's socket id hears what is sent to that id")
+        .sent(format!(
+            "{} by one client, then {} by the client with that id",
+            on_wire(namespace, &rooms.join, &Vars::new().room(&id)),
+            on_wire(namespace, &rooms.send, &to_itself)
+        ))
+        .received(format!("at the first client: 4{}", heard.encode()))
+        .expected("nothing at the first client")
+        .stop()
+}
+
+/// A connected client and its Socket.IO id, from the CONNECT reply.
+async fn with_id(probe: &Probe) -> Result<(Client, String), Stop> {
+    let mut client = probe.open("victim", probe.transport()).await?;
+    let credentials = probe.credentials(&probe.user("victim")).await?;
+    match client.connect(credentials).await? {
+        Answer::Connected(reply) => {
+            let id = reply.data.as_ref().and_then(|data| data.get("sid")?.as_str());
+            let id = id.ok_or_else(|| Stop::Broken("the CONNECT reply has no sid (see socket.connect)".into()))?;
+            client.fence().await?;
+            Ok((client, id.to_owned()))
+        }
+        answer => Err(Stop::Broken(format!("{answer} (see auth.valid-token)"))),
+    }
+}
