@@ -51,6 +51,7 @@ impl Format for Terminal {
 pub fn verdict_line(report: &RunReport) -> String {
     let counts = report.counts();
     let (mark, verdict, style) = match report.exit_code() {
+        ExitCode::Conforms if counts.skipped > 0 => (RIGHT, "conforms as far as it was judged", GREEN),
         ExitCode::Conforms => (RIGHT, "conforms", GREEN),
         ExitCode::DoesNotConform => (WRONG, "does not conform", RED),
         ExitCode::NothingMatched => (NOT_JUDGED, "nothing was judged", YELLOW),

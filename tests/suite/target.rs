@@ -15,7 +15,7 @@ async fn against(url: &str, arguments: &[&str]) -> std::io::Result<Output> {
     let mut command = Command::new(std::env::current_exe()?);
     command.args(["--target-url", url, "--auth-secret", DEFAULT_JWT_SECRET]).args(arguments);
     // The variables of an outer run are not this one's.
-    command.env_remove("SIOSPEC_TARGET_URL").env_remove("SIOSPEC_REQUIRE").env_remove("NEXTEST_EXECUTION_MODE");
+    command.env_remove("SIOSPEC_TARGET_URL").env_remove("SIOSPEC_REQUIRE").env_remove("NEXTEST");
     tokio::task::spawn_blocking(move || command.output()).await.expect("no panic")
 }
 
@@ -93,14 +93,17 @@ async fn what_judges_nothing_does_not_pass(
 }
 
 #[rstest]
+#[case::by_itself(None, 4)]
+// A process for each test: the others may well judge something.
+#[case::under_nextest(Some("1"), 0)]
 #[test]
-async fn a_skip_says_what_would_supply_what_it_lacks() -> TestResult {
+async fn a_skip_says_what_would_supply_what_it_lacks(#[case] nextest: Option<&str>, #[case] status: i32) -> TestResult {
     let server = server(&[]).await?;
     let mut command = Command::new(std::env::current_exe()?);
     command.args(["--target-url", server.url(), "--exact", "auth.valid-token"]);
-    command.env_remove("SIOSPEC_REQUIRE");
+    command.env_remove("SIOSPEC_REQUIRE").env_remove("NEXTEST").envs(nextest.map(|value| ("NEXTEST", value)));
     let output = tokio::task::spawn_blocking(move || command.output()).await.expect("no panic")?;
     assert!(text(&output).contains("--auth-secret"), "{}", text(&output));
-    assert_eq!(output.status.code(), Some(4), "{}", text(&output));
+    assert_eq!(output.status.code(), Some(status), "{}", text(&output));
     Ok(())
 }
