@@ -57,7 +57,7 @@ cites! {
     /// The server's side of a dropped connection.
     SIO_DISCONNECT_EVENTS = "Socket.IO documentation, \"The Socket instance (server-side)\", \"disconnect\"", "https://socket.io/docs/v4/server-socket-instance/#disconnect";
     /// The team's own checklist.
-    CHECKLIST = "siospec checklist, docs/checklist.md", "docs/checklist.md";
+    CHECKLIST = "siospec, the checklist", "docs/checklist.md";
     /// The structure of a JWT.
     RFC7519_3 = "RFC 7519, 3", "https://www.rfc-editor.org/rfc/rfc7519#section-3";
     /// The `exp` claim.

@@ -4,6 +4,7 @@ mod catalogue;
 mod cli;
 mod container;
 mod contract;
+mod docs;
 mod harness;
 mod matrix;
 mod native_tls;
