@@ -53,7 +53,7 @@ cites! {
     /// Socket.IO in Nuxt.
     SIO_NUXT = "Socket.IO documentation, \"How to use with Nuxt\"", "https://socket.io/how-to/use-with-nuxt";
     /// A client library other than the browser's.
-    RUST_SOCKETIO = "rust_socketio 0.6, \"Crate rust_socketio\"", "https://docs.rs/rust_socketio/0.6.0/rust_socketio/";
+    RUST_SOCKETIO = "rust_socketio 0.6", "https://github.com/1c3t3a/rust-socketio";
     /// The server's side of a dropped connection.
     SIO_DISCONNECT_EVENTS = "Socket.IO documentation, \"The Socket instance (server-side)\", \"disconnect\"", "https://socket.io/docs/v4/server-socket-instance/#disconnect";
     /// The team's own checklist.

@@ -1,4 +1,4 @@
-//! The stock `rust_socketio` client, unmodified from crates.io, works against the deployment.
+//! The stock `rust_socketio` client, unmodified, works against the deployment.
 //!
 //! siospec's probe shares no code with any Socket.IO library, and so may share no mistake with the server. This client
 //! is a second opinion: it has its own idea of the protocol, and differs from a browser's in lawful ways, such as a
