@@ -38,7 +38,8 @@ pub struct Check {
     pub cites: &'static [Cite],
     /// What it cannot do without; a missing one makes it skip.
     pub needs: &'static [Need],
-    /// Checks whose failure leaves nothing to judge here; this one runs after them, and is skipped when one failed.
+    /// Checks whose failure leaves nothing to judge here; this one runs after them, and is skipped when one failed or was
+    /// itself skipped for such a reason.
     pub requires: &'static [&'static str],
     /// Whether it gets along with the checks beside it.
     pub isolation: Isolation,
@@ -79,6 +80,8 @@ pub enum Need {
     Ping,
     /// The declared room events.
     Rooms,
+    /// Room messages with a text of ours, by which those of several senders are told apart.
+    DistinctRoomMessages,
     /// The REST trigger.
     Rest,
     /// A reload hook.
@@ -101,8 +104,7 @@ pub enum Isolation {
     /// It calls the REST trigger, whose broadcast every client hears. Where the contract's body carries no message of
     /// ours, such checks run one at a time.
     Notifications,
-    /// It sends to rooms. Where the contract's arguments carry neither room nor message of ours, such checks run one at
-    /// a time.
+    /// It sends to rooms. Where the contract's arguments carry no message of ours, such checks run one at a time.
     Rooms,
     /// It disturbs everything else, such as by a reload: it runs alone, after all others.
     Alone,

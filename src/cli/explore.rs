@@ -84,7 +84,11 @@ pub fn explain(args: &ExplainArgs) -> Ended {
     page.line(0, BOLD, "See it fail");
     for fault in check.faults {
         page.item(("  -", PLAIN), 4, (fault.description(), PLAIN));
-        page.line(4, DIM, &format!("siospec run --only {} --fault {fault}", check.id));
+        page.line(
+            4,
+            DIM,
+            &format!("siospec run --ping-interval 300ms --ping-timeout 1s --only {} --fault {fault}", check.id),
+        );
     }
     out::print(&page.finish())?;
     Ok(ExitCode::Conforms.into())
@@ -98,6 +102,7 @@ fn needs(check: &Check) -> Vec<String> {
         Need::Refusals => "a deployment that does not let guests in",
         Need::Ping => "the declared ping event (ping.event)",
         Need::Rooms => "the declared room events (rooms.join-event, …)",
+        Need::DistinctRoomMessages => "room messages with {{message}} in them",
         Need::Rest => "the declared REST trigger (rest.path)",
         Need::Reload => "a way to reload the application (--reload-command or --reload-url)",
         Need::Polling => "polling that works",

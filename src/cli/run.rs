@@ -99,6 +99,9 @@ pub async fn run(args: RunArgs, flags: Vec<(&'static str, String)>) -> Ended {
     };
 
     let redactor = Redactor::new();
+    let mut again: Vec<&str> = if server.is_none() { vec![origin.as_str()] } else { Vec::new() };
+    again.extend(reproduction.iter().map(String::as_str));
+    let again = again.join(" ");
     let mut progress = Progress::new(args.verbose);
     progress.preparing(&format!("looking at {origin}"));
     let plan = Plan {
@@ -146,8 +149,9 @@ pub async fn run(args: RunArgs, flags: Vec<(&'static str, String)>) -> Ended {
     };
     progress.end();
     let is_whole = report.is_some();
-    let report =
-        report.unwrap_or_else(|| cut_short(&checks, seen, &redactor.redact(origin.as_str()), server.is_some(), begun));
+    let report = report.unwrap_or_else(|| {
+        cut_short(&checks, seen, &redactor.redact(origin.as_str()), &again, server.is_some(), begun)
+    });
     show(&report, json)?;
     if let Some(server) = server {
         server.stop().await;
@@ -201,7 +205,7 @@ async fn start_reference(args: &ServerArgs, contract: &mut Contract) -> Result<R
     if contract.reload.is_none() {
         let url = Url::parse(&format!("{}/__siospec/reload", server.url())).expect("a URL of ours");
         let action = ReloadAction::Http { method: http::Method::POST, url };
-        contract.reload = Some(Reload { action, deadline: Duration::from_secs(10) });
+        contract.reload = Some(Reload { action, deadline: Duration::from_secs(10), keeps_connections: false });
     }
     Ok(server)
 }
@@ -214,7 +218,8 @@ fn reproduction(args: &RunArgs, flags: &[(&'static str, String)], is_reference: 
     }
     for (name, value) in flags {
         let Some(key) = keys::find(name) else { continue };
-        let value = if key.kind.is_secret() { "'‹secret›'".to_owned() } else { quoted(value) };
+        // By the variable that would hold it: what is shown can be run again, and holds no secret.
+        let value = if key.kind.is_secret() { format!("\"${}\"", key.variable()) } else { quoted(value) };
         match key.kind {
             keys::Kind::Bool => words.push(format!("--{}={value}", key.flag())),
             _ => words.extend([format!("--{}", key.flag()), value]),
@@ -242,6 +247,7 @@ fn cut_short(
     checks: &[&'static Check],
     mut seen: Vec<CheckResult>,
     target: &str,
+    again: &str,
     reference: bool,
     begun: Instant,
 ) -> RunReport {
@@ -257,7 +263,7 @@ fn cut_short(
         meaning: check.meaning.into(),
         fix: check.fix.into(),
         cites: check.citations(),
-        reproduce: format!("siospec run {target} --only {}", check.id),
+        reproduce: format!("siospec run {again} --only {}", check.id),
         duration_ms: 0,
         transcript: Vec::new(),
     }));

@@ -105,6 +105,8 @@ fn conceal(text: &str, all: bool) -> String {
     let bytes = text.as_bytes();
     let mut shown = bytes.to_vec();
     let (mut at, mut table_is_secret, mut line_is_secret, mut line_start) = (0, false, false, true);
+    // Behind the `=` of the line: a forgotten quote, the likeliest mistake, leaves a secret bare.
+    let mut in_value = false;
     while at < bytes.len() {
         if line_start {
             let line = text[at..].lines().next().unwrap_or_default().to_ascii_lowercase();
@@ -115,6 +117,7 @@ fn conceal(text: &str, all: bool) -> String {
             // Table names themselves are no secret; a line inside a value that spans lines keeps its first line's verdict.
             line_is_secret = all || speaks_of_secrets || table_is_secret;
             line_start = false;
+            in_value = false;
         }
         match bytes[at] {
             b'\n' => {
@@ -150,9 +153,16 @@ fn conceal(text: &str, all: bool) -> String {
                 }
                 at = if end < bytes.len() && bytes[end] == quote { end + width } else { end };
             }
-            _ => at += 1,
+            byte => {
+                let structural = byte.is_ascii_whitespace() || b"=[]{},".contains(&byte);
+                if line_is_secret && in_value && !structural {
+                    shown[at] = b'*';
+                }
+                in_value |= byte == b'=';
+                at += 1;
+            }
         }
     }
-    // Only whole string contents were replaced, by ASCII; a cut inside a character would need a quote byte inside it.
+    // Whole characters were replaced, by as many asterisks as they have bytes.
     String::from_utf8_lossy(&shown).into_owned()
 }

@@ -156,9 +156,9 @@ impl Key {
 
 /// Every key, in the order of the file.
 pub const KEYS: &[Key] = &[
-    key("path", Kind::UrlPath, r#""/socket.io""#, "Path of the Socket.IO endpoint").common(),
+    key("path", Kind::UrlPath, r#""/socket.io""#, "Path of the Socket.IO endpoint, as in `new Server({ path })`").common(),
     key("namespace", Kind::UrlPath, r#""/""#, "Namespace that the checks connect to").common(),
-    key("deadline", Kind::Duration, r#""5s""#, "How long one answer may take").common(),
+    key("deadline", Kind::Duration, r#""5s""#, "How long one answer may take; what comes later has failed").common(),
     key("headers", Kind::Headers, "{}", "Headers sent with every HTTP request, the WebSocket's included")
         .about("A cookie, basic auth of a staging site. Values are hidden in every report. Outside the file: a JSON object, or `Name: value`, one per line."),
     key("origins", Kind::Texts, "[]", "Foreign origins that the deployment lets in (CORS)")
@@ -175,6 +175,7 @@ pub const KEYS: &[Key] = &[
     open("auth.issuer", Kind::Text, r#""https://example.com""#, "Issuer (iss) that the server insists on"),
     open("auth.audience", Kind::Text, r#""web""#, "Audience (aud) that the server insists on"),
     open("auth.secret", Kind::SecretText, r#""…""#, "HMAC secret that signs the tokens")
+        .common()
         .about("Better from a variable or a file. With the secret or key, siospec makes its own tokens, also expired ones; give one source of tokens only."),
     open("auth.secret-env", Kind::Text, r#""JWT_SECRET""#, "Variable that holds the HMAC secret").common(),
     open("auth.secret-file", Kind::Text, r#""secret.txt""#, "File that holds the HMAC secret")
@@ -241,6 +242,8 @@ pub const KEYS: &[Key] = &[
     open("reload.command", Kind::Text, r#""touch server/plugins/socket.ts""#, "Shell command that makes the server reload"),
     open("reload.url", Kind::Text, r#""http://localhost:3000/__reload""#, "URL that makes the server reload; instead of a command"),
     key("reload.method", Kind::Choice(&["POST", "PUT", "GET"]), r#""POST""#, "Method of the call that makes the server reload"),
+    key("reload.keeps-connections", Kind::Bool, "false", "Whether a reload leaves open connections as they are")
+        .about("Otherwise a connection that lives on is taken as a sign that nothing was reloaded."),
     key("reload.deadline", Kind::Duration, r#""30s""#, "How long the server may be away"),
 ];
 

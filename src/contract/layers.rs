@@ -147,6 +147,15 @@ impl Merged {
             };
             if !text.is_empty() {
                 self.set_text(key, &text, Origin::Env(variable));
+            } else if key.kind.is_secret() {
+                // What CI makes of a secret that it does not hand out. A run without it would judge little and pass.
+                self.problems.push(Problem {
+                    title: "it is empty".to_owned(),
+                    place: Origin::Env(variable),
+                    label: String::new(),
+                    help: Some("is the secret available to this job? unset the variable to test without it".to_owned()),
+                    hides_strings: false,
+                });
             }
         }
     }

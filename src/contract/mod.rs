@@ -262,6 +262,8 @@ pub struct Reload {
     pub action: ReloadAction,
     /// How long the server may be away afterwards.
     pub deadline: Duration,
+    /// Whether it leaves open connections as they are.
+    pub keeps_connections: bool,
 }
 
 /// What makes the server reload.
@@ -337,6 +339,8 @@ impl Contract {
         for (name, value) in self.headers.iter().chain(rest) {
             // Said by every client, and hiding them would hide what the servers say in the same words.
             if ["accept", "accept-language", "content-type", "user-agent"].iter().any(|n| name.eq_ignore_ascii_case(n))
+                || ["host", "origin", "referer"].iter().any(|n| name.eq_ignore_ascii_case(n))
+                || name.to_ascii_lowercase().starts_with("x-forwarded-")
             {
                 continue;
             }
@@ -459,7 +463,7 @@ fn reload(given: &mut Merged) -> Option<Reload> {
             }
         }
     };
-    Some(Reload { action, deadline })
+    Some(Reload { action, deadline, keeps_connections: given.flag("reload.keeps-connections") })
 }
 
 /// Of keys that exclude each other, the one from the strongest layer; two in one layer are a mistake.

@@ -1,6 +1,13 @@
 //! A Socket.IO client, as a check drives it.
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use serde_json::Value;
 use tokio::time::Instant;
@@ -39,7 +46,6 @@ impl fmt::Display for Answer {
 
 /// A client with an open session, connected to the contract's namespace or not. Everything it hears stays in its inbox.
 pub struct Client {
-    label: String,
     session: Session,
     namespace: String,
     inbox: Vec<SocketPacket>,
@@ -47,25 +53,35 @@ pub struct Client {
     quiet_window: Duration,
     endpoint: Endpoint,
     notes: Vec<String>,
+    /// Of the whole run: whether the target was seen not to answer a fence.
+    fences_fail: Arc<AtomicBool>,
 }
 
+/// Packets that a client keeps; a target that sends more is cut off.
+const MAX_INBOX: usize = 20_000;
+
 impl Client {
-    pub(super) fn new(label: &str, session: Session, probe: &Probe) -> Client {
+    pub(super) fn new(endpoint: Endpoint, session: Session, probe: &Probe) -> Client {
         Client {
-            label: label.to_owned(),
             session,
             namespace: probe.contract().namespace.clone(),
             inbox: Vec::new(),
             deadline: probe.deadline(),
             quiet_window: probe.target().quiet_window(),
-            endpoint: probe.endpoint(label),
+            endpoint,
             notes: Vec::new(),
+            fences_fail: Arc::clone(&probe.setting.fences_fail),
         }
     }
 
     /// The client's name in the transcript.
     pub fn label(&self) -> &str {
-        &self.label
+        self.endpoint.label()
+    }
+
+    /// The endpoint that its session is on, with the session's cookies.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
     }
 
     /// The transport it uses.
@@ -105,7 +121,8 @@ impl Client {
             Ok(packet) => Ok(Answer::Refused(packet)),
             Err(WireError::Timeout { after, .. }) => Ok(Answer::Silence(after)),
             Err(WireError::Closed(how)) => Ok(Answer::Closed(how)),
-            Err(error @ WireError::Status { .. }) => Ok(Answer::Closed(error.to_string())),
+            // 400 is how a target says that the session is gone; any other status is another's word, such as a proxy's.
+            Err(error @ WireError::Status { .. }) if error.is_bad_request() => Ok(Answer::Closed(error.to_string())),
             Err(error) => Err(self.broken(&error)),
         }
     }
@@ -153,9 +170,15 @@ impl Client {
                 }
                 next += 1;
             }
+            if self.inbox.len() >= MAX_INBOX {
+                return Err(WireError::Closed(format!("by siospec: the target sent more than {MAX_INBOX} packets")));
+            }
             match self.session.next(what, deadline).await {
                 Ok(EnginePacket::Message(text)) => {
-                    self.inbox.push(SocketPacket::decode(&text).map_err(WireError::Malformed)?);
+                    let malformed =
+                        |error| WireError::Malformed(format!("the target sent a packet that is no Socket.IO: {error}"));
+                    self.inbox.push(SocketPacket::decode(&text).map_err(malformed)?);
+                    self.look_for_disconnect()?;
                 }
                 // Heartbeats were answered already; attachments are of no interest here.
                 Ok(_) => {}
@@ -164,6 +187,16 @@ impl Client {
                 }
                 Err(error) => return Err(error),
             }
+        }
+    }
+
+    /// What comes after a DISCONNECT of ours proves nothing: a client that was sent away hears nothing, whoever speaks.
+    fn look_for_disconnect(&self) -> Result<(), WireError> {
+        match self.inbox.last() {
+            Some(packet) if packet.kind == Kind::Disconnect && packet.namespace == self.namespace => Err(
+                WireError::Closed("by a DISCONNECT (41) of the target, which ends its part in the namespace".into()),
+            ),
+            _ => Ok(()),
         }
     }
 
@@ -211,6 +244,9 @@ impl Client {
     /// # Errors
     /// [`Stop::Broken`] when the connection is lost: silence on a dead connection proves nothing.
     pub async fn fence(&mut self) -> Result<(), Stop> {
+        if self.fences_fail.load(Ordering::Relaxed) {
+            return self.quiet_window().await;
+        }
         let fence = format!("/siospec-fence-{:016x}", rand::random::<u64>());
         let from = self.mark();
         self.send(&SocketPacket::connect(&fence, None));
@@ -225,17 +261,30 @@ impl Client {
                 Ok(())
             }
             Err(WireError::Timeout { .. }) => {
-                let window = humantime::format_duration(round(self.quiet_window));
-                self.notes.push(format!(
-                    "the target does not answer a CONNECT to an unknown namespace, so absence was judged by a quiet \
-                     window of {window}"
-                ));
-                let end = Instant::now() + self.quiet_window;
-                match self.wait("end of the quiet window", self.mark(), end, |_| false).await {
-                    Err(WireError::Timeout { .. }) | Ok(_) => Ok(()),
-                    Err(error) => Err(self.broken(&error)),
-                }
+                self.fences_fail.store(true, Ordering::Relaxed);
+                self.quiet_window().await
             }
+            Err(error) => Err(self.broken(&error)),
+        }
+    }
+
+    /// What stands in for a fence at a target that does not answer one.
+    async fn quiet_window(&mut self) -> Result<(), Stop> {
+        let window = humantime::format_duration(round(self.quiet_window));
+        self.notes.push(format!(
+            "the target does not answer a CONNECT to an unknown namespace, so absence was judged by a quiet window of \
+             {window}"
+        ));
+        self.listen(self.quiet_window).await
+    }
+
+    /// Listens for `duration` without wanting anything.
+    ///
+    /// # Errors
+    /// [`Stop::Broken`] when the session ends meanwhile.
+    pub async fn listen(&mut self, duration: Duration) -> Result<(), Stop> {
+        match self.wait("end of the pause", self.mark(), Instant::now() + duration, |_| false).await {
+            Ok(_) | Err(WireError::Timeout { .. }) => Ok(()),
             Err(error) => Err(self.broken(&error)),
         }
     }
@@ -259,6 +308,6 @@ impl Client {
     }
 
     fn broken(&self, error: &WireError) -> Stop {
-        Stop::Broken(format!("client {} ({}): {error}", self.label, self.transport()))
+        Stop::Broken(format!("client {} ({}): {error}", self.label(), self.transport()))
     }
 }

@@ -6,7 +6,7 @@ mod stop;
 pub mod tokens;
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -24,7 +24,7 @@ use crate::{
     contract::{Contract, Emit, Expect, Ping, Rest, Rooms, Vars},
     redact::Redactor,
     wire::{
-        Endpoint, HttpResponse, Session, SocketPacket, Transcript, Transport, WireError,
+        Endpoint, HttpResponse, Session, SocketPacket, Transcript, Transport,
         http::{Http, headers},
     },
 };
@@ -41,6 +41,8 @@ pub struct Setting {
     pub http: Http,
     /// What keeps secrets out of every output.
     pub redactor: Redactor,
+    /// Whether the target was seen not to answer a fence: it is waited for once in a run, not once in each check.
+    pub fences_fail: Arc<AtomicBool>,
 }
 
 /// One check's access to the target. It keeps the check's transcript and notes.
@@ -131,10 +133,10 @@ impl Probe {
     pub fn transports(&self) -> Vec<Transport> {
         let mut usable = Vec::new();
         for transport in [Transport::Polling, Transport::WebSocket] {
-            if self.target().usable(transport) {
-                usable.push(transport);
-            } else if transport == Transport::Polling && self.contract().choices.websocket_only {
+            if transport == Transport::Polling && self.contract().choices.websocket_only {
                 self.note("judged on WebSocket alone: the contract declares a WebSocket-only deployment");
+            } else if self.target().usable(transport) {
+                usable.push(transport);
             } else {
                 self.note(format!(
                     "judged without {transport}, which does not work (see transport.{}-handshake)",
@@ -160,18 +162,14 @@ impl Probe {
     /// # Errors
     /// [`Stop::Broken`]: that the handshake works is judged by checks of its own.
     pub async fn open(&self, label: &str, transport: Transport) -> Result<Client, Stop> {
-        let session = Session::open(&self.endpoint(label), transport).await.map_err(|error| {
+        let endpoint = self.endpoint(label);
+        let session = Session::open(&endpoint, transport).await.map_err(|error| {
             Stop::Broken(format!(
                 "client {label}: no {transport} session: {error} (see transport.{}-handshake)",
                 transport.name()
             ))
         })?;
-        Ok(self.adopt(label, session))
-    }
-
-    /// Makes a client of a session that the check opened itself.
-    pub fn adopt(&self, label: &str, session: Session) -> Client {
-        Client::new(label, session, self)
+        Ok(Client::new(endpoint, session, self))
     }
 
     /// The CONNECT payload with a valid token for `user`; none for a guest.
@@ -307,9 +305,4 @@ pub fn is_expected(packet: &SocketPacket, expect: &Expect, vars: &Vars) -> bool 
 pub fn on_wire(namespace: &str, emit: &Emit, vars: &Vars) -> String {
     let (event, args) = emit.render(vars);
     format!("4{}", SocketPacket::event(namespace, &event, &args).encode())
-}
-
-/// Whether the wire says that the target, not the network, ended the exchange.
-pub fn is_refusal(error: &WireError) -> bool {
-    matches!(error, WireError::Closed(_) | WireError::Status { .. } | WireError::Malformed(_))
 }

@@ -25,11 +25,14 @@ use crate::{
     probe::{Probe, Setting, Stop, Tokens, Untestable, reconnoitre},
     redact::Redactor,
     verdict::{CheckResult, Outcome, RunReport},
-    wire::{Transport, http::Http},
+    wire::{Transport, http::Http, shorten},
 };
 
 /// How many checks run at once unless told otherwise. Nearly all of a check's time is waiting for the target.
 pub const DEFAULT_JOBS: usize = 64;
+
+/// Characters of each text of a result; a target decides how long its answers are.
+const MAX_QUOTE: usize = 4_000;
 
 /// How many answers a check may wait for in vain, one after the other, before it counts as stuck; on top of this come
 /// the waits that follow from the target's own heartbeat settings.
@@ -76,6 +79,8 @@ pub struct Runner {
     notifications: Mutex<()>,
     rooms: Mutex<()>,
     alone: RwLock<()>,
+    /// Checks that were skipped because of a failure, and what failed: whatever rests on them is skipped as well.
+    blocked: std::sync::Mutex<HashMap<&'static str, String>>,
     events: Option<mpsc::UnboundedSender<Event>>,
 }
 
@@ -90,7 +95,14 @@ impl Runner {
             .map_err(|error| Untestable::Tls(format!("No HTTP client could be set up: {error}.")))?;
         let target = reconnoitre(&http, &plan.origin, &plan.contract, &redactor).await?;
         let tokens = Tokens::new(&plan.contract.auth, redactor.clone());
-        let setting = Arc::new(Setting { contract: plan.contract.clone(), target, tokens, http, redactor });
+        let setting = Arc::new(Setting {
+            contract: plan.contract.clone(),
+            target,
+            tokens,
+            http,
+            redactor,
+            fences_fail: Arc::default(),
+        });
         Ok(Runner {
             setting,
             results: plan.checks.iter().map(|check| (check.id, OnceCell::new())).collect(),
@@ -98,6 +110,7 @@ impl Runner {
             notifications: Mutex::default(),
             rooms: Mutex::default(),
             alone: RwLock::default(),
+            blocked: std::sync::Mutex::default(),
             events: None,
             plan,
         })
@@ -135,7 +148,7 @@ impl Runner {
             siospec: env!("CARGO_PKG_VERSION").into(),
             target: self.setting.redactor.redact(self.plan.origin.as_str()),
             reference: self.plan.reference,
-            notes: self.target_notes(),
+            notes: self.target_notes().iter().map(|note| self.setting.redactor.redact(note)).collect(),
             results,
             duration_ms: begun.elapsed().as_millis() as u64,
         }
@@ -158,12 +171,19 @@ impl Runner {
     async fn judge(&self, check: &'static Check) -> CheckResult {
         for required in check.requires {
             let Some(required) = self.plan.checks.iter().find(|other| other.id == *required) else { continue };
-            let state = match self.result(required).await.outcome {
-                Outcome::Fail(_) => "failed",
-                Outcome::Broken { .. } => "could not be judged",
-                Outcome::Pass | Outcome::Skip { .. } => continue,
+            let outcome = self.result(required).await.outcome;
+            let mut blocked = self.blocked.lock().expect("nothing panics while it holds the lock");
+            let root = match outcome {
+                Outcome::Fail(_) => format!("{} failed, and without it there is nothing to judge", required.id),
+                Outcome::Broken { .. } => format!("{} could not be judged, and this rests on it", required.id),
+                // A missing capability of that check is none of this one's.
+                Outcome::Pass | Outcome::Skip { .. } => match blocked.get(required.id) {
+                    Some(root) => root.clone(),
+                    None => continue,
+                },
             };
-            return self.skipped(check, format!("{}, on which this rests, {state}", required.id));
+            blocked.insert(check.id, root.clone());
+            return self.skipped(check, root);
         }
         if let Some(reason) = check.needs.iter().find_map(|need| missing(*need, &self.setting)) {
             return self.skipped(check, reason);
@@ -255,7 +275,8 @@ impl Runner {
     /// A check writes what it heard into its reason; the transcript was redacted line by line already.
     fn redacted(&self, mut result: CheckResult) -> CheckResult {
         let redactor = &self.setting.redactor;
-        let clean = |text: &mut String| *text = redactor.redact(text);
+        // Shortened only once the secrets are out: half a secret is not known for one.
+        let clean = |text: &mut String| *text = shorten(&redactor.redact(text), MAX_QUOTE);
         match &mut result.outcome {
             Outcome::Pass => {}
             Outcome::Fail(failure) => {
@@ -277,6 +298,7 @@ impl Runner {
         let mut notes = vec![format!("round trip {:.1} ms", target.round_trip.as_secs_f64() * 1_000.0)];
         notes.extend(broken(Transport::Polling, &target.polling));
         notes.extend(broken(Transport::WebSocket, &target.websocket));
+        notes.extend(unread(&self.plan.contract));
         notes
     }
 
@@ -291,6 +313,23 @@ impl Runner {
     pub fn every_check() -> Vec<&'static Check> {
         catalogue::all().map(|entry| entry.check).collect()
     }
+}
+
+/// What the contract promises and no check of this version looks at: it must not pass for checked.
+fn unread(contract: &Contract) -> Option<String> {
+    let choices = &contract.choices;
+    let declared = [
+        ("origins", !contract.origins.is_empty()),
+        ("nodes", !contract.nodes.is_empty()),
+        ("ack.event", contract.ack.is_some()),
+        ("auth.public-key", contract.auth.public_key.is_some()),
+        ("choices.dynamic-namespaces", choices.dynamic_namespaces),
+        ("choices.namespaces", !choices.namespaces.is_empty()),
+        ("choices.private-room", choices.private_room.is_some()),
+        ("choices.idle-limit", choices.idle_limit.is_some()),
+    ];
+    let names: Vec<&str> = declared.iter().filter(|(_, given)| *given).map(|(name, _)| *name).collect();
+    (!names.is_empty()).then(|| format!("declared, but looked at by no check of this version: {}", names.join(", ")))
 }
 
 fn panic_text(panic: &(dyn Any + Send)) -> String {
@@ -316,7 +355,14 @@ fn missing(need: Need, setting: &Setting) -> Option<String> {
         Need::Refusals if contract.choices.guests => "the contract lets guests in (choices.guests)",
         Need::Ping if contract.ping.is_none() => "the contract declares no ping (ping.enabled)",
         Need::Rooms if contract.rooms.is_none() => "the contract declares no rooms (rooms.enabled)",
+        Need::Rest if contract.rest.as_ref().is_some_and(|rest| rest.needs_token()) && !tokens.has_source() => {
+            "the REST trigger needs a valid token: give --auth-secret, --auth-private-key-file, --auth-token or \
+             --auth-token-command"
+        }
         Need::Rest if contract.rest.is_none() => "the contract declares no REST trigger (rest.enabled)",
+        Need::DistinctRoomMessages if contract.rooms.as_ref().is_some_and(|rooms| !rooms.send.carries_message()) => {
+            "needs room messages that can be told apart: let {{message}} stand in rooms.send-args"
+        }
         Need::Reload if contract.reload.is_none() => {
             "needs a way to reload the application: give --reload-command or --reload-url"
         }

@@ -56,6 +56,20 @@ impl Packet {
         })
     }
 
+    /// How many bytes its data takes.
+    pub fn len(&self) -> usize {
+        match self {
+            Packet::Open(data) | Packet::Ping(data) | Packet::Pong(data) | Packet::Message(data) => data.len(),
+            Packet::Binary(data) => data.len(),
+            Packet::Close | Packet::Upgrade | Packet::Noop => 0,
+        }
+    }
+
+    /// Whether it has no data.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Encodes the packet as text; binary becomes `b` and base64, as polling wants it.
     pub fn encode(&self) -> String {
         match self {
@@ -83,6 +97,9 @@ pub fn decode_payload(body: &str) -> Result<Vec<Packet>, String> {
 pub fn encode_payload(packets: &[Packet]) -> String {
     packets.iter().map(Packet::encode).collect::<Vec<_>>().join("\u{1e}")
 }
+
+/// Ten minutes, in milliseconds: beyond any sane heartbeat. A hostile server must not make a wait endless.
+const MAX_HEARTBEAT: u64 = 600_000;
 
 /// The open packet: what the server says of the session (Engine.IO v4, "Handshake").
 ///
@@ -125,7 +142,6 @@ impl Handshake {
     }
 
     fn milliseconds(&self, field: &str) -> Option<Duration> {
-        // A day is beyond any sane heartbeat; a hostile server must not make a wait endless.
-        self.raw.get(field).and_then(Value::as_u64).map(|value| Duration::from_millis(value.min(86_400_000)))
+        self.raw.get(field).and_then(Value::as_u64).map(|value| Duration::from_millis(value.min(MAX_HEARTBEAT)))
     }
 }

@@ -1,12 +1,17 @@
 //! HTTP to the target: one client for polling, for the upgrade to WebSocket, for the page and the REST route.
 
-use std::{fmt, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use reqwest::{
     Method,
-    header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
+    header::{CONTENT_TYPE, COOKIE, HeaderMap, HeaderName, HeaderValue, SET_COOKIE},
 };
 use tokio::time::timeout;
 use url::Url;
@@ -16,6 +21,9 @@ use crate::secret::Secret;
 
 /// A body beyond this is cut off, in bytes: no answer that a check looks at is larger.
 const MAX_BODY: usize = 4 << 20;
+/// Cookies of one connection, and characters of one, beyond which they are not kept.
+const MAX_COOKIES: usize = 20;
+const MAX_COOKIE: usize = 4_096;
 
 /// The target's Socket.IO endpoint, as one connection of one check sees it.
 #[derive(Clone)]
@@ -26,6 +34,9 @@ pub struct Endpoint {
     deadline: Duration,
     transcript: Transcript,
     label: String,
+    /// What load balancers set to know which node a session is on. One jar per connection: a jar for the whole run
+    /// would pin all of it to one node.
+    cookies: Arc<Mutex<BTreeMap<String, String>>>,
 }
 
 /// An HTTP answer with its body, at most 4 MiB of it.
@@ -141,6 +152,8 @@ pub struct Http {
     /// Opens a connection for each request, as browsers do for each WebSocket. A kept connection that the target closes
     /// on an upgrade would else be taken for a stale one, and the upgrade be tried again behind the check's back.
     fresh: reqwest::Client,
+    /// The contract's own cookies, which a request with others must still carry.
+    cookies: Option<String>,
 }
 
 impl Http {
@@ -159,22 +172,33 @@ impl Http {
                 .no_proxy()
                 .user_agent(concat!("siospec/", env!("CARGO_PKG_VERSION")))
                 .default_headers(headers.clone())
+                // Shorter than any server's: a request on a connection that is being closed would look like a refusal.
+                .pool_idle_timeout(Duration::from_secs(2))
                 .connect_timeout(connect_timeout)
         };
         let build = |builder: reqwest::ClientBuilder| builder.build().map_err(|error| WireError::Tls(chain(&error)));
-        Ok(Http { pooled: build(builder())?, fresh: build(builder().pool_max_idle_per_host(0))? })
+        let cookies = headers.get(COOKIE).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        Ok(Http { pooled: build(builder())?, fresh: build(builder().pool_max_idle_per_host(0))?, cookies })
     }
 }
 
 impl Endpoint {
     /// The endpoint at `path` below `origin`, where an answer that takes longer than `deadline` counts as none.
     pub fn new(http: Http, origin: &Url, path: &str, deadline: Duration, transcript: Transcript) -> Endpoint {
-        Endpoint { http, origin: origin.clone(), path: path.to_owned(), deadline, transcript, label: String::new() }
+        Endpoint {
+            http,
+            origin: origin.clone(),
+            path: path.to_owned(),
+            deadline,
+            transcript,
+            label: String::new(),
+            cookies: Arc::default(),
+        }
     }
 
-    /// The same endpoint for a connection that the transcript calls `label`.
+    /// The same endpoint for a connection that the transcript calls `label`, with a cookie jar of its own.
     pub fn labelled(&self, label: &str) -> Endpoint {
-        Endpoint { label: label.to_owned(), ..self.clone() }
+        Endpoint { label: label.to_owned(), cookies: Arc::default(), ..self.clone() }
     }
 
     /// The name of this connection in the transcript.
@@ -243,12 +267,13 @@ impl Endpoint {
             line += &format!("\n{}", String::from_utf8_lossy(body));
         }
         self.record(Direction::Sent, &line);
-        let mut request = self.http.pooled.request(method, url).headers(headers);
+        let mut request = self.http.pooled.request(method, url).headers(self.with_cookies(headers));
         if let Some(body) = body {
             request = request.body(body);
         }
         let exchange = async {
             let response = request.send().await.map_err(|error| classify(&error))?;
+            self.keep_cookies(response.headers());
             read(response).await
         };
         let answer = match timeout(deadline, exchange).await {
@@ -268,15 +293,44 @@ impl Endpoint {
     /// As [`Endpoint::send`].
     pub(super) async fn send_unread(&self, url: Url, headers: HeaderMap) -> Result<reqwest::Response, WireError> {
         self.record(Direction::Sent, &format!("GET {}\nUpgrade: websocket", path_and_query(&url)));
-        let exchange = self.http.fresh.get(url).headers(headers).send();
+        let exchange = self.http.fresh.get(url).headers(self.with_cookies(headers)).send();
         let answer = match timeout(self.deadline, exchange).await {
             Ok(answer) => answer.map_err(|error| classify(&error)),
             Err(_) => Err(WireError::Timeout { what: "answer to the upgrade", after: self.deadline }),
         };
-        if let Err(error) = &answer {
-            self.record(Direction::Remark, &error.to_string());
+        match &answer {
+            Ok(response) => self.keep_cookies(response.headers()),
+            Err(error) => self.record(Direction::Remark, &error.to_string()),
         }
         answer
+    }
+
+    /// Adds the jar's cookies to those that the contract has every request carry.
+    fn with_cookies(&self, mut headers: HeaderMap) -> HeaderMap {
+        let jar = self.cookies.lock().expect("nothing panics while it holds the jar");
+        if !jar.is_empty() && !headers.contains_key(COOKIE) {
+            let mut cookies: Vec<String> = self.http.cookies.iter().cloned().collect();
+            cookies.extend(jar.iter().map(|(name, value)| format!("{name}={value}")));
+            if let Ok(mut value) = HeaderValue::try_from(cookies.join("; ")) {
+                value.set_sensitive(true);
+                headers.insert(COOKIE, value);
+            }
+        }
+        headers
+    }
+
+    /// Keeps what `Set-Cookie` says for the rest of this connection, up to a bound.
+    fn keep_cookies(&self, headers: &HeaderMap) {
+        let mut jar = self.cookies.lock().expect("nothing panics while it holds the jar");
+        for cookie in headers.get_all(SET_COOKIE).iter().filter_map(|value| value.to_str().ok()) {
+            let pair = cookie.split(';').next().unwrap_or_default();
+            if let Some((name, value)) = pair.split_once('=')
+                && cookie.len() <= MAX_COOKIE
+                && (jar.len() < MAX_COOKIES || jar.contains_key(name.trim()))
+            {
+                jar.insert(name.trim().to_owned(), value.trim().to_owned());
+            }
+        }
     }
 
     /// Reads an answer that [`Endpoint::send_unread`] handed over.
@@ -330,7 +384,8 @@ fn wire_text(response: &HttpResponse) -> String {
             text += &format!("\n{name}: {}", response.header(name));
         }
     }
-    text + "\n" + &shorten(&response.text(), 2_000)
+    // Not shortened here: the transcript does it, once the secrets are out.
+    text + "\n" + &response.text()
 }
 
 async fn read(response: reqwest::Response) -> Result<HttpResponse, WireError> {
@@ -373,7 +428,8 @@ fn classify(error: &reqwest::Error) -> WireError {
     let io = causes(error).find_map(|cause| cause.downcast_ref::<std::io::Error>());
     // The innermost cause says what happened; the outer ones only where.
     let root = causes(error).last().map(ToString::to_string).unwrap_or_default();
-    let text = chain(error).to_lowercase();
+    // Not in the outermost text, which holds the URL.
+    let text = causes(error).skip(1).map(ToString::to_string).collect::<Vec<_>>().join(": ").to_lowercase();
     if ["certificate", "tls", "handshakefailure", "invalidcontenttype", "corrupt message"]
         .iter()
         .any(|mark| text.contains(mark))

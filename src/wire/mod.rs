@@ -80,6 +80,13 @@ pub enum WireError {
     },
 }
 
+impl WireError {
+    /// Whether the target answered 400, as it does for a session that it does not know (any more).
+    pub fn is_bad_request(&self) -> bool {
+        matches!(self, WireError::Status { response, .. } if response.status == 400)
+    }
+}
+
 /// Rounds to what a person wants to read: whole milliseconds.
 pub fn round(duration: Duration) -> Duration {
     Duration::from_millis(duration.as_millis() as u64)

@@ -3,7 +3,14 @@
 //! A session's own task reads, answers heartbeats and writes, so that a check which waits on one client does not let
 //! another one's session die.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
 use reqwest::{Method, header::HeaderMap};
@@ -17,8 +24,11 @@ use super::{
     Endpoint, EnginePacket, Frame, Handshake, HttpResponse, Transport, Upgrade, WebSocket, WireError, engine, shorten,
 };
 
-/// Packets that a check has not taken yet; a target that sends more is cut off.
+/// Packets, and bytes, that a check has not taken yet; a target that sends more is cut off.
 const MAX_PENDING: usize = 20_000;
+const MAX_PENDING_BYTES: usize = 32 << 20;
+/// Polls in a row that may be answered at once and with nothing.
+const MAX_EMPTY_POLLS: usize = 1_000;
 /// Packets that go into one POST at the most.
 const MAX_BATCH: usize = 500;
 
@@ -92,6 +102,7 @@ pub struct Session {
     /// What the server said on opening.
     pub handshake: Handshake,
     incoming: mpsc::Receiver<Result<EnginePacket, WireError>>,
+    pending: Arc<AtomicUsize>,
     ended: Option<WireError>,
     outgoing: mpsc::UnboundedSender<Command>,
     // Aborted on drop.
@@ -163,22 +174,24 @@ impl Session {
 
     /// Goes on with an opened polling session. `early` is what came along with the open packet.
     pub fn over_polling(polling: Polling, handshake: Handshake, early: Vec<EnginePacket>) -> Session {
-        let (packets, incoming) = mpsc::channel(MAX_PENDING);
+        let (inbox, incoming, pending) = inbox();
+        let inbox = Arc::new(inbox);
         let (outgoing, commands) = mpsc::unbounded_channel();
         let patience = handshake.ping_interval() + handshake.ping_timeout() + polling.endpoint.deadline();
         let mut tasks = JoinSet::new();
-        tasks.spawn(poll_loop(polling.clone(), early, patience, packets.clone(), outgoing.clone()));
-        tasks.spawn(post_loop(polling, commands, packets));
-        Session { transport: Transport::Polling, handshake, incoming, ended: None, outgoing, _tasks: tasks }
+        tasks.spawn(poll_loop(polling.clone(), early, patience, Arc::clone(&inbox), outgoing.clone()));
+        tasks.spawn(post_loop(polling, commands, inbox));
+        Session { transport: Transport::Polling, handshake, incoming, pending, ended: None, outgoing, _tasks: tasks }
     }
 
     /// Goes on with an opened (or upgraded) WebSocket.
     pub fn over_websocket(socket: WebSocket, handshake: Handshake) -> Session {
-        let (packets, incoming) = mpsc::channel(MAX_PENDING);
+        let (inbox, incoming, pending) = inbox();
+        let inbox = Arc::new(inbox);
         let (outgoing, commands) = mpsc::unbounded_channel();
         let mut tasks = JoinSet::new();
-        tasks.spawn(websocket_loop(socket, commands, packets));
-        Session { transport: Transport::WebSocket, handshake, incoming, ended: None, outgoing, _tasks: tasks }
+        tasks.spawn(websocket_loop(socket, commands, inbox));
+        Session { transport: Transport::WebSocket, handshake, incoming, pending, ended: None, outgoing, _tasks: tasks }
     }
 
     /// Queues a packet. That it could not be sent shows as the session's end in [`Session::next`].
@@ -196,13 +209,20 @@ impl Session {
             return Err(ended.clone());
         }
         let begun = Instant::now();
+        // Looked at first: a target that never stops sending would else keep the wait from ever ending.
+        if begun >= deadline {
+            return Err(WireError::Timeout { what, after: Duration::ZERO });
+        }
         match timeout_at(deadline, self.incoming.recv()).await {
-            Ok(Some(Ok(packet))) => Ok(packet),
+            Ok(Some(Ok(packet))) => {
+                self.pending.fetch_sub(packet.len(), Ordering::Relaxed);
+                Ok(packet)
+            }
             Ok(Some(Err(error))) => {
                 self.ended = Some(error.clone());
                 Err(error)
             }
-            Ok(None) => Err(WireError::Closed("by ourselves".into())),
+            Ok(None) => Err(WireError::Closed("by siospec: the target sends more than is taken".into())),
             Err(_) => Err(WireError::Timeout { what, after: deadline.saturating_duration_since(begun) }),
         }
     }
@@ -222,15 +242,36 @@ fn not_open(got: &str) -> WireError {
     WireError::Malformed(format!("no open packet but {}", shorten(got, 200)))
 }
 
-/// Hands a packet to the check; false when the session is over.
-fn deliver(packets: &mpsc::Sender<Result<EnginePacket, WireError>>, packet: EnginePacket) -> bool {
-    match packet {
-        EnginePacket::Noop => true,
-        EnginePacket::Close => {
-            let _ = packets.try_send(Err(WireError::Closed("by an Engine.IO close packet".into())));
-            false
+/// Where a session's task puts what arrives.
+struct Inbox {
+    packets: mpsc::Sender<Result<EnginePacket, WireError>>,
+    pending: Arc<AtomicUsize>,
+}
+
+fn inbox() -> (Inbox, mpsc::Receiver<Result<EnginePacket, WireError>>, Arc<AtomicUsize>) {
+    let (packets, incoming) = mpsc::channel(MAX_PENDING);
+    let pending = Arc::new(AtomicUsize::new(0));
+    (Inbox { packets, pending: Arc::clone(&pending) }, incoming, pending)
+}
+
+impl Inbox {
+    /// Hands a packet to the check; false when the session is over.
+    fn deliver(&self, packet: EnginePacket) -> bool {
+        match packet {
+            EnginePacket::Noop => true,
+            EnginePacket::Close => {
+                self.end(WireError::Closed("by an Engine.IO close packet".into()));
+                false
+            }
+            packet => {
+                let pending = self.pending.fetch_add(packet.len(), Ordering::Relaxed) + packet.len();
+                pending <= MAX_PENDING_BYTES && self.packets.try_send(Ok(packet)).is_ok()
+            }
         }
-        packet => packets.try_send(Ok(packet)).is_ok(),
+    }
+
+    fn end(&self, why: WireError) {
+        let _ = self.packets.try_send(Err(why));
     }
 }
 
@@ -238,34 +279,36 @@ async fn poll_loop(
     polling: Polling,
     early: Vec<EnginePacket>,
     patience: Duration,
-    packets: mpsc::Sender<Result<EnginePacket, WireError>>,
+    inbox: Arc<Inbox>,
     outgoing: mpsc::UnboundedSender<Command>,
 ) {
     let mut batch = early;
+    let mut empty = 0;
     loop {
+        empty = if batch.iter().all(|packet| *packet == EnginePacket::Noop) { empty + 1 } else { 0 };
+        if empty > MAX_EMPTY_POLLS {
+            return inbox
+                .end(WireError::Malformed(format!("{MAX_EMPTY_POLLS} polls in a row were answered with nothing")));
+        }
         for packet in batch {
             if let EnginePacket::Ping(data) = &packet {
                 let _ = outgoing.send(Command::Send(EnginePacket::Pong(data.clone())));
             }
-            if !deliver(&packets, packet) {
+            if !inbox.deliver(packet) {
                 return;
             }
         }
         batch = match polling.poll(patience).await {
             Ok(batch) => batch,
             Err(error) => {
-                let _ = packets.try_send(Err(error));
+                inbox.end(error);
                 return;
             }
         };
     }
 }
 
-async fn post_loop(
-    polling: Polling,
-    mut commands: mpsc::UnboundedReceiver<Command>,
-    packets: mpsc::Sender<Result<EnginePacket, WireError>>,
-) {
+async fn post_loop(polling: Polling, mut commands: mpsc::UnboundedReceiver<Command>, inbox: Arc<Inbox>) {
     while let Some(command) = commands.recv().await {
         let mut batch = Vec::new();
         let mut next = Some(command);
@@ -282,7 +325,7 @@ async fn post_loop(
             next = if close.is_some() || batch.len() >= MAX_BATCH { None } else { commands.try_recv().ok() };
         }
         if let Err(error) = polling.push(&batch).await {
-            let _ = packets.try_send(Err(error));
+            inbox.end(error);
         }
         if let Some(done) = close {
             let _ = done.send(());
@@ -291,24 +334,20 @@ async fn post_loop(
     }
 }
 
-async fn websocket_loop(
-    mut socket: WebSocket,
-    mut commands: mpsc::UnboundedReceiver<Command>,
-    packets: mpsc::Sender<Result<EnginePacket, WireError>>,
-) {
+async fn websocket_loop(mut socket: WebSocket, mut commands: mpsc::UnboundedReceiver<Command>, inbox: Arc<Inbox>) {
     loop {
         let sent = tokio::select! {
             frame = socket.receive_unbounded() => match frame {
                 Frame::Text(text) => match EnginePacket::decode(&text) {
                     Ok(EnginePacket::Ping(data)) => {
                         let sent = socket.send_packet(&EnginePacket::Pong(data.clone())).await;
-                        deliver(&packets, EnginePacket::Ping(data));
+                        inbox.deliver(EnginePacket::Ping(data));
                         sent
                     }
-                    Ok(packet) => if deliver(&packets, packet) { Ok(()) } else { return },
+                    Ok(packet) => if inbox.deliver(packet) { Ok(()) } else { return },
                     Err(error) => Err(WireError::Malformed(error)),
                 },
-                Frame::Binary(data) => if deliver(&packets, EnginePacket::Binary(data)) { Ok(()) } else { return },
+                Frame::Binary(data) => if inbox.deliver(EnginePacket::Binary(data)) { Ok(()) } else { return },
                 Frame::Closed(how) => Err(WireError::Closed(how)),
             },
             command = commands.recv() => match command {
@@ -322,7 +361,7 @@ async fn websocket_loop(
             },
         };
         if let Err(error) = sent {
-            let _ = packets.try_send(Err(error));
+            inbox.end(error);
             return;
         }
     }

@@ -62,13 +62,13 @@ impl Transcript {
     /// Writes one line.
     pub fn record(&self, connection: &str, direction: Direction, text: &str) {
         let at_ms = self.start.elapsed().as_millis() as u64;
+        // Redacted before it is cut, so that no half of a secret slips through.
+        let text = super::shorten(&self.redactor.redact(text), MAX_TEXT);
         let mut inner = self.inner.lock().expect("no writer panics while it holds the lock");
         if inner.entries.len() >= MAX_ENTRIES {
             inner.dropped += 1;
             return;
         }
-        // Redacted before it is cut, so that no half of a secret slips through.
-        let text = super::shorten(&self.redactor.redact(text), MAX_TEXT);
         inner.entries.push(Entry { at_ms, connection: connection.to_owned(), direction, text });
     }
 
@@ -85,10 +85,5 @@ impl Transcript {
             });
         }
         entries
-    }
-
-    /// The redactor that every line goes through.
-    pub fn redactor(&self) -> &Redactor {
-        &self.redactor
     }
 }

@@ -23,7 +23,7 @@ use url::Url;
 use super::{Direction, Endpoint, EnginePacket, HttpResponse, WireError};
 
 /// A larger message from the target closes the connection, in bytes.
-const MAX_MESSAGE: usize = 16 << 20;
+const MAX_MESSAGE: usize = 4 << 20;
 
 /// What came of an upgrade request.
 pub enum Upgrade {

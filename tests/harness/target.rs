@@ -49,26 +49,28 @@ pub fn options() -> Options {
     }
 }
 
-/// The contract that the reference server keeps.
-pub fn reference_contract(server: &ReferenceServer, deadline: &str) -> Contract {
-    let flags = vec![
+/// The contract that the reference server keeps, with changes.
+fn reference_contract(server: &ReferenceServer, deadline: &str, changes: &[(&'static str, &str)]) -> Contract {
+    let mut flags = vec![
         ("auth.secret", DEFAULT_JWT_SECRET.to_owned()),
         ("reload.url", format!("{}/__siospec/reload", server.url())),
         ("deadline", deadline.to_owned()),
     ];
+    flags.extend(changes.iter().map(|(key, value)| (*key, (*value).to_owned())));
     Contract::load(Layers { file: None, env: std::iter::empty(), flags }).expect("the reference server's contract")
 }
 
-/// A run of `checks` against the reference server.
+/// A run of `checks` against the reference server, by its contract with changes.
 pub async fn reference_runner(
     server: &ReferenceServer,
     deadline: &str,
+    changes: &[(&'static str, &str)],
     checks: Vec<&'static Check>,
 ) -> Result<Runner, String> {
     let plan = Plan {
         origin: server.url().parse().expect("a URL"),
         reference: true,
-        contract: reference_contract(server, deadline),
+        contract: reference_contract(server, deadline, changes),
         checks,
         jobs: DEFAULT_JOBS,
         flags: Vec::new(),
@@ -148,7 +150,7 @@ pub fn trials(runner: Option<Arc<Runner>>, arguments: &Arguments) -> Vec<Trial> 
 
 async fn embedded(checks: Vec<&'static Check>) -> Result<(Arc<Runner>, Option<ReferenceServer>), Failed> {
     let server = ReferenceServer::start(options()).await?;
-    let runner = reference_runner(&server, "5s", checks).await?;
+    let runner = reference_runner(&server, "5s", &[], checks).await?;
     Ok((Arc::new(runner), Some(server)))
 }
 

@@ -113,9 +113,23 @@ fn flags_beat_variables_beat_the_file() {
 
 #[rstest]
 #[test]
-fn an_empty_variable_counts_as_not_set() {
+fn an_empty_variable_counts_as_not_set_unless_it_should_hold_a_secret() {
     let contract = load("path = \"/file\"", &[("SIOSPEC_PATH", "")], &[]).unwrap();
     assert_eq!(contract.path, "/file");
+    let mistake = load("", &[("SIOSPEC_AUTH_SECRET", "")], &[]).unwrap_err().to_string();
+    assert!(mistake.contains("SIOSPEC_AUTH_SECRET: it is empty"), "{mistake}");
+}
+
+#[rstest]
+#[case::a_word("secret = hunter2hunter2")]
+#[case::a_number("secret = 4711471147114711")]
+#[case::half_a_quote("secret = \"hunter2hunter2")]
+#[case::a_word_behind_a_date("secret = 1979-05-27hunter2")]
+#[test]
+fn a_secret_without_its_quotes_is_not_shown(#[case] line: &str) {
+    let mistake = load(&format!("[auth]\n{line}\n"), &[], &[]).unwrap_err().to_string();
+    assert!(!mistake.contains("hunter2") && !mistake.contains("4711"), "{mistake}");
+    assert!(mistake.contains("secret"), "{mistake}");
 }
 
 #[rstest]

@@ -7,10 +7,10 @@
 
 use super::Attempt;
 use crate::{
-    catalogue::{Check, Isolation, Need, cite},
+    catalogue::{Check, Isolation, Need, cite, rest, rooms},
     contract::Vars,
     mock::Fault,
-    probe::{Answer, Client, Probe, Stop, Verdict, fail, on_wire, vars},
+    probe::{Answer, Client, Probe, Stop, Verdict, fail, on_wire},
     verdict::{Level, Row},
     wire::{SocketPacket, Transport},
 };
@@ -75,24 +75,24 @@ async fn broadcast(probe: &Probe) -> Verdict {
     let mut admitted = probe.clients("admitted", &[probe.transport(); 2]).await?;
     let [hearer, sender] = &mut admitted[..] else { return Err(Stop::Broken("a client is missing".into())) };
 
-    let message = probe.nonce("message");
+    let (message, sent) = rest::message(probe)?;
     let from = hearer.mark();
     probe.notify(&message).await?;
     let event = &probe.rest()?.event;
-    if hearer.wait_expected(from, event, &Vars::new().message(&message)).await?.is_none() {
+    if hearer.wait_expected(from, event, &sent).await?.is_none() {
         let reason = format!("`{}` does not even reach a connected client (see rest.emit-once)", event.event);
         return Err(Stop::Broken(reason));
     }
 
-    let Some(rooms) = &probe.contract().rooms else { return Ok(()) };
-    let vars = vars(&probe.nonce("room"), &probe.nonce("message"));
+    let Some(declared) = &probe.contract().rooms else { return Ok(()) };
+    let vars = rooms::message(probe, &probe.nonce("room"))?;
     for member in [&mut *hearer, &mut *sender] {
-        member.emit(&rooms.join, &vars);
+        member.emit(&declared.join, &vars);
         member.fence().await?;
     }
     let from = hearer.mark();
-    sender.emit(&rooms.send, &vars);
-    if hearer.wait_expected(from, &rooms.receive, &vars).await?.is_none() {
+    sender.emit(&declared.send, &vars);
+    if hearer.wait_expected(from, &declared.receive, &vars).await?.is_none() {
         probe.note("judged by notifications alone: the room's message does not reach its member (see rooms.*)");
     }
     Ok(())
@@ -100,7 +100,9 @@ async fn broadcast(probe: &Probe) -> Verdict {
 
 async fn hears_nothing(probe: &Probe, mut client: Client) -> Verdict {
     // Where the server has closed the connection meanwhile, what came before that counts.
-    let _ = client.fence().await;
+    if client.fence().await.is_err() {
+        probe.note(format!("the server closed the refused connection over {} meanwhile", client.transport()));
+    }
     client.take_notes(probe);
     let namespace = &probe.contract().namespace;
     let is_event = |packet: &&SocketPacket| packet.event_name().is_some() && packet.namespace == *namespace;

@@ -79,7 +79,7 @@ mod client {
     use url::Host;
 
     use crate::{
-        catalogue::{interop::relay::Relay, rooms},
+        catalogue::{interop::relay::Relay, rest, rooms},
         contract::{Emit, Expect, Rest, Rooms, Vars},
         probe::{Finding, Probe, Stop, Verdict, fail, on_wire, vars},
         wire::{Transport, round},
@@ -335,9 +335,9 @@ mod client {
 
         /// Hears the notification of a REST call.
         async fn hear_notification(&mut self, probe: &Probe, declared: &Rest) -> Verdict {
-            let message = Vars::new().message(probe.nonce("notification"));
-            probe.notify(message.get("message").unwrap_or_default()).await?;
-            if self.hear(probe.in_time(), |event, args| matches(event, args, &declared.event, &message)).await {
+            let (message, vars) = rest::message(probe)?;
+            probe.notify(&message).await?;
+            if self.hear(probe.in_time(), |event, args| matches(event, args, &declared.event, &vars)).await {
                 return Ok(());
             }
             fail(format!("rust_socketio gets no `{}`, by {}", declared.event.event, self.way))

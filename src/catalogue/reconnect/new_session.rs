@@ -1,21 +1,21 @@
 //! After a dropped connection, the client gets a session of its own and the old one dies in bounded time.
 //!
 //! Over polling the client's pending GET is cut. A server may notice that at once, as Node does, or only by the pong
-//! that stays away, which takes `pingInterval` + `pingTimeout`. Its old session is asked after by GETs until one is
-//! refused. While the session lives such a GET is a lawful poll that the server may hold until its next heartbeat, and
-//! no heartbeat is ever answered.
+//! that stays away, which takes `pingInterval` + `pingTimeout`. Its old session is asked after by POSTs, which do not
+//! count as a sign of life, until one is refused; no heartbeat is ever answered.
 //!
 //! Over either transport the new connection has another session id and another socket id (the `sid` in the CONNECT
 //! reply).
 
-use tokio::time::Instant;
+use serde_json::Value;
+use tokio::time::{Instant, sleep_until};
 
 use crate::{
     catalogue::{Check, Isolation, Need, cite},
     mock::Fault,
     probe::{Client, Probe, Stop, User, Verdict, fail},
     verdict::{Level, Row},
-    wire::{Polling, Transport, WireError, round},
+    wire::{EnginePacket, Polling, SocketPacket, Transport, round, socket::Kind},
 };
 
 pub const CHECK: Check = Check {
@@ -36,9 +36,6 @@ pub const CHECK: Check = Check {
     run: |probe| Box::pin(run(probe)),
 };
 
-/// More answers than this are no heartbeats.
-const MAX_ANSWERS: usize = 1_000;
-
 async fn run(probe: &Probe) -> Verdict {
     let websocket = async {
         if !probe.target().usable(Transport::WebSocket) {
@@ -55,46 +52,47 @@ async fn run(probe: &Probe) -> Verdict {
 
 async fn polling(probe: &Probe) -> Verdict {
     let user = probe.user("user");
-    let old = probe.client_of(&user, "polling", Transport::Polling).await?;
+    let mut old = probe.client_of(&user, "polling", Transport::Polling).await?;
     let ids = Ids::of(probe, &old);
+    let polling = Polling::new(old.endpoint(), &ids.engine);
+    // By then the pending GET has arrived, and the server can notice that it is cut.
+    old.listen(probe.target().quiet_window()).await?;
     old.drop_connection();
-    tokio::try_join!(expect_dead(probe, &ids.engine), ids.expect_others(probe, &user, Transport::Polling)).map(drop)
+    tokio::try_join!(expect_dead(probe, &polling), ids.expect_others(probe, &user, Transport::Polling)).map(drop)
 }
 
-/// GETs on a session that its client has left, until one is refused. A GET that is not answered soon is cut in turn: where
-/// the client's own last one never got as far as the server, this is the cut that the server sees. And a server may leave
-/// a GET pending that it held when the session ended, so that only the next one is refused.
-async fn expect_dead(probe: &Probe, sid: &str) -> Verdict {
+/// POSTs on a session that its client has left, until one is refused. What they say, an acknowledgement that nobody waits
+/// for, is ignored, and unlike a GET they neither count as an overlapping poll nor keep anything pending.
+async fn expect_dead(probe: &Probe, polling: &Polling) -> Verdict {
     let handshake = probe.target().handshake();
     // Twice the timeout: some servers look for missing pongs only so often.
     let limit = handshake.ping_interval() + 2 * handshake.ping_timeout() + probe.deadline();
     let end = Instant::now() + limit;
-    let polling = Polling::new(&probe.endpoint("old session"), sid);
-    let mut patience = probe.target().quiet_window();
-    let mut last = String::from("no answer to the first GET");
-    for _ in 0..MAX_ANSWERS {
-        let left = end.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            break;
+    let question = SocketPacket {
+        ack_id: Some(999),
+        data: Some(Value::Array(Vec::new())),
+        ..SocketPacket::new(Kind::Ack, &probe.contract().namespace)
+    };
+    let mut pause = probe.target().quiet_window();
+    loop {
+        let response = match polling.post(EnginePacket::Message(question.encode()).encode()).await {
+            Ok(response) if response.status == 400 => return Ok(()),
+            Ok(response) if response.is_success() => response,
+            Ok(response) => return Err(Stop::Broken(format!("POST on the old session is answered {response}"))),
+            Err(error) => return Err(Stop::Broken(format!("POST on the old session: {error}"))),
+        };
+        if Instant::now() >= end {
+            let limit = humantime::format_duration(round(limit));
+            return fail(format!("A session lives on {limit} after its client is gone"))
+                .sent("POSTs with the old sid, and no pong to any heartbeat")
+                .received(format!("never a refusal; at last: {response}"))
+                .expected(format!("HTTP 400 within pingInterval + 2 × pingTimeout + deadline = {limit}"))
+                .stop();
         }
-        match polling.get(patience.min(left)).await {
-            Ok(response) if (400..500).contains(&response.status) => return Ok(()),
-            Ok(response) if response.status == 200 => last = response.to_string(),
-            Ok(response) => {
-                return Err(Stop::Broken(format!("GET on the old session is answered {response}")));
-            }
-            Err(WireError::Timeout { .. }) => patience = probe.deadline().min(patience * 2),
-            // The server ends the session while it holds the GET.
-            Err(WireError::Closed(how)) => last = format!("the connection closed {how}"),
-            Err(error) => return Err(Stop::Broken(format!("GET on the old session: {error}"))),
-        }
+        // Nothing tells when the server has noticed, so there is nothing but asking again.
+        sleep_until(end.min(Instant::now() + pause)).await;
+        pause = probe.deadline().min(pause * 2);
     }
-    let limit = humantime::format_duration(round(limit));
-    fail(format!("A session lives on {limit} after its client is gone"))
-        .sent("GETs with the old sid, and no pong to any heartbeat")
-        .received(format!("never a refusal; at last: {last}"))
-        .expected(format!("HTTP 400 within pingInterval + 2 × pingTimeout + deadline = {limit}"))
-        .stop()
 }
 
 /// What a connection is known by.

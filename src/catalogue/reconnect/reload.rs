@@ -18,7 +18,7 @@ use tokio::{
 use url::Url;
 
 use crate::{
-    catalogue::{Check, Isolation, Need, cite, events},
+    catalogue::{Check, Isolation, Need, cite, events, rest},
     contract::{Reload, ReloadAction, Vars},
     mock::Fault,
     probe::{Client, Probe, Stop, Verdict, fail},
@@ -60,7 +60,7 @@ async fn run(probe: &Probe) -> Verdict {
     let mut old = probe.client("before", probe.transport()).await?;
     run_hook(probe, reload).await?;
     let end = Instant::now() + reload.deadline;
-    wait_for_drop(probe, reload, &mut old).await;
+    wait_for_drop(probe, reload, &mut old).await?;
     drop(old);
 
     let mut pause = PAUSES.0;
@@ -89,37 +89,47 @@ async fn run(probe: &Probe) -> Verdict {
     }
 }
 
-/// Waits until the connection from before the reload is gone, as long as one answer may take.
-async fn wait_for_drop(probe: &Probe, reload: &Reload, old: &mut Client) {
+/// Waits until the connection from before the reload is gone, as long as one answer may take. Where it lives on, nothing
+/// shows that there was a reload at all, unless the contract says that reloads keep connections.
+async fn wait_for_drop(probe: &Probe, reload: &Reload, old: &mut Client) -> Result<(), Stop> {
     let patience = reload.deadline.min(probe.deadline());
     let from = old.mark();
     let ended = old.wait("end of the connection", from, Instant::now() + patience, |_| false).await;
-    if let Err(WireError::Timeout { .. }) = ended {
-        let patience = humantime::format_duration(round(patience));
-        probe.note(format!("the reload kept the old connection for {patience}, or did not happen"));
+    if !matches!(ended, Err(WireError::Timeout { .. })) {
+        return Ok(());
     }
+    let patience = humantime::format_duration(round(patience));
+    if reload.keeps_connections {
+        probe.note(format!("the reload kept the old connection for {patience}, as declared"));
+        return Ok(());
+    }
+    Err(Stop::Broken(format!(
+        "nothing shows that the server reloaded: the old connection lived on for {patience} after {}. Does the hook \
+         touch what the server watches? If reloads keep connections, declare --reload-keeps-connections=true",
+        named(reload)
+    )))
 }
 
 /// A new connection that a ping and the REST trigger work with.
 async fn reach(probe: &Probe, transport: Transport) -> Verdict {
-    let (ping, rest) = (probe.ping()?, probe.rest()?);
+    let (ping, declared) = (probe.ping()?, probe.rest()?);
     let mut client = probe.client(&format!("try {}", transport.name()), transport).await?;
     let from = client.mark();
     client.emit(&ping.emit, &Vars::new());
     if client.wait_event(from, &ping.reply).await?.is_none() {
         return Err(Stop::Broken(format!("no `{}` over {transport}", ping.reply)));
     }
-    let message = probe.nonce("try");
+    let (message, vars) = rest::message(probe)?;
     probe.notify(&message).await?;
-    match client.wait_expected(from, &rest.event, &Vars::new().message(message)).await? {
+    match client.wait_expected(from, &declared.event, &vars).await? {
         Some(_) => Ok(()),
-        None => Err(Stop::Broken(format!("no `{}` over {transport} after a REST call", rest.event.event))),
+        None => Err(Stop::Broken(format!("no `{}` over {transport} after a REST call", declared.event.event))),
     }
 }
 
 /// One CONNECT reply, one pong, one notification, on new connections.
 async fn count(probe: &Probe) -> Verdict {
-    let rest = probe.rest()?;
+    let declared = probe.rest()?;
     let transports = probe.transports();
     let mut clients =
         try_join_all(transports.iter().map(|transport| probe.client(transport.name(), *transport))).await?;
@@ -134,24 +144,16 @@ async fn count(probe: &Probe) -> Verdict {
         }
         events::expect_one_pong_each(probe, client, 2).await.map_err(after_reload)?;
     }
-    let message = probe.nonce("notification");
-    let vars = Vars::new().message(&message);
-    let marks: Vec<usize> = clients.iter().map(Client::mark).collect();
-    probe.notify(&message).await?;
-    for (client, from) in clients.iter_mut().zip(marks) {
-        client.wait_expected(from, &rest.event, &vars).await?;
-        client.fence().await?;
-        client.take_notes(probe);
-        let events = client.expected_since(from, &rest.event, &vars).len();
-        if events != 1 {
-            return fail(format!("After the reload, one REST call gives {events} events over {}", client.transport()))
-                .sent(format!("{} {} once", rest.method, rest.path))
-                .received(format!("{events} × `{}`", rest.event.event))
-                .expected(format!("one `{}`", rest.event.event))
-                .stop();
-        }
-    }
-    Ok(())
+    let deliveries = rest::deliveries(probe, &mut clients).await?;
+    let Some((client, count)) = clients.iter().zip(&deliveries.copies).find(|(_, count)| **count != 1) else {
+        return Ok(());
+    };
+    let event = &declared.event.event;
+    fail(format!("After the reload, one REST call gives {count} events over {}", client.transport()))
+        .sent(rest::on_wire(declared, &deliveries.vars))
+        .received(format!("{count} × `{event}`"))
+        .expected(format!("one `{event}`"))
+        .stop()
 }
 
 fn after_reload(stop: Stop) -> Stop {

@@ -79,8 +79,11 @@ async fn compare(probe: &Probe, transport: Transport) -> Result<BTreeMap<String,
     let mut piled = BTreeMap::new();
     for (event, &count) in last {
         let counts: Vec<usize> = greetings.iter().map(|seen| seen.get(event).copied().unwrap_or_default()).collect();
-        let grown = count > counts[0] && counts.iter().all(|&earlier| earlier <= count);
-        if grown && count > stranger.get(event).copied().unwrap_or_default() {
+        // What piles up gains one with each reconnect. A greeting that only a known user gets does not, and neither do
+        // broadcasts that others' connections cause, which strangers hear as well.
+        let gain = RECONNECTS - 1;
+        let stranger = stranger.get(event).copied().unwrap_or_default();
+        if count >= counts[1] + gain && count >= stranger + gain {
             piled.insert(event.clone(), counts);
         }
     }

@@ -8,8 +8,7 @@ use futures::future::try_join_all;
 
 use super::RECONNECTS;
 use crate::{
-    catalogue::{Check, Isolation, Need, cite},
-    contract::Vars,
+    catalogue::{Check, Isolation, Need, cite, rest},
     mock::Fault,
     probe::{Probe, Verdict, fail},
     verdict::{Level, Row},
@@ -33,32 +32,19 @@ pub const CHECK: Check = Check {
 
 async fn run(probe: &Probe) -> Verdict {
     let rest = probe.rest()?;
-    let message = probe.nonce("notification");
-    let vars = Vars::new().message(&message);
     let users = probe.transports().into_iter().map(|transport| async move {
         super::reconnected(probe, &probe.user("user"), transport.name(), transport).await
     });
     let mut clients = try_join_all(users).await?;
-    let marks: Vec<usize> = clients.iter().map(|client| client.mark()).collect();
-    probe.notify(&message).await?;
-    for (client, from) in clients.iter_mut().zip(marks) {
-        client.wait_expected(from, &rest.event, &vars).await?;
-        client.fence().await?;
-        client.take_notes(probe);
-        let count = client.expected_since(from, &rest.event, &vars).len();
-        if count != 1 {
-            let event = &rest.event.event;
-            return fail(format!("After {RECONNECTS} reconnects, one REST call gives {count} events"))
-                .sent(format!(
-                    "{} {} once, with a client connected over {}",
-                    rest.method,
-                    rest.path,
-                    client.transport()
-                ))
-                .received(format!("{count} × `{event}` at this client"))
-                .expected(format!("one `{event}`"))
-                .stop();
-        }
-    }
-    Ok(())
+    let deliveries = rest::deliveries(probe, &mut clients).await?;
+    let Some((client, count)) = clients.iter().zip(&deliveries.copies).find(|(_, count)| **count != 1) else {
+        return Ok(());
+    };
+    let event = &rest.event.event;
+    let events = if *count == 0 { "no event".to_owned() } else { format!("{count} events") };
+    fail(format!("After {RECONNECTS} reconnects, one REST call gives {events} over {}", client.transport()))
+        .sent(format!("{} with a client connected over {}", rest::on_wire(rest, &deliveries.vars), client.transport()))
+        .received(format!("{count} × `{event}` at this client"))
+        .expected(format!("one `{event}`"))
+        .stop()
 }

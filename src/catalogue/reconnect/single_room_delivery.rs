@@ -10,7 +10,7 @@ use super::RECONNECTS;
 use crate::{
     catalogue::{Check, Isolation, Need, cite, rooms},
     mock::Fault,
-    probe::{Client, Probe, Stop, Verdict, fail, on_wire, vars},
+    probe::{Client, Probe, Stop, Verdict, fail, on_wire},
     verdict::{Level, Row},
     wire::Transport,
 };
@@ -34,7 +34,7 @@ pub const CHECK: Check = Check {
 async fn run(probe: &Probe) -> Verdict {
     let declared = probe.rooms()?;
     let room = probe.nonce("room");
-    let vars = vars(&room, &probe.nonce("message"));
+    let vars = rooms::message(probe, &room)?;
     let users = probe.transports().into_iter().map(|transport| member(probe, &room, transport));
     let mut members = try_join_all(users).await?;
     let mut sender = probe.client("sender", probe.transport()).await?;

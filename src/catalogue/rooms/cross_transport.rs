@@ -17,7 +17,7 @@ pub const CHECK: Check = Check {
     level: Level::Must,
     row: Row::C5,
     cites: &[cite::SIO_ROOMS, cite::CHECKLIST],
-    needs: &[Need::Connect, Need::Rooms, Need::Polling, Need::WebSocket],
+    needs: &[Need::Connect, Need::Rooms, Need::DistinctRoomMessages, Need::Polling, Need::WebSocket],
     requires: &["socket.connect-reply-once", "rooms.member-receives"],
     isolation: Isolation::Rooms,
     meaning: "Who is behind a proxy that blocks WebSocket is left out of every conversation.",

@@ -59,7 +59,7 @@ async fn run(probe: &Probe) -> Verdict {
                 .expected("nothing from this room any more")
                 .stop();
         }
-        super::listen(&mut leaver, pause.min(end - Instant::now())).await?;
+        leaver.listen(pause.min(end - Instant::now())).await?;
         pause *= 2;
     }
 

@@ -9,8 +9,6 @@ mod outsider_silent;
 mod own_room_eavesdrop;
 mod two_rooms;
 
-use std::time::Duration;
-
 use futures::future::try_join_all;
 use tokio::time::Instant;
 
@@ -33,7 +31,7 @@ checks![
 ];
 
 /// The variables of a new message to `room`. Where the contract's events carry no message, none is looked for.
-fn message(probe: &Probe, room: &str) -> Result<Vars, Stop> {
+pub(super) fn message(probe: &Probe, room: &str) -> Result<Vars, Stop> {
     let vars = Vars::new().room(room);
     Ok(if probe.rooms()?.send.carries_message() { vars.message(probe.nonce("message")) } else { vars })
 }
@@ -79,7 +77,13 @@ async fn unsettled(probe: &Probe, sender: &Client, receiver: &mut Client, room: 
         let arrived = |packet: &SocketPacket| sent.iter().any(|vars| is_expected(packet, &rooms.receive, vars));
         let until = end.min(Instant::now() + patience);
         match receiver.wait("room message", from, until, arrived).await {
-            Ok(_) => return Ok(None),
+            Ok(_) => {
+                if !rooms.send.carries_message() && sent.len() > 1 {
+                    // The others are still under way, and nothing will tell them from what is sent next.
+                    receiver.listen(patience).await?;
+                }
+                return Ok(None);
+            }
             Err(WireError::Timeout { .. }) => patience *= 2,
             Err(error) => return Err(lost(receiver, &error)),
         }
@@ -125,14 +129,6 @@ async fn copies(
         (copies.div_ceil(indistinct), vars)
     });
     Ok(counted.find(|(copies, _)| *copies != 1))
-}
-
-/// Listens for a while without wanting anything.
-async fn listen(client: &mut Client, duration: Duration) -> Result<(), Stop> {
-    match client.wait("end of the pause", client.mark(), Instant::now() + duration, |_| false).await {
-        Ok(_) | Err(WireError::Timeout { .. }) => Ok(()),
-        Err(error) => Err(lost(client, &error)),
-    }
 }
 
 /// Begins a finding about the message of `vars`.

@@ -23,7 +23,13 @@ pub const CHECK: Check = Check {
     row: Row::D,
     cites: &[cite::SIO_ROOMS],
     needs: &[Need::Connect, Need::Rooms],
-    requires: &["auth.valid-token", "socket.connect", "socket.connect-reply-once", "rooms.member-receives"],
+    requires: &[
+        "auth.valid-token",
+        "socket.connect",
+        "socket.connect-reply-once",
+        "rooms.member-receives",
+        "rooms.outsider-silent",
+    ],
     isolation: Isolation::Rooms,
     meaning: "Whoever learns a user's socket id reads what the server sends to that user alone.",
     fix: "Keep the rooms that users name apart from those that Socket.IO makes: `socket.join('room:' + name)`, and \
@@ -42,9 +48,9 @@ async fn run(probe: &Probe) -> Verdict {
     let to_victim = super::message(probe, &id)?;
     let from = victim.mark();
     eavesdropper.emit(&rooms.send, &to_victim);
-    // Two fences: the server takes the message before the first one's answer, and the victim has what came of it before
-    // the second one's.
+    // The fence tells that the server took the message. Its handler may take its time, and only what arrives counts.
     eavesdropper.fence().await?;
+    victim.listen(probe.target().quiet_window()).await?;
     victim.fence().await?;
     victim.take_notes(probe);
     if victim.expected_since(from, &rooms.receive, &to_victim).is_empty() {
@@ -56,6 +62,7 @@ async fn run(probe: &Probe) -> Verdict {
     let from = eavesdropper.mark();
     victim.emit(&rooms.send, &to_itself);
     victim.fence().await?;
+    eavesdropper.listen(probe.target().quiet_window()).await?;
     eavesdropper.fence().await?;
     eavesdropper.take_notes(probe);
     let Some(heard) = eavesdropper.expected_since(from, &rooms.receive, &to_itself).into_iter().next() else {

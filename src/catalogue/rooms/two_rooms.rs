@@ -20,7 +20,7 @@ pub const CHECK: Check = Check {
     level: Level::Must,
     row: Row::C5,
     cites: &[cite::SIO_ROOMS, cite::CHECKLIST],
-    needs: &[Need::Connect, Need::Rooms],
+    needs: &[Need::Connect, Need::Rooms, Need::DistinctRoomMessages],
     requires: &["rooms.member-receives", "rooms.outsider-silent"],
     isolation: Isolation::Rooms,
     meaning: "What somebody writes in one room shows up in another, before people whom it was not meant for; or a second \

@@ -30,9 +30,13 @@ pub const CHECK: Check = Check {
 const PLACES: [&str; 4] = ["/api/socket.io", "/api/socketio", "/api/socket", "/api/ws"];
 
 async fn run(probe: &Probe) -> Verdict {
-    // The declared path may lie below /api; then it is the one server, not a second one.
-    let places = PLACES.iter().filter(|place| **place != probe.contract().path);
-    futures::future::try_join_all(places.map(|place| look_at(probe, place))).await?;
+    // What lies below the declared path is the one server, not a second one: Node serves every path with its prefix.
+    let own = format!("{}/", probe.contract().path);
+    let places: Vec<_> = PLACES.iter().filter(|place| !format!("{place}/").starts_with(&own)).collect();
+    if places.is_empty() {
+        return Err(Stop::Skip(format!("the declared path, `{}`, holds all places to look at", own)));
+    }
+    futures::future::try_join_all(places.into_iter().map(|place| look_at(probe, place))).await?;
     Ok(())
 }
 
@@ -64,8 +68,8 @@ async fn look_at(probe: &Probe, place: &str) -> Verdict {
     }
     let url = endpoint.engine_url_at(place, Transport::WebSocket, None);
     if let Ok(Upgrade::Accepted(mut socket)) = WebSocket::open(&endpoint, url, Default::default()).await {
-        // Only silence keeps this waiting; what speaks Engine.IO opens within a few round trips.
-        if let Ok(Frame::Text(text)) = socket.receive(probe.target().quiet_window()).await
+        // Only silence keeps this waiting, beside the other checks.
+        if let Ok(Frame::Text(text)) = socket.receive(probe.deadline()).await
             && matches!(EnginePacket::decode(&text), Ok(EnginePacket::Open(data)) if is_open(&data))
         {
             return finding("upgrade at", &text);

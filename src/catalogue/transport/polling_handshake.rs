@@ -7,9 +7,9 @@
 use crate::{
     catalogue::{Check, Isolation, Need, cite},
     mock::Fault,
-    probe::{Probe, Verdict, fail},
+    probe::{Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
-    wire::{Transport, engine, http::BodyKind},
+    wire::{Transport, WireError, engine, http::BodyKind},
 };
 
 pub const CHECK: Check = Check {
@@ -37,6 +37,8 @@ async fn run(probe: &Probe) -> Verdict {
         |reason: &str| fail(reason).sent(&sent).expected("HTTP 200, text/plain, a body that begins with 0{\"sid\":…}");
     let response = match endpoint.get(url.clone()).await {
         Ok(response) => response,
+        // The target was there a moment ago, so this is the network's doing.
+        Err(error @ (WireError::Connect(_) | WireError::Tls(_))) => return Err(Stop::Broken(error.to_string())),
         Err(error) => return finding("The polling handshake gets no answer").received(error).stop(),
     };
     let finding = |reason: &str| finding(reason).received(&response);

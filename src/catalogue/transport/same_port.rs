@@ -23,7 +23,8 @@ pub const CHECK: Check = Check {
     cites: &[cite::CHECKLIST, cite::RFC6454_4],
     needs: &[],
     requires: &[],
-    isolation: Isolation::SideBySide,
+    // An OPTIONS that a route without a method takes for a call would emit.
+    isolation: Isolation::Notifications,
     meaning: "Clients that connect to the page's own origin find no socket there; a second port needs CORS, another \
               certificate and another hole in the firewall.",
     fix: "Attach Socket.IO to Nitro's own server instead of calling `listen()` on another port, and let the client \

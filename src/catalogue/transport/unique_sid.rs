@@ -29,8 +29,9 @@ pub const CHECK: Check = Check {
 const HANDSHAKES: usize = 20;
 /// What engine.io has: 15 random bytes in base64.
 const MIN_LENGTH: usize = 20;
-/// Characters that all twenty ids may have in common at one end. By chance, even two are rare (1 in 64¹⁹).
-const MAX_COMMON: usize = 4;
+/// Characters of each id, beside what all twenty have in common at either end, that are enough: 64 bits in base64. A
+/// shared beginning or end by itself (a node's name, a time stamp) is lawful.
+const MIN_RANDOM: usize = 11;
 
 async fn run(probe: &Probe) -> Verdict {
     let transport = if probe.target().usable(Transport::Polling) { Transport::Polling } else { Transport::WebSocket };
@@ -56,15 +57,19 @@ async fn run(probe: &Probe) -> Verdict {
     if sorted.len() < sids.len() {
         return finding("Two sessions got the same id").stop();
     }
-    if let Some(short) = sids.iter().find(|sid| sid.chars().count() < MIN_LENGTH) {
-        return finding(&format!("The id {short} has only {} characters", short.chars().count())).stop();
-    }
-    if common_prefix(&sids) > MAX_COMMON {
-        return finding("All ids begin alike: little of them is random").stop();
-    }
     let reversed: Vec<String> = sids.iter().map(|sid| sid.chars().rev().collect()).collect();
-    if common_prefix(&reversed) > MAX_COMMON {
-        return finding("All ids end alike: little of them is random").stop();
+    let common = common_prefix(&sids) + common_prefix(&reversed);
+    let shortest = sids.iter().map(|sid| sid.chars().count()).min().unwrap_or_default();
+    if shortest.saturating_sub(common) < MIN_RANDOM {
+        return finding(if common == 0 {
+            "Session ids are short enough to be guessed"
+        } else {
+            "Session ids are nearly alike: little of them is random"
+        })
+        .stop();
+    }
+    if shortest < MIN_LENGTH {
+        return finding(&format!("Session ids have only {shortest} characters")).at(Level::Should).stop();
     }
     Ok(())
 }

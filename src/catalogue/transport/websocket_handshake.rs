@@ -8,7 +8,7 @@ use reqwest::header::HeaderMap;
 use crate::{
     catalogue::{Check, Isolation, cite},
     mock::Fault,
-    probe::{Probe, Verdict, fail},
+    probe::{Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
     wire::{EnginePacket, Frame, Transport, Upgrade, WebSocket, WireError},
 };
@@ -41,6 +41,8 @@ async fn run(probe: &Probe) -> Verdict {
         Ok(Upgrade::Refused(response)) => {
             return finding("The upgrade to WebSocket is refused").received(response).stop();
         }
+        // The target was there a moment ago, so this is the network's doing.
+        Err(error @ (WireError::Connect(_) | WireError::Tls(_))) => return Err(Stop::Broken(error.to_string())),
         Err(error) => return finding("The upgrade to WebSocket gets no proper answer").received(error).stop(),
     };
     match socket.receive(probe.deadline()).await {
