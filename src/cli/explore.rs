@@ -75,7 +75,7 @@ pub fn explain(args: &ExplainArgs) -> Ended {
         needs.iter().for_each(|need| page.item(("  -", PLAIN), 4, (need, PLAIN)));
     }
     page.gap();
-    page.line(0, BOLD, "Rests on");
+    page.line(0, BOLD, "See");
     for cite in check.cites {
         page.item(("  -", PLAIN), 4, (cite.place, PLAIN));
         page.line(4, DIM, cite.url);

@@ -28,7 +28,7 @@ fn checks() -> String {
         let check = entry.check;
         if check.area() != area {
             area = check.area();
-            write!(page, "\n## {area}\n\n| id | level | row | must hold | rests on | faults that fail it |\n").unwrap();
+            write!(page, "\n## {area}\n\n| id | level | row | must hold | see | faults that fail it |\n").unwrap();
             page += "|---|---|---|---|---|---|\n";
         }
         let listed = |names: Vec<String>| names.join(", ");

@@ -60,8 +60,7 @@ async fn the_reference_server_passes_by_a_contract_that_lets_no_nonce_through() 
 #[test]
 async fn a_deployment_declared_websocket_only_is_not_held_to_polling() {
     let report = score_by(Some(Fault::NoPolling), &[("choices.websocket-only", "true")]).await;
-    let polling =
-        |result: &&CheckResult| matches!(&result.outcome, Outcome::Skip { reason } if reason.contains("olling"));
+    let polling = |result: &&CheckResult| matches!(&result.outcome, Outcome::Skip { reason } if reason.contains("WebSocket-only"));
     let skipped: Vec<&str> = report.results.iter().filter(polling).map(|result| result.id.as_str()).collect();
     assert_nothing_wrong(&report, &skipped);
 }
