@@ -1,7 +1,9 @@
-//! Session ids are unique and cannot be guessed: twenty handshakes give twenty ids, each long enough, alike in no more
-//! than chance has it, and not counted up.
+//! Session ids are unique and cannot be guessed: twenty handshakes give twenty ids, each long enough, and not counted up.
 //!
-//! The id is all that a polling request carries: whoever guesses it reads and writes in that session.
+//! The id is all that a polling request carries: whoever guesses it reads and writes in that session. The protocol does
+//! not say how long it is. So beside what all twenty have in common at either end (a node's name, a time stamp), eleven
+//! characters must remain, 64 bits in base64. Fewer than twenty characters in all, which is what engine.io has, are a
+//! finding of the level SHOULD: some libraries make do with sixteen.
 
 use crate::{
     catalogue::{Check, Isolation, cite},
