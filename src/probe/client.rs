@@ -122,7 +122,9 @@ impl Client {
             Err(WireError::Timeout { after, .. }) => Ok(Answer::Silence(after)),
             Err(WireError::Closed(how)) => Ok(Answer::Closed(how)),
             // 400 is how a target says that the session is gone; any other status is another's word, such as a proxy's.
-            Err(error @ WireError::Status { .. }) if error.is_bad_request() => Ok(Answer::Closed(error.to_string())),
+            Err(error @ WireError::Status { .. }) if error.is_bad_request() => Ok(Answer::Closed(format!(
+                "{error}; where there are several nodes, all requests of a session must reach the same one"
+            ))),
             Err(error) => Err(self.broken(&error)),
         }
     }
