@@ -79,11 +79,6 @@ impl Client {
         self.endpoint.label()
     }
 
-    /// The endpoint that its session is on, with the session's cookies.
-    pub fn endpoint(&self) -> &Endpoint {
-        &self.endpoint
-    }
-
     /// The transport it uses.
     pub fn transport(&self) -> Transport {
         self.session.transport

@@ -291,11 +291,6 @@ impl Probe {
     }
 }
 
-/// The variables of a message to `room`.
-pub fn vars(room: &str, message: &str) -> Vars {
-    Vars::new().room(room).message(message)
-}
-
 /// Whether `packet` is an event as declared, with our message.
 pub fn is_expected(packet: &SocketPacket, expect: &Expect, vars: &Vars) -> bool {
     packet.event_name() == Some(expect.event.as_str()) && expect.check(packet.event_args(), vars).is_ok()

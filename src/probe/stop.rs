@@ -17,6 +17,17 @@ pub enum Stop {
     Broken(String),
 }
 
+impl Stop {
+    /// Says in a finding's reason when it was made: `After the reload: …`. Other ends stay as they are.
+    #[must_use]
+    pub fn found(mut self, when: &str) -> Stop {
+        if let Stop::Fail(finding) = &mut self {
+            finding.failure.reason = format!("{when}: {}", finding.failure.reason);
+        }
+        self
+    }
+}
+
 /// What a check found wrong. Made by [`fail`].
 #[derive(Clone, Debug)]
 pub struct Finding {

@@ -224,8 +224,7 @@ impl Endpoint {
     /// The URL of an Engine.IO request at the contract's path, with `EIO=4`, the transport, a unique `t` (as browsers'
     /// clients send it, so that no cache answers) and, where the session exists already, its id.
     pub fn engine_url(&self, transport: Transport, sid: Option<&str>) -> Url {
-        let path = self.path.clone();
-        self.engine_url_at(&path, transport, sid)
+        self.engine_url_at(&self.path, transport, sid)
     }
 
     /// As [`Endpoint::engine_url`], below another path.

@@ -81,7 +81,7 @@ mod client {
     use crate::{
         catalogue::{interop::relay::Relay, rest, rooms},
         contract::{Emit, Expect, Rest, Rooms, Vars},
-        probe::{Finding, Probe, Stop, Verdict, fail, on_wire, vars},
+        probe::{Finding, Probe, Stop, Verdict, fail, on_wire},
         wire::{Transport, round},
     };
 
@@ -302,7 +302,7 @@ mod client {
 
         /// Joins a room and hears what another member sends there.
         async fn hear_room(&mut self, probe: &Probe, declared: &Rooms) -> Verdict {
-            let room = vars(&probe.nonce("room"), "");
+            let room = Vars::new().room(probe.nonce("room"));
             let mut sender = probe.client(&format!("sender to {}", self.way.name()), probe.transport()).await?;
             rooms::join(probe, &mut sender, room.get("room").unwrap_or_default()).await?;
             self.emit(probe, &declared.join, &room).await.or_else(Finding::stop)?;

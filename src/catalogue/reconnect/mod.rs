@@ -65,23 +65,11 @@ async fn expect_single_pongs(probe: &Probe, transport: Transport, parting: Parti
     for number in 1..=RECONNECTS {
         let mut client = probe.client_of(&user, label, transport).await?;
         let pongs = events::expect_one_pong_each(probe, &mut client, 2).await;
-        pongs.map_err(|stop| after_reconnects(number, stop))?;
+        let plural = if number == 1 { "" } else { "s" };
+        pongs.map_err(|stop| stop.found(&format!("After {number} reconnect{plural}")))?;
         parting.end(client).await;
     }
     Ok(())
-}
-
-/// Says in a finding's reason when it was found.
-fn after_reconnects(number: usize, stop: Stop) -> Stop {
-    match stop {
-        Stop::Fail(mut finding) => {
-            let reason = &finding.failure.reason;
-            finding.failure.reason =
-                format!("After {number} reconnect{}: {reason}", if number == 1 { "" } else { "s" });
-            Stop::Fail(finding)
-        }
-        stop => stop,
-    }
 }
 
 /// The CONNECT replies that `client` got in the contract's namespace.

@@ -142,7 +142,7 @@ async fn count(probe: &Probe) -> Verdict {
                 .expected("one CONNECT reply")
                 .stop();
         }
-        events::expect_one_pong_each(probe, client, 2).await.map_err(after_reload)?;
+        events::expect_one_pong_each(probe, client, 2).await.map_err(|stop| stop.found("After the reload"))?;
     }
     let deliveries = rest::deliveries(probe, &mut clients).await?;
     let Some((client, count)) = clients.iter().zip(&deliveries.copies).find(|(_, count)| **count != 1) else {
@@ -154,16 +154,6 @@ async fn count(probe: &Probe) -> Verdict {
         .received(format!("{count} × `{event}`"))
         .expected(format!("one `{event}`"))
         .stop()
-}
-
-fn after_reload(stop: Stop) -> Stop {
-    match stop {
-        Stop::Fail(mut finding) => {
-            finding.failure.reason = format!("After the reload: {}", finding.failure.reason);
-            Stop::Fail(finding)
-        }
-        stop => stop,
-    }
 }
 
 fn named(reload: &Reload) -> String {

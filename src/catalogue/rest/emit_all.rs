@@ -30,7 +30,7 @@ pub const CHECK: Check = Check {
 const CLIENTS: usize = 10;
 
 async fn run(probe: &Probe) -> Verdict {
-    let rest = super::trigger(probe)?;
+    let rest = probe.rest()?;
     let name = &rest.event.event;
     let mut clients = probe.clients("client", &probe.mixed_transports(CLIENTS)).await?;
     let super::Deliveries { copies, vars } = super::deliveries(probe, &mut clients).await?;

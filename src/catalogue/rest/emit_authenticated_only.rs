@@ -29,7 +29,7 @@ pub const CHECK: Check = Check {
 };
 
 async fn run(probe: &Probe) -> Verdict {
-    let rest = super::trigger(probe)?;
+    let rest = probe.rest()?;
     let mut client = probe.client("a", probe.transport()).await?;
     let mut strangers = Vec::new();
     for transport in probe.transports() {

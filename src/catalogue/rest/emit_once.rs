@@ -31,7 +31,7 @@ pub const CHECK: Check = Check {
 };
 
 async fn run(probe: &Probe) -> Verdict {
-    let rest = super::trigger(probe)?;
+    let rest = probe.rest()?;
     let name = &rest.event.event;
     let mut clients = [probe.client("a", probe.transport()).await?];
     let super::Deliveries { copies, vars } = super::deliveries(probe, &mut clients).await?;

@@ -15,19 +15,6 @@ use crate::{
 
 checks![response, emit_once, emit_all, emit_authenticated_only];
 
-/// The declared REST trigger, where what it takes to call it is there.
-fn trigger(probe: &Probe) -> Result<&Rest, Stop> {
-    let rest = probe.rest()?;
-    if rest.needs_token() && !probe.tokens().has_source() {
-        return Err(Stop::Skip(
-            "the REST trigger needs a valid token: give --auth-secret, --auth-private-key-file, --auth-token or \
-             --auth-token-command"
-                .into(),
-        ));
-    }
-    Ok(rest)
-}
-
 /// A new message for the trigger, and the variables by which its event is known. Where the contract's call carries no
 /// message, none is looked for.
 pub(super) fn message(probe: &Probe) -> Result<(String, Vars), Stop> {
@@ -55,7 +42,7 @@ pub(super) struct Deliveries {
 /// at each behind the fence that follows: a second copy of the first is seen even where the server takes its time for
 /// it. When a client got none in time, it stays at one call.
 pub(super) async fn deliveries(probe: &Probe, clients: &mut [Client]) -> Result<Deliveries, Stop> {
-    let rest = trigger(probe)?;
+    let rest = probe.rest()?;
     let begin: Vec<usize> = clients.iter().map(Client::mark).collect();
     let mut calls = Vec::new();
     let mut complete = true;

@@ -31,7 +31,7 @@ pub const CHECK: Check = Check {
 };
 
 async fn run(probe: &Probe) -> Verdict {
-    let rest = super::trigger(probe)?;
+    let rest = probe.rest()?;
     let (message, vars) = super::message(probe)?;
     let response = probe.trigger(&message).await?;
     let finding = |reason: String| {
