@@ -7,20 +7,27 @@
 pub mod cite;
 
 mod auth;
+mod deploy;
+mod engine;
 mod events;
 mod interop;
 mod reconnect;
 mod rest;
 mod rooms;
+mod security;
 mod socket;
 mod transport;
+
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 
 use crate::{
+    contract::Contract,
     mock::Fault,
     probe::{Probe, Verdict},
     verdict::{Citation, Level, Row},
+    wire::Handshake,
 };
 use cite::Cite;
 
@@ -43,6 +50,8 @@ pub struct Check {
     pub requires: &'static [&'static str],
     /// Whether it gets along with the checks beside it.
     pub isolation: Isolation,
+    /// How long the protocol makes it wait. `--max-wait` leaves out what would wait longer.
+    pub wait: Wait,
     /// What its failure means for a user of the deployment.
     pub meaning: &'static str,
     /// What to change in a Nuxt app.
@@ -84,6 +93,32 @@ pub enum Need {
     DistinctRoomMessages,
     /// The REST trigger.
     Rest,
+    /// Declared credentials of the REST trigger.
+    RestCredentials,
+    /// The declared event that is acknowledged.
+    Ack,
+    /// A way to get a message of ours back: a declared acknowledgement that holds it, or room messages that do.
+    Echo,
+    /// A declared second namespace.
+    Namespaces,
+    /// A deployment in which unknown namespaces are refused.
+    FixedNamespaces,
+    /// A declared room that the tokens' users may not join.
+    PrivateRoom,
+    /// Declared foreign origins.
+    Origins,
+    /// Further nodes of the deployment.
+    Nodes,
+    /// A declared issuer of tokens.
+    Issuer,
+    /// A declared audience of tokens.
+    Audience,
+    /// Tokens signed by HMAC.
+    Hmac,
+    /// The public key of an asymmetric algorithm.
+    PublicKey,
+    /// A target that is reached by https.
+    Https,
     /// A reload hook.
     Reload,
     /// Polling that works.
@@ -110,6 +145,39 @@ pub enum Isolation {
     Alone,
 }
 
+/// How long the protocol makes a check wait, beyond the deadline of each answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// It waits for answers only.
+    None,
+    /// Until the first heartbeat: `pingInterval`.
+    Heartbeat,
+    /// For two heartbeats: twice `pingInterval`.
+    TwoHeartbeats,
+    /// Until a peer that does not answer is given up: `pingInterval` + `pingTimeout`, and another `pingTimeout` for
+    /// servers that look only every so often.
+    DeadPeer,
+    /// Until a session without a CONNECT is closed: `choices.connect-timeout`.
+    ConnectTimeout,
+    /// As long as an idle connection must be kept: `choices.idle-limit`.
+    Idle,
+}
+
+impl Wait {
+    /// How long that is at a target with this handshake, by this contract.
+    pub fn duration(self, handshake: &Handshake, contract: &Contract) -> Duration {
+        let (interval, timeout) = (handshake.ping_interval(), handshake.ping_timeout());
+        match self {
+            Wait::None => Duration::ZERO,
+            Wait::Heartbeat => interval,
+            Wait::TwoHeartbeats => 2 * interval,
+            Wait::DeadPeer => interval + 2 * timeout,
+            Wait::ConnectTimeout => contract.choices.connect_timeout,
+            Wait::Idle => contract.choices.idle_limit,
+        }
+    }
+}
+
 /// A check and its source file's text.
 pub struct Entry {
     /// The check.
@@ -128,12 +196,12 @@ impl Entry {
 /// Lists an area's checks. A name without its file does not compile; a `mod` line without a name here is dead code,
 /// which clippy refuses; and a file without a `mod` line is found by a test.
 macro_rules! checks {
-    ($($module:ident),+ $(,)?) => {
+    ($($module:ident),* $(,)?) => {
         pub(super) const CHECKS: &[$crate::catalogue::Entry] = &[
             $($crate::catalogue::Entry {
                 check: &$module::CHECK,
                 source: include_str!(concat!(stringify!($module), ".rs")),
-            }),+
+            }),*
         ];
     };
 }
@@ -143,12 +211,15 @@ use checks;
 pub fn all() -> impl Iterator<Item = &'static Entry> {
     [
         transport::CHECKS,
+        engine::CHECKS,
         socket::CHECKS,
         auth::CHECKS,
         events::CHECKS,
         rooms::CHECKS,
         rest::CHECKS,
         reconnect::CHECKS,
+        deploy::CHECKS,
+        security::CHECKS,
         interop::CHECKS,
     ]
     .into_iter()

@@ -11,6 +11,7 @@ use std::{
     panic::AssertUnwindSafe,
     process::ExitCode as ProcessCode,
     sync::{Mutex, PoisonError},
+    time::Duration,
 };
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind};
@@ -18,7 +19,7 @@ use futures::FutureExt;
 
 use crate::{
     contract,
-    mock::Fault,
+    mock::{Fault, Options},
     report::text::{RED, styled},
     verdict::ExitCode,
 };
@@ -89,34 +90,54 @@ impl SelectionArgs {
 #[derive(Args)]
 #[command(next_help_heading = "Reference server")]
 struct ServerArgs {
-    /// Time between two heartbeats, such as 300ms [default: 25s]
+    /// Time between two heartbeats, such as 300ms [default: 25s; for a run without a URL, 1s]
     #[arg(long, value_name = "DURATION", value_parser = positive_duration)]
-    ping_interval: Option<std::time::Duration>,
-    /// How long a heartbeat may stay unanswered [default: 20s]
+    ping_interval: Option<Duration>,
+    /// How long a heartbeat may stay unanswered [default: 20s; for a run without a URL, 1s]
     #[arg(long, value_name = "DURATION", value_parser = positive_duration)]
-    ping_timeout: Option<std::time::Duration>,
+    ping_timeout: Option<Duration>,
+    /// How long a session may live without a CONNECT [default: 45s; for a run without a URL, 6s]
+    #[arg(long, value_name = "DURATION", value_parser = positive_duration)]
+    connect_timeout: Option<Duration>,
     /// Make it misbehave; `siospec faults` lists the names
     #[arg(long = "fault", value_name = "NAME", value_delimiter = ',')]
     faults: Vec<Fault>,
 }
 
 impl ServerArgs {
-    fn options(&self) -> crate::mock::Options {
-        let mut options = crate::mock::Options::default().with_faults(self.faults.iter().copied());
-        options.ping_interval = self.ping_interval.unwrap_or(options.ping_interval);
-        options.ping_timeout = self.ping_timeout.unwrap_or(options.ping_timeout);
-        options
+    fn options(&self) -> Options {
+        self.over(Options::default())
+    }
+
+    /// With waits so short that a run, which sits them out, is over in a few seconds.
+    fn short_options(&self) -> Options {
+        let second = Duration::from_secs(1);
+        self.over(
+            Options::default().with_ping_interval(second).with_ping_timeout(second).with_connect_timeout(6 * second),
+        )
+    }
+
+    fn over(&self, options: Options) -> Options {
+        Options {
+            ping_interval: self.ping_interval.unwrap_or(options.ping_interval),
+            ping_timeout: self.ping_timeout.unwrap_or(options.ping_timeout),
+            connect_timeout: self.connect_timeout.unwrap_or(options.connect_timeout),
+            ..options.with_faults(self.faults.iter().copied())
+        }
     }
 
     /// The flags that make another run's server behave alike.
     fn flags(&self) -> Vec<String> {
-        let duration = |name: &str, value: &Option<std::time::Duration>| {
+        let duration = |name: &str, value: &Option<Duration>| {
             // Without its blanks: `1m30s`.
             value.map(|value| vec![name.to_owned(), humantime::format_duration(value).to_string().replace(' ', "")])
         };
         let faults = self.faults.iter().map(|fault| vec!["--fault".to_owned(), fault.name().to_owned()]);
-        let durations =
-            [duration("--ping-interval", &self.ping_interval), duration("--ping-timeout", &self.ping_timeout)];
+        let durations = [
+            duration("--ping-interval", &self.ping_interval),
+            duration("--ping-timeout", &self.ping_timeout),
+            duration("--connect-timeout", &self.connect_timeout),
+        ];
         durations.into_iter().flatten().chain(faults).flatten().collect()
     }
 
@@ -125,13 +146,14 @@ impl ServerArgs {
         let given = [
             (self.ping_interval.is_some(), "--ping-interval"),
             (self.ping_timeout.is_some(), "--ping-timeout"),
+            (self.connect_timeout.is_some(), "--connect-timeout"),
             (!self.faults.is_empty(), "--fault"),
         ];
         given.into_iter().find_map(|(is_given, name)| is_given.then_some(name))
     }
 }
 
-fn positive_duration(text: &str) -> Result<std::time::Duration, String> {
+fn positive_duration(text: &str) -> Result<Duration, String> {
     let duration = humantime::parse_duration(text).map_err(|error| format!("{error}; write 300ms, or 25s"))?;
     if duration.as_millis() == 0 { Err("must be at least 1ms".to_owned()) } else { Ok(duration) }
 }

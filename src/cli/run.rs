@@ -33,6 +33,9 @@ pub struct RunArgs {
     /// How many checks run at once
     #[arg(long, value_name = "N", default_value_t = DEFAULT_JOBS as u16, value_parser = clap::value_parser!(u16).range(1..))]
     jobs: u16,
+    /// Skip, by name, checks that the protocol makes wait longer than this, such as 10s
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    max_wait: Option<Duration>,
     /// Write the report as JSON to FILE; `-` is standard output, which then holds nothing else
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -69,7 +72,12 @@ pub async fn run(args: RunArgs, flags: Vec<(&'static str, String)>) -> Ended {
     let json = json_target(args.json.as_deref())?;
     let reproduction = reproduction(&args, &flags, target.is_none());
     let mut contract = Contract::load(Layers {
-        file: contract_file(args.config.as_deref(), target.is_some())?,
+        file: match contract_file(args.config.as_deref(), target.is_some())? {
+            None if target.is_none() => {
+                Some((PathBuf::from("the reference server's contract"), args.server.short_options().contract()))
+            }
+            file => file,
+        },
         // A variable that is not Unicode is none of ours, and no reason to fail.
         env: std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
@@ -110,6 +118,7 @@ pub async fn run(args: RunArgs, flags: Vec<(&'static str, String)>) -> Ended {
         contract,
         checks: checks.clone(),
         jobs: args.jobs.into(),
+        max_wait: args.max_wait,
         flags: reproduction,
     };
     let runner = tokio::select! {
@@ -193,7 +202,7 @@ fn contract_file(config: Option<&Path>, has_target: bool) -> Result<Option<(Path
 
 /// Starts the reference server and lets the contract know what only that server knows.
 async fn start_reference(args: &ServerArgs, contract: &mut Contract) -> Result<ReferenceServer, Trouble> {
-    let mut options = args.options();
+    let mut options = args.short_options();
     match &contract.auth.source {
         Some(TokenSource::Secret(secret)) => options.jwt_secret = secret.expose().to_owned(),
         Some(_) => {}

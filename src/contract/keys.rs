@@ -237,7 +237,10 @@ pub const KEYS: &[Key] = &[
     key("choices.dynamic-namespaces", Kind::Bool, "false", "Whether any namespace can be connected to"),
     key("choices.namespaces", Kind::Texts, "[]", "Further namespaces that a valid token opens"),
     open("choices.private-room", Kind::Text, r#""admins""#, "A room that the tokens' users may not join"),
-    open("choices.idle-limit", Kind::Duration, r#""60s""#, "How long the proxy in front keeps an idle connection"),
+    key("choices.idle-limit", Kind::Duration, r#""75s""#, "How long a connection that is idle but for heartbeats must live")
+        .about("Proxies tend to cut what is silent for 60 s."),
+    key("choices.connect-timeout", Kind::Duration, r#""45s""#, "How long a session may live without a CONNECT")
+        .about("The server's `connectTimeout`."),
     // reload
     open("reload.command", Kind::Text, r#""touch server/plugins/socket.ts""#, "Shell command that makes the server reload"),
     open("reload.url", Kind::Text, r#""http://localhost:3000/__reload""#, "URL that makes the server reload; instead of a command"),

@@ -226,6 +226,12 @@ pub struct Ack {
 }
 
 impl Ack {
+    /// Whether the acknowledgement holds the message that was sent.
+    pub fn echoes(&self) -> bool {
+        let replies = self.reply.as_ref().is_some_and(|reply| template::mentions(reply.as_value(), template::MESSAGE));
+        replies && self.emit.carries_message()
+    }
+
     /// Whether the arguments of an acknowledgement are what was promised.
     ///
     /// # Errors
@@ -252,7 +258,9 @@ pub struct Choices {
     /// A room that the tokens' users may not join.
     pub private_room: Option<String>,
     /// How long the proxy in front keeps an idle connection.
-    pub idle_limit: Option<Duration>,
+    pub idle_limit: Duration,
+    /// How long a session may live without a CONNECT.
+    pub connect_timeout: Duration,
 }
 
 /// How to make the running server reload its code.
@@ -289,6 +297,12 @@ impl Default for Contract {
 }
 
 impl Contract {
+    /// Whether a message of ours can come back: in an acknowledgement, or as a room message.
+    pub fn echoes(&self) -> bool {
+        self.ack.as_ref().is_some_and(Ack::echoes)
+            || self.rooms.as_ref().is_some_and(|rooms| rooms.send.carries_message())
+    }
+
     /// Merges the layers and checks every value. Reads the files that keys name (`auth.secret-file`), and nothing else.
     ///
     /// # Errors
@@ -321,7 +335,8 @@ impl Contract {
                 dynamic_namespaces: given.flag("choices.dynamic-namespaces"),
                 namespaces: given.texts("choices.namespaces").iter().map(|name| with_slash(name)).collect(),
                 private_room: given.optional_text("choices.private-room"),
-                idle_limit: given.duration("choices.idle-limit"),
+                idle_limit: given.duration("choices.idle-limit").unwrap_or_default(),
+                connect_timeout: given.duration("choices.connect-timeout").unwrap_or_default(),
             },
             reload: reload(&mut given),
         };

@@ -80,6 +80,10 @@ faults! {
     /// An upgrade on a path that nobody serves gets 101 and is then left hanging.
     HangsForeignUpgrade = "hangs-foreign-upgrade",
 
+    // Engine.IO: requests and packets.
+
+    // Engine.IO: heartbeats, limits, order.
+
     // Tokens in the CONNECT payload.
 
     /// A valid token is refused.
@@ -195,6 +199,10 @@ faults! {
     PongsCross = "pongs-cross",
     /// A reload leaves the old server in place beside the new one: two CONNECT replies, two pongs, two notifications.
     ReloadDoublesServer = "reload-doubles-server",
+
+    // Deployment.
+
+    // Security.
 
     // Client libraries.
 

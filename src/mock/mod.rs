@@ -27,6 +27,18 @@ pub use fault::Fault;
 /// The secret that the reference server verifies tokens with unless told otherwise (HS256).
 pub const DEFAULT_JWT_SECRET: &str = "siospec-reference-server-secret-for-tests-only";
 
+/// The foreign origin that the reference server lets in.
+pub const ALLOWED_ORIGIN: &str = "https://app.example";
+
+/// The namespace that the reference server has beside `/`; it takes the same tokens.
+pub const SECOND_NAMESPACE: &str = "/chat";
+
+/// The room that no user of the reference server may join.
+pub const PRIVATE_ROOM: &str = "staff";
+
+/// How long an idle connection lives at the least.
+const IDLE_LIMIT: Duration = Duration::from_secs(75);
+
 /// How a [`ReferenceServer`] is to behave.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -101,6 +113,20 @@ impl Options {
     pub fn with_fault(mut self, fault: Fault) -> Self {
         self.faults.insert(fault);
         self
+    }
+
+    /// What a server of these options promises beyond the default contract, as a contract's file (TOML).
+    pub fn contract(&self) -> String {
+        let duration = |duration: Duration| humantime::format_duration(duration).to_string().replace(' ', "");
+        format!(
+            "origins = [\"{ALLOWED_ORIGIN}\"]\n\
+             [ack]\nevent = \"echo\"\nargs = [\"{{{{message}}}}\"]\nreply = \"{{{{message}}}}\"\n\
+             [choices]\nnamespaces = [\"{SECOND_NAMESPACE}\"]\nprivate-room = \"{PRIVATE_ROOM}\"\n\
+             connect-timeout = \"{}\"\nidle-limit = \"{}\"\n",
+            duration(self.connect_timeout),
+            // Nothing stands in front of it that would cut what is idle for longer.
+            duration(IDLE_LIMIT.min(3 * self.ping_interval)),
+        )
     }
 
     /// Commits these deviations too.

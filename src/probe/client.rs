@@ -9,13 +9,16 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use serde_json::Value;
 use tokio::time::Instant;
 
 use super::{Probe, Stop};
 use crate::{
     contract::{Emit, Expect, Vars},
-    wire::{Direction, Endpoint, EnginePacket, Session, SocketPacket, Transport, WireError, round, socket::Kind},
+    wire::{
+        Direction, Endpoint, EnginePacket, Handshake, Session, SocketPacket, Transport, WireError, round, socket::Kind,
+    },
 };
 
 /// What came of a CONNECT.
@@ -44,11 +47,30 @@ impl fmt::Display for Answer {
     }
 }
 
+/// How a connection stands after something was sent on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Life {
+    /// It goes on.
+    Open,
+    /// The target ended it. Close frame, `1`, end of stream, reset and 400 are all lawful ways.
+    Closed(String),
+}
+
+impl fmt::Display for Life {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Life::Open => f.write_str("the connection stays open"),
+            Life::Closed(how) => write!(f, "the connection is closed ({how})"),
+        }
+    }
+}
+
 /// A client with an open session, connected to the contract's namespace or not. Everything it hears stays in its inbox.
 pub struct Client {
     session: Session,
     namespace: String,
     inbox: Vec<SocketPacket>,
+    attachments: Vec<Bytes>,
     deadline: Duration,
     quiet_window: Duration,
     endpoint: Endpoint,
@@ -66,6 +88,7 @@ impl Client {
             session,
             namespace: probe.contract().namespace.clone(),
             inbox: Vec::new(),
+            attachments: Vec::new(),
             deadline: probe.deadline(),
             quiet_window: probe.target().quiet_window(),
             endpoint,
@@ -92,6 +115,26 @@ impl Client {
     /// Sends a packet as it stands.
     pub fn send(&self, packet: &SocketPacket) {
         self.session.send(EnginePacket::Message(packet.encode()));
+    }
+
+    /// Sends a text as it stands: a WebSocket text frame, or a packet of a POST.
+    pub fn send_raw(&self, text: impl Into<String>) {
+        self.session.send_raw(text);
+    }
+
+    /// Sends a binary attachment.
+    pub fn send_binary(&self, data: impl Into<Bytes>) {
+        self.session.send(EnginePacket::Binary(data.into()));
+    }
+
+    /// The binary attachments that came so far, oldest first.
+    pub fn attachments(&self) -> &[Bytes] {
+        &self.attachments
+    }
+
+    /// What the server said on opening.
+    pub fn handshake(&self) -> &Handshake {
+        &self.session.handshake
     }
 
     /// Sends a declared event.
@@ -122,6 +165,57 @@ impl Client {
             ))),
             Err(error) => Err(self.broken(&error)),
         }
+    }
+
+    /// Waits until the target ends the connection, at most for `within`.
+    ///
+    /// # Errors
+    /// [`Stop::Broken`] when the network or a proxy, not the target, ends the exchange.
+    pub async fn wait_end(&mut self, within: Duration) -> Result<Life, Stop> {
+        match self.wait("end", self.mark(), Instant::now() + within, |_| false).await {
+            Ok(_) | Err(WireError::Timeout { .. }) => Ok(Life::Open),
+            Err(error) => self.closed_by(error),
+        }
+    }
+
+    /// Whether the connection still works: a fence, where its end is an answer and not a fault of the exchange.
+    ///
+    /// # Errors
+    /// As [`Client::wait_end`].
+    pub async fn life(&mut self) -> Result<Life, Stop> {
+        match self.cross_fence().await {
+            Ok(()) => Ok(Life::Open),
+            Err(error) => self.closed_by(error),
+        }
+    }
+
+    /// The lawful ends of a connection, all in one place.
+    fn closed_by(&self, error: WireError) -> Result<Life, Stop> {
+        match error {
+            WireError::Closed(how) => Ok(Life::Closed(how)),
+            error if error.is_bad_request() => Ok(Life::Closed(error.to_string())),
+            error => Err(self.broken(&error)),
+        }
+    }
+
+    /// The next Engine.IO packet other than noop; heartbeats are shown after they were answered. Socket.IO packets go to
+    /// the inbox as well.
+    ///
+    /// # Errors
+    /// As [`Client::wait`].
+    pub async fn next_packet(&mut self, what: &'static str, deadline: Instant) -> Result<EnginePacket, WireError> {
+        let packet = self.session.next(what, deadline).await?;
+        match &packet {
+            EnginePacket::Message(text) => {
+                let malformed =
+                    |error| WireError::Malformed(format!("the target sent a packet that is no Socket.IO: {error}"));
+                self.inbox.push(SocketPacket::decode(text).map_err(malformed)?);
+                self.look_for_disconnect()?;
+            }
+            EnginePacket::Binary(data) => self.attachments.push(data.clone()),
+            _ => {}
+        }
+        Ok(packet)
     }
 
     /// The place in the inbox where what comes from now on begins.
@@ -167,17 +261,10 @@ impl Client {
                 }
                 next += 1;
             }
-            if self.inbox.len() >= MAX_INBOX {
+            if self.inbox.len() + self.attachments.len() >= MAX_INBOX {
                 return Err(WireError::Closed(format!("by siospec: the target sent more than {MAX_INBOX} packets")));
             }
-            match self.session.next(what, deadline).await {
-                Ok(EnginePacket::Message(text)) => {
-                    let malformed =
-                        |error| WireError::Malformed(format!("the target sent a packet that is no Socket.IO: {error}"));
-                    self.inbox.push(SocketPacket::decode(&text).map_err(malformed)?);
-                    self.look_for_disconnect()?;
-                }
-                // Heartbeats were answered already; attachments are of no interest here.
+            match self.next_packet(what, deadline).await {
                 Ok(_) => {}
                 Err(WireError::Timeout { what, .. }) => {
                     return Err(WireError::Timeout { what, after: begun.elapsed() });
@@ -241,6 +328,10 @@ impl Client {
     /// # Errors
     /// [`Stop::Broken`] when the connection is lost: silence on a dead connection proves nothing.
     pub async fn fence(&mut self) -> Result<(), Stop> {
+        self.cross_fence().await.map_err(|error| self.broken(&error))
+    }
+
+    async fn cross_fence(&mut self) -> Result<(), WireError> {
         if self.fences_fail.load(Ordering::Relaxed) {
             return self.quiet_window().await;
         }
@@ -261,18 +352,18 @@ impl Client {
                 self.fences_fail.store(true, Ordering::Relaxed);
                 self.quiet_window().await
             }
-            Err(error) => Err(self.broken(&error)),
+            Err(error) => Err(error),
         }
     }
 
     /// What stands in for a fence at a target that does not answer one.
-    async fn quiet_window(&mut self) -> Result<(), Stop> {
+    async fn quiet_window(&mut self) -> Result<(), WireError> {
         let window = humantime::format_duration(round(self.quiet_window));
         self.notes.push(format!(
             "the target does not answer a CONNECT to an unknown namespace, so absence was judged by a quiet window of \
              {window}"
         ));
-        self.listen(self.quiet_window).await
+        self.hear(self.quiet_window).await
     }
 
     /// Listens for `duration` without wanting anything.
@@ -280,9 +371,13 @@ impl Client {
     /// # Errors
     /// [`Stop::Broken`] when the session ends meanwhile.
     pub async fn listen(&mut self, duration: Duration) -> Result<(), Stop> {
+        self.hear(duration).await.map_err(|error| self.broken(&error))
+    }
+
+    async fn hear(&mut self, duration: Duration) -> Result<(), WireError> {
         match self.wait("end of the pause", self.mark(), Instant::now() + duration, |_| false).await {
             Ok(_) | Err(WireError::Timeout { .. }) => Ok(()),
-            Err(error) => Err(self.broken(&error)),
+            Err(error) => Err(error),
         }
     }
 

@@ -4,6 +4,7 @@ mod client;
 mod recon;
 mod stop;
 pub mod tokens;
+mod upgrade;
 
 use std::{
     sync::{Arc, Mutex, atomic::AtomicBool},
@@ -15,16 +16,17 @@ use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use serde_json::Value;
 use tokio::time::Instant;
 
-pub use client::{Answer, Client};
+pub use client::{Answer, Client, Life};
 pub use recon::{Target, Untestable, reconnoitre};
 pub use stop::{Finding, Stop, Verdict, fail};
 pub use tokens::Tokens;
+pub use upgrade::Upgraded;
 
 use crate::{
     contract::{Contract, Emit, Expect, Ping, Rest, Rooms, Vars},
     redact::Redactor,
     wire::{
-        Endpoint, HttpResponse, Session, SocketPacket, Transcript, Transport,
+        Endpoint, Heartbeats, HttpResponse, Session, SocketPacket, Transcript, Transport,
         http::{Http, headers},
     },
 };
@@ -162,8 +164,16 @@ impl Probe {
     /// # Errors
     /// [`Stop::Broken`]: that the handshake works is judged by checks of its own.
     pub async fn open(&self, label: &str, transport: Transport) -> Result<Client, Stop> {
+        self.open_with(label, transport, Heartbeats::Answered).await
+    }
+
+    /// As [`Probe::open`], with heartbeats dealt with in that way.
+    ///
+    /// # Errors
+    /// As [`Probe::open`].
+    pub async fn open_with(&self, label: &str, transport: Transport, heartbeats: Heartbeats) -> Result<Client, Stop> {
         let endpoint = self.endpoint(label);
-        let session = Session::open(&endpoint, transport).await.map_err(|error| {
+        let session = Session::open_with(&endpoint, transport, heartbeats).await.map_err(|error| {
             Stop::Broken(format!(
                 "client {label}: no {transport} session: {error} (see transport.{}-handshake)",
                 transport.name()

@@ -11,6 +11,7 @@ use std::{
 };
 
 use futures::{FutureExt, future::BoxFuture};
+use jsonwebtoken::AlgorithmFamily;
 use tokio::{
     sync::{Mutex, OnceCell, RwLock, Semaphore, mpsc},
     task::JoinSet,
@@ -25,7 +26,7 @@ use crate::{
     probe::{Probe, Setting, Stop, Tokens, Untestable, reconnoitre},
     redact::Redactor,
     verdict::{CheckResult, Outcome, RunReport},
-    wire::{Transport, http::Http, shorten},
+    wire::{Transport, http::Http, round, shorten},
 };
 
 /// How many checks run at once unless told otherwise. Nearly all of a check's time is waiting for the target.
@@ -66,6 +67,8 @@ pub struct Plan {
     pub checks: Vec<&'static Check>,
     /// How many run at once.
     pub jobs: usize,
+    /// What the protocol would make wait longer is skipped.
+    pub max_wait: Option<Duration>,
     /// Flags that make `siospec run` see the same contract, for the command that reproduces a result.
     pub flags: Vec<String>,
 }
@@ -132,6 +135,9 @@ impl Runner {
         });
         let (alone, together): (Vec<&Check>, Vec<&Check>) =
             self.plan.checks.iter().copied().partition(|check| check.isolation == Isolation::Alone);
+        // What waits longest begins first, so that the run takes little more than that.
+        let mut together = together;
+        together.sort_by_key(|check| std::cmp::Reverse(self.wait(check)));
         let mut tasks = JoinSet::new();
         for check in together {
             let runner = Arc::clone(&self);
@@ -188,6 +194,11 @@ impl Runner {
         if let Some(reason) = check.needs.iter().find_map(|need| missing(*need, &self.setting)) {
             return self.skipped(check, reason);
         }
+        let wait = self.wait(check);
+        if let Some(max) = self.plan.max_wait.filter(|max| wait > *max) {
+            let [wait, max] = [wait, max].map(|duration| humantime::format_duration(round(duration)));
+            return self.skipped(check, format!("would wait {wait}, which is longer than {max} (--max-wait)"));
+        }
 
         let contract = &self.setting.contract;
         // Exclusion only where no nonce tells one check's broadcasts from another's.
@@ -216,6 +227,7 @@ impl Runner {
         let reload = self.setting.contract.reload.as_ref().map_or(Duration::ZERO, |reload| reload.deadline);
         let limit = DEADLINES_PER_CHECK * self.setting.contract.deadline
             + 2 * (handshake.ping_interval() + handshake.ping_timeout())
+            + self.wait(check)
             + reload;
         let exchange = AssertUnwindSafe((check.run)(&probe)).catch_unwind();
         let mut level = check.level;
@@ -239,6 +251,10 @@ impl Runner {
             result.transcript = probe.transcript().entries();
         }
         self.redacted(result)
+    }
+
+    fn wait(&self, check: &Check) -> Duration {
+        check.wait.duration(self.setting.target.handshake(), &self.setting.contract)
     }
 
     fn skipped(&self, check: &Check, reason: String) -> CheckResult {
@@ -326,7 +342,6 @@ fn unread(contract: &Contract) -> Option<String> {
         ("choices.dynamic-namespaces", choices.dynamic_namespaces),
         ("choices.namespaces", !choices.namespaces.is_empty()),
         ("choices.private-room", choices.private_room.is_some()),
-        ("choices.idle-limit", choices.idle_limit.is_some()),
     ];
     let names: Vec<&str> = declared.iter().filter(|(_, given)| *given).map(|(name, _)| *name).collect();
     (!names.is_empty()).then(|| format!("declared, but looked at by no check of this version: {}", names.join(", ")))
@@ -359,6 +374,40 @@ fn missing(need: Need, setting: &Setting) -> Option<String> {
             "the REST trigger needs a valid token: give --auth-secret, --auth-private-key-file, --auth-token or \
              --auth-token-command"
         }
+        Need::RestCredentials if contract.rest.as_ref().is_some_and(|rest| rest.credentials.is_empty()) => {
+            "the contract declares no credentials of the REST trigger (rest.credentials)"
+        }
+        Need::Ack if contract.ack.is_none() => {
+            "the contract declares no event that is acknowledged: give --ack-event, and --ack-args where it takes some"
+        }
+        Need::Echo if !contract.echoes() => {
+            "needs a way to get a message back: an event whose acknowledgement holds {{message}} (ack.event, ack.reply), \
+             or rooms whose messages do"
+        }
+        Need::Namespaces if contract.choices.namespaces.is_empty() => {
+            "the contract declares no further namespace (choices.namespaces)"
+        }
+        Need::FixedNamespaces if contract.choices.dynamic_namespaces => {
+            "the contract declares that any namespace can be connected to (choices.dynamic-namespaces)"
+        }
+        Need::PrivateRoom if contract.choices.private_room.is_none() => {
+            "the contract declares no private room (choices.private-room)"
+        }
+        Need::Origins if contract.origins.is_empty() => "the contract declares no foreign origin (origins)",
+        Need::Nodes if contract.nodes.is_empty() => {
+            "needs a second node of the deployment: give its base URL by --node"
+        }
+        Need::Issuer if contract.auth.issuer.is_none() => "the contract declares no issuer of tokens (auth.issuer)",
+        Need::Audience if contract.auth.audience.is_none() => {
+            "the contract declares no audience of tokens (auth.audience)"
+        }
+        Need::Hmac if contract.auth.algorithm.family() != AlgorithmFamily::Hmac => {
+            "the contract's tokens are not signed by HMAC"
+        }
+        Need::PublicKey if !tokens.has_public_key() => {
+            "needs the public key of an asymmetric algorithm: give --auth-public-key-file"
+        }
+        Need::Https if target.origin.scheme() != "https" => "the target is not reached by https",
         Need::Rest if contract.rest.is_none() => "the contract declares no REST trigger (rest.enabled)",
         Need::DistinctRoomMessages if contract.rooms.as_ref().is_some_and(|rooms| !rooms.send.carries_message()) => {
             "needs room messages that can be told apart: let {{message}} stand in rooms.send-args"

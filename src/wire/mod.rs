@@ -14,7 +14,7 @@ use std::time::Duration;
 
 pub use engine::{Handshake, Packet as EnginePacket};
 pub use http::{Endpoint, HttpResponse};
-pub use session::{Polling, Session};
+pub use session::{Heartbeats, Polling, Session};
 pub use socket::Packet as SocketPacket;
 pub use transcript::{Direction, Entry, Transcript};
 pub use websocket::{Frame, Upgrade, WebSocket};

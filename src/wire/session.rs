@@ -82,7 +82,11 @@ impl Polling {
     /// # Errors
     /// As [`Polling::post`]; [`WireError::Status`] when the status is not 200.
     pub async fn push(&self, packets: &[EnginePacket]) -> Result<(), WireError> {
-        let response = self.post(engine::encode_payload(packets)).await?;
+        self.push_raw(engine::encode_payload(packets)).await
+    }
+
+    async fn push_raw(&self, payload: String) -> Result<(), WireError> {
+        let response = self.post(payload).await?;
         if response.status == 200 {
             return Ok(());
         }
@@ -92,7 +96,18 @@ impl Polling {
 
 enum Command {
     Send(EnginePacket),
+    /// A text as it stands, whether or not it is a packet.
+    Raw(String),
     Close(oneshot::Sender<()>),
+}
+
+/// What a session does with the heartbeats of its server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heartbeats {
+    /// Each is answered at once, as by every client.
+    Answered,
+    /// None is answered, as by a client that is gone without its connection's end being noticed.
+    Ignored,
 }
 
 /// An open Engine.IO session. Dropping it drops its connections, as a lost network would.
@@ -115,15 +130,27 @@ impl Session {
     /// # Errors
     /// Whatever keeps the handshake from completing, as [`WireError`].
     pub async fn open(endpoint: &Endpoint, transport: Transport) -> Result<Session, WireError> {
+        Session::open_with(endpoint, transport, Heartbeats::Answered).await
+    }
+
+    /// As [`Session::open`], with heartbeats dealt with in that way.
+    ///
+    /// # Errors
+    /// As [`Session::open`].
+    pub async fn open_with(
+        endpoint: &Endpoint,
+        transport: Transport,
+        heartbeats: Heartbeats,
+    ) -> Result<Session, WireError> {
         match transport {
             Transport::Polling => {
                 let (handshake, early) = Session::polling_handshake(endpoint).await?;
                 let polling = Polling::new(endpoint, &handshake.sid);
-                Ok(Session::over_polling(polling, handshake, early))
+                Ok(Session::over_polling_with(polling, handshake, early, heartbeats))
             }
             Transport::WebSocket => {
                 let (socket, handshake) = Session::websocket_handshake(endpoint).await?;
-                Ok(Session::over_websocket(socket, handshake))
+                Ok(Session::over_websocket_with(socket, handshake, heartbeats))
             }
         }
     }
@@ -174,23 +201,37 @@ impl Session {
 
     /// Goes on with an opened polling session. `early` is what came along with the open packet.
     pub fn over_polling(polling: Polling, handshake: Handshake, early: Vec<EnginePacket>) -> Session {
+        Session::over_polling_with(polling, handshake, early, Heartbeats::Answered)
+    }
+
+    fn over_polling_with(
+        polling: Polling,
+        handshake: Handshake,
+        early: Vec<EnginePacket>,
+        heartbeats: Heartbeats,
+    ) -> Session {
         let (inbox, incoming, pending) = inbox();
         let inbox = Arc::new(inbox);
         let (outgoing, commands) = mpsc::unbounded_channel();
         let patience = handshake.ping_interval() + handshake.ping_timeout() + polling.endpoint.deadline();
         let mut tasks = JoinSet::new();
-        tasks.spawn(poll_loop(polling.clone(), early, patience, Arc::clone(&inbox), outgoing.clone()));
+        let pongs = (heartbeats == Heartbeats::Answered).then(|| outgoing.clone());
+        tasks.spawn(poll_loop(polling.clone(), early, patience, Arc::clone(&inbox), pongs));
         tasks.spawn(post_loop(polling, commands, inbox));
         Session { transport: Transport::Polling, handshake, incoming, pending, ended: None, outgoing, _tasks: tasks }
     }
 
     /// Goes on with an opened (or upgraded) WebSocket.
     pub fn over_websocket(socket: WebSocket, handshake: Handshake) -> Session {
+        Session::over_websocket_with(socket, handshake, Heartbeats::Answered)
+    }
+
+    fn over_websocket_with(socket: WebSocket, handshake: Handshake, heartbeats: Heartbeats) -> Session {
         let (inbox, incoming, pending) = inbox();
         let inbox = Arc::new(inbox);
         let (outgoing, commands) = mpsc::unbounded_channel();
         let mut tasks = JoinSet::new();
-        tasks.spawn(websocket_loop(socket, commands, inbox));
+        tasks.spawn(websocket_loop(socket, commands, inbox, heartbeats));
         Session { transport: Transport::WebSocket, handshake, incoming, pending, ended: None, outgoing, _tasks: tasks }
     }
 
@@ -198,6 +239,11 @@ impl Session {
     pub fn send(&self, packet: EnginePacket) {
         // A closed channel means that the session ended, and the reader will hear why.
         let _ = self.outgoing.send(Command::Send(packet));
+    }
+
+    /// Queues a text as it stands: a WebSocket text frame, or a packet of a POST.
+    pub fn send_raw(&self, text: impl Into<String>) {
+        let _ = self.outgoing.send(Command::Raw(text.into()));
     }
 
     /// The next packet other than noop before `deadline`; heartbeats are shown here after they were answered.
@@ -280,7 +326,7 @@ async fn poll_loop(
     early: Vec<EnginePacket>,
     patience: Duration,
     inbox: Arc<Inbox>,
-    outgoing: mpsc::UnboundedSender<Command>,
+    pongs: Option<mpsc::UnboundedSender<Command>>,
 ) {
     let mut batch = early;
     let mut empty = 0;
@@ -291,7 +337,7 @@ async fn poll_loop(
                 .end(WireError::Malformed(format!("{MAX_EMPTY_POLLS} polls in a row were answered with nothing")));
         }
         for packet in batch {
-            if let EnginePacket::Ping(data) = &packet {
+            if let (EnginePacket::Ping(data), Some(outgoing)) = (&packet, &pongs) {
                 let _ = outgoing.send(Command::Send(EnginePacket::Pong(data.clone())));
             }
             if !inbox.deliver(packet) {
@@ -316,15 +362,16 @@ async fn post_loop(polling: Polling, mut commands: mpsc::UnboundedReceiver<Comma
         // What has gathered meanwhile goes into one POST, as clients do.
         while let Some(command) = next {
             match command {
-                Command::Send(packet) => batch.push(packet),
+                Command::Send(packet) => batch.push(packet.encode()),
+                Command::Raw(text) => batch.push(text),
                 Command::Close(done) => {
-                    batch.push(EnginePacket::Close);
+                    batch.push(EnginePacket::Close.encode());
                     close = Some(done);
                 }
             }
             next = if close.is_some() || batch.len() >= MAX_BATCH { None } else { commands.try_recv().ok() };
         }
-        if let Err(error) = polling.push(&batch).await {
+        if let Err(error) = polling.push_raw(batch.join("\u{1e}")).await {
             inbox.end(error);
         }
         if let Some(done) = close {
@@ -334,12 +381,17 @@ async fn post_loop(polling: Polling, mut commands: mpsc::UnboundedReceiver<Comma
     }
 }
 
-async fn websocket_loop(mut socket: WebSocket, mut commands: mpsc::UnboundedReceiver<Command>, inbox: Arc<Inbox>) {
+async fn websocket_loop(
+    mut socket: WebSocket,
+    mut commands: mpsc::UnboundedReceiver<Command>,
+    inbox: Arc<Inbox>,
+    heartbeats: Heartbeats,
+) {
     loop {
         let sent = tokio::select! {
             frame = socket.receive_unbounded() => match frame {
                 Frame::Text(text) => match EnginePacket::decode(&text) {
-                    Ok(EnginePacket::Ping(data)) => {
+                    Ok(EnginePacket::Ping(data)) if heartbeats == Heartbeats::Answered => {
                         let sent = socket.send_packet(&EnginePacket::Pong(data.clone())).await;
                         inbox.deliver(EnginePacket::Ping(data));
                         sent
@@ -352,6 +404,7 @@ async fn websocket_loop(mut socket: WebSocket, mut commands: mpsc::UnboundedRece
             },
             command = commands.recv() => match command {
                 Some(Command::Send(packet)) => socket.send_packet(&packet).await,
+                Some(Command::Raw(text)) => socket.send_text(&text).await,
                 Some(Command::Close(done)) => {
                     let sent = socket.send_close().await;
                     let _ = done.send(());

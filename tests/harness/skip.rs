@@ -36,16 +36,22 @@ pub enum Tool {
     Node,
     Chromium,
     Docker,
+    /// Python 3 with `venv`.
+    Python,
+    /// A Redis server.
+    Redis,
 }
 
 impl Tool {
-    const ALL: [Self; 3] = [Self::Node, Self::Chromium, Self::Docker];
+    const ALL: [Self; 5] = [Self::Node, Self::Chromium, Self::Docker, Self::Python, Self::Redis];
 
     fn name(self) -> &'static str {
         match self {
             Self::Node => "node",
             Self::Chromium => "chromium",
             Self::Docker => "docker",
+            Self::Python => "python",
+            Self::Redis => "redis",
         }
     }
 
@@ -57,6 +63,8 @@ impl Tool {
             }
             // A client without its daemon is of no use.
             Self::Docker => runs("docker", &["info", "--format", "{{.ServerVersion}}"]),
+            Self::Python => runs("python3", &["-c", "import venv, ensurepip"]),
+            Self::Redis => runs("redis-server", &["--version"]),
         }
     }
 }
@@ -82,7 +90,9 @@ pub fn require(tool: Tool) -> TestResult {
 /// A misspelt requirement would require nothing.
 pub fn check_requirements() -> Result<(), String> {
     match requirements().find(|name| Tool::ALL.iter().all(|tool| tool.name() != name)) {
-        Some(name) => Err(format!("SIOSPEC_REQUIRE names `{name}`; known are node, chromium and docker")),
+        Some(name) => {
+            Err(format!("SIOSPEC_REQUIRE names `{name}`; known are node, chromium, docker, python and redis"))
+        }
         None => Ok(()),
     }
 }

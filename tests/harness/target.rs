@@ -45,19 +45,22 @@ pub fn options() -> Options {
     Options {
         ping_interval: Duration::from_millis(1_500),
         ping_timeout: Duration::from_millis(1_500),
+        connect_timeout: Duration::from_secs(5),
+        max_payload: 200_000,
         ..Options::default()
     }
 }
 
 /// The contract that the reference server keeps, with changes.
 fn reference_contract(server: &ReferenceServer, deadline: &str, changes: &[(&'static str, &str)]) -> Contract {
+    let file = Some((PathBuf::from("the reference server's contract"), options().contract()));
     let mut flags = vec![
         ("auth.secret", DEFAULT_JWT_SECRET.to_owned()),
         ("reload.url", format!("{}/__siospec/reload", server.url())),
         ("deadline", deadline.to_owned()),
     ];
     flags.extend(changes.iter().map(|(key, value)| (*key, (*value).to_owned())));
-    Contract::load(Layers { file: None, env: std::iter::empty(), flags }).expect("the reference server's contract")
+    Contract::load(Layers { file, env: std::iter::empty(), flags }).expect("the reference server's contract")
 }
 
 /// A run of `checks` against the reference server, by its contract with changes.
@@ -73,6 +76,7 @@ pub async fn reference_runner(
         contract: reference_contract(server, deadline, changes),
         checks,
         jobs: DEFAULT_JOBS,
+        max_wait: None,
         flags: Vec::new(),
     };
     Runner::new(plan, Redactor::new()).await.map_err(|untestable| untestable.to_string())
@@ -88,6 +92,7 @@ pub async fn score(url: &str, flags: &[(&'static str, &str)]) -> Result<RunRepor
         contract: contract.unwrap_or_else(|error| panic!("{error}")),
         checks: Runner::every_check(),
         jobs: DEFAULT_JOBS,
+        max_wait: None,
         flags: Vec::new(),
     };
     let runner = Runner::new(plan, Redactor::new()).await?;
@@ -121,6 +126,7 @@ pub fn runner(target: Target, arguments: &Arguments) -> Result<Arc<Runner>, Stri
         contract: target.contract,
         checks: selected(arguments),
         jobs: DEFAULT_JOBS,
+        max_wait: None,
         flags: target.flags,
     };
     let runner = RUNTIME.block_on(Runner::new(plan, Redactor::new()));

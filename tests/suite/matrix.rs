@@ -76,17 +76,26 @@ fn assert_nothing_wrong(report: &RunReport, skippable: &[&str]) {
     assert!(others.is_empty(), "{others:#?}");
 }
 
+/// Every fault, or those that `SIOSPEC_FAULTS=name,name` names: for work on a few of them.
+fn selected_faults() -> Vec<Fault> {
+    match std::env::var("SIOSPEC_FAULTS") {
+        Ok(names) => names.split(',').map(|name| name.parse().unwrap_or_else(|unknown| panic!("{unknown}"))).collect(),
+        Err(_) => Fault::ALL.to_vec(),
+    }
+}
+
 #[rstest]
 #[test]
 async fn each_fault_fails_exactly_the_checks_that_declare_it() {
-    let reports: BTreeMap<Fault, RunReport> = stream::iter(Fault::ALL.iter().copied())
+    let faults = selected_faults();
+    let reports: BTreeMap<Fault, RunReport> = stream::iter(faults.iter().copied())
         .map(|fault| async move { (fault, score(Some(fault)).await) })
         .buffer_unordered(AT_ONCE)
         .collect()
         .await;
     let mut matrix = String::new();
     let mut wrong = String::new();
-    for fault in Fault::ALL {
+    for fault in &faults {
         let report = &reports[fault];
         let declared: Vec<&str> = catalogue::all()
             .map(|entry| entry.check)
@@ -107,5 +116,7 @@ async fn each_fault_fails_exactly_the_checks_that_declare_it() {
         }
     }
     assert!(wrong.is_empty(), "\n{wrong}");
-    insta::assert_snapshot!(matrix);
+    if faults.len() == Fault::ALL.len() {
+        insta::assert_snapshot!(matrix);
+    }
 }

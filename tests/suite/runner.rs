@@ -11,7 +11,7 @@ use std::{
 use futures::future::BoxFuture;
 use rstest::rstest;
 use siospec::{
-    catalogue::{Check, Isolation, Need},
+    catalogue::{Check, Isolation, Need, Wait},
     contract::{Contract, Layers},
     mock::{DEFAULT_JWT_SECRET, Fault, ReferenceServer},
     probe::{Probe, Verdict, fail},
@@ -35,6 +35,7 @@ fn check(id: &'static str, run: Run) -> Check {
         needs: &[],
         requires: &[],
         isolation: Isolation::SideBySide,
+        wait: Wait::None,
         meaning: "",
         fix: "",
         faults: &[Fault::NoPong],
@@ -51,6 +52,7 @@ async fn run_with(flags: &[(&'static str, &str)], checks: Vec<Check>) -> RunRepo
         contract: Contract::load(Layers { file: None, env: std::iter::empty(), flags }).expect("a contract"),
         checks: checks.into_iter().map(|check| &*Box::leak(Box::new(check))).collect(),
         jobs: 8,
+        max_wait: None,
         flags: Vec::new(),
     };
     let runner = Runner::new(plan, Redactor::new()).await.expect("testable");
@@ -232,6 +234,7 @@ async fn one_stream_of_events_tells_of_every_check_once() {
         contract: Contract::default(),
         checks: Selection::new(&["transport".into()], &[]).expect("an area").checks(),
         jobs: 3,
+        max_wait: None,
         flags: Vec::new(),
     };
     let (sender, mut events) = mpsc::unbounded_channel();

@@ -5,7 +5,7 @@
 
 use super::{Attempt, expect_refusal};
 use crate::{
-    catalogue::{Check, Isolation, Need, cite},
+    catalogue::{Check, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Verdict},
     verdict::{Level, Row},
@@ -20,6 +20,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Refusals],
     requires: &["auth.rejection-in-time"],
     isolation: Isolation::SideBySide,
+    wait: Wait::None,
     meaning: "Anybody can connect as any user: an unsigned token is a text file that everyone can write.",
     fix: "Name the algorithm yourself, do not take it from the token: `jwt.verify(token, secret, { algorithms: \
           ['HS256'] })`.",

@@ -5,7 +5,7 @@
 
 use super::{Attempt, expect_refusal};
 use crate::{
-    catalogue::{Check, Isolation, Need, cite},
+    catalogue::{Check, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Verdict},
     verdict::{Level, Row},
@@ -20,6 +20,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Refusals],
     requires: &["auth.rejection-in-time"],
     isolation: Isolation::SideBySide,
+    wait: Wait::None,
     meaning: "Anybody can connect with `auth: { token: '' }`.",
     fix: "Let the verification decide, also about empty texts: `jwt.verify(socket.handshake.auth.token ?? '', secret, \
           { algorithms: ['HS256'] })` throws for them, and the `catch` calls `next(new Error('unauthorized'))`.",

@@ -5,7 +5,7 @@
 
 use super::{Attempt, expect_refusal};
 use crate::{
-    catalogue::{Check, Isolation, Need, cite},
+    catalogue::{Check, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Verdict},
     verdict::{Level, Row},
@@ -20,6 +20,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::SigningKey, Need::Refusals],
     requires: &["auth.rejection-in-time", "auth.valid-token"],
     isolation: Isolation::SideBySide,
+    wait: Wait::None,
     meaning: "A token that was stolen once, or belongs to a user who was dismissed, opens the door for ever.",
     fix: "Let the library look at `exp`: `jwt.verify(token, secret, { algorithms: ['HS256'] })`, without \
           `ignoreExpiration: true`.",

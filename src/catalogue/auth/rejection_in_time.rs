@@ -8,7 +8,7 @@
 
 use super::{Attempt, Tried, expect_life, name_all, sort, try_each};
 use crate::{
-    catalogue::{Check, Isolation, cite},
+    catalogue::{Check, Isolation, Wait, cite},
     mock::Fault,
     probe::{Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
@@ -23,6 +23,7 @@ pub const CHECK: Check = Check {
     needs: &[],
     requires: &[],
     isolation: Isolation::SideBySide,
+    wait: Wait::None,
     meaning: "A user whose token has run out sees a page that loads for ever, instead of the login; or one bad \
               token takes the server down for everybody.",
     fix: "Call `next()` exactly once on every way through `io.use()`. In an async middleware, put `try { … next() } \

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::{Attempt, REFUSAL, Tried, none_silent, try_all};
 use crate::{
-    catalogue::{Check, Isolation, Need, cite},
+    catalogue::{Check, Isolation, Need, Wait, cite},
     contract::TokenSource,
     mock::Fault,
     probe::{Answer, Probe, Stop, Verdict, fail},
@@ -26,6 +26,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Refusals],
     requires: &["auth.rejection-in-time"],
     isolation: Isolation::SideBySide,
+    wait: Wait::None,
     meaning: "Clients do not learn that they were refused: `connect_error` has no message to show, or does not come at \
               all, and they go on trying for ever. Or strangers learn how the server is built.",
     fix: "Refuse with `next(new Error('unauthorized'))`, a fixed text, in `io.use()`: not with \

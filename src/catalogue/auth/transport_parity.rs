@@ -6,7 +6,7 @@
 
 use super::{Attempt, none_silent, try_all};
 use crate::{
-    catalogue::{Check, Isolation, Need, cite},
+    catalogue::{Check, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Verdict, fail},
     verdict::{Level, Row},
@@ -21,6 +21,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Polling, Need::WebSocket, Need::Token],
     requires: &["auth.rejection-in-time", "auth.valid-token"],
     isolation: Isolation::SideBySide,
+    wait: Wait::None,
     meaning: "Who is refused on one transport gets in by the other; or users lose their session with the upgrade.",
     fix: "Verify in `io.use()`, by `socket.handshake.auth.token`: it sees every CONNECT, whatever the transport. Do not \
           rely on `server/middleware`, `allowRequest` or a proxy for it.",

@@ -5,7 +5,7 @@
 
 use super::{Attempt, Tried, name_all, try_all};
 use crate::{
-    catalogue::{Check, Isolation, Need, cite},
+    catalogue::{Check, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Verdict, fail},
     verdict::{Level, Row},
@@ -20,6 +20,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Token],
     requires: &[],
     isolation: Isolation::SideBySide,
+    wait: Wait::None,
     meaning: "Nobody can connect, or nobody with a token like this one.",
     fix: "Read the token where clients put it, and verify it with the secret that signed it: \
           `jwt.verify(socket.handshake.auth.token, secret, { algorithms: ['HS256'] })`, then `next()`. Does the \

@@ -14,7 +14,7 @@ use futures::future::join_all;
 use tokio::time::Instant;
 
 use crate::{
-    catalogue::{Check, Isolation, Need, cite},
+    catalogue::{Check, Isolation, Need, Wait, cite},
     contract::Vars,
     mock::Fault,
     probe::{Answer, Probe, Stop, Verdict, fail, on_wire},
@@ -36,6 +36,7 @@ pub const CHECK: Check = Check {
         "reconnect.parallel-clients",
     ],
     isolation: Isolation::SideBySide,
+    wait: Wait::None,
     meaning: "What a page sends right after it connects is lost now and then: a room that is never joined, a list that \
               stays empty until a reload.",
     fix: "Register every handler before the first `await`: `io.on('connection', (socket) => { socket.on('ping', …); \

@@ -4,7 +4,7 @@
 //! even where the handler answers after a pause of its own.
 
 use crate::{
-    catalogue::{Check, Isolation, Need, cite},
+    catalogue::{Check, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Verdict},
     verdict::{Level, Row},
@@ -19,6 +19,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Connect, Need::Ping],
     requires: &["socket.connect-reply-once"],
     isolation: Isolation::SideBySide,
+    wait: Wait::None,
     meaning: "The application's own liveness test fails, or its answers are doubled: clients believe that the server \
               is gone, or handle everything twice.",
     fix: "Register one handler per connection: `io.on('connection', (socket) => { socket.on('ping', () => \

@@ -14,7 +14,7 @@
 //! often anything arrives is judged by other checks. Needs a build of siospec with the feature `interop`.
 
 use crate::{
-    catalogue::{Check, Isolation, Need, cite},
+    catalogue::{Check, Isolation, Need, Wait, cite},
     mock::Fault,
     verdict::{Level, Row},
 };
@@ -43,6 +43,7 @@ pub const CHECK: Check = Check {
         "rest.emit-all",
     ],
     isolation: Isolation::Notifications,
+    wait: Wait::None,
     meaning: "Clients other than the browser's (a mobile app, a service, a device) do not get in, or do not come back \
               after a loss of the network.",
     fix: "Ask for no more than the protocol does: `EIO=4` and `transport`, with or without `t`, and the token in \

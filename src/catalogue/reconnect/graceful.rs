@@ -8,7 +8,7 @@ use futures::future::try_join_all;
 
 use super::Parting;
 use crate::{
-    catalogue::{Check, Isolation, Need, cite},
+    catalogue::{Check, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Verdict},
     verdict::{Level, Row},
@@ -28,6 +28,7 @@ pub const CHECK: Check = Check {
         "reconnect.parallel-clients",
     ],
     isolation: Isolation::SideBySide,
+    wait: Wait::None,
     meaning: "Whoever logs out and in again, or moves between pages that connect and disconnect, gets every answer \
               several times.",
     fix: "Tidy up on `disconnect` whatever its reason: `socket.on('disconnect', () => bus.off('event', listener))`, \

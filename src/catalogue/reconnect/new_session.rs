@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use crate::{
-    catalogue::{Check, Isolation, Need, cite},
+    catalogue::{Check, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Client, Probe, Stop, User, Verdict, fail},
     verdict::{Level, Row},
@@ -32,6 +32,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Connect, Need::Polling],
     requires: &["socket.connect-reply-once"],
     isolation: Isolation::SideBySide,
+    wait: Wait::DeadPeer,
     meaning: "Every client that ever lost its network stays in the server's memory and in its rooms; it is shown as \
               online for ever, and `disconnect` handlers never run.",
     fix: "Leave the engine's heartbeat on (`pingInterval: 25000, pingTimeout: 20000`, not `Infinity` or days), and let \

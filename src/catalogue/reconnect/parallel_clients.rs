@@ -7,7 +7,7 @@
 use futures::future::{join_all, try_join_all};
 
 use crate::{
-    catalogue::{Check, Isolation, Need, cite},
+    catalogue::{Check, Isolation, Need, Wait, cite},
     contract::Vars,
     mock::Fault,
     probe::{Client, Probe, Verdict, fail, on_wire},
@@ -23,6 +23,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Connect, Need::Ping],
     requires: &["socket.connect-reply-once", "events.ping-pong", "events.ping-pong-private"],
     isolation: Isolation::SideBySide,
+    wait: Wait::None,
     meaning: "As soon as two people are online, answers go to the wrong one: the one waits in vain, the other sees \
               what was not meant for them.",
     fix: "Answer the socket that the handler was registered on, `io.on('connection', (socket) => { socket.on('ping', \

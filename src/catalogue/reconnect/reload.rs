@@ -18,7 +18,7 @@ use tokio::{
 use url::Url;
 
 use crate::{
-    catalogue::{Check, Isolation, Need, cite, events, rest},
+    catalogue::{Check, Isolation, Need, Wait, cite, events, rest},
     contract::{Reload, ReloadAction, Vars},
     mock::Fault,
     probe::{Client, Probe, Stop, Verdict, fail},
@@ -43,6 +43,7 @@ pub const CHECK: Check = Check {
         "rest.emit-all",
     ],
     isolation: Isolation::Alone,
+    wait: Wait::None,
     meaning: "Each saved file adds one more server to the running process: developers see every event twice, then three \
               times, and chase bugs that a restart makes go away. Or the server stays away until someone restarts it.",
     fix: "Make one server and close it with the old code: `if (!globalThis.io) globalThis.io = new Server(…)`, or \

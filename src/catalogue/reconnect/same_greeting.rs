@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use super::RECONNECTS;
 use crate::{
-    catalogue::{Check, Isolation, Need, cite},
+    catalogue::{Check, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Client, Probe, Stop, User, Verdict, fail},
     verdict::{Level, Row},
@@ -32,6 +32,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Connect],
     requires: &["socket.connect-reply-once"],
     isolation: Isolation::SideBySide,
+    wait: Wait::None,
     meaning: "What the page is told on connecting (its state, who is online, what was missed) arrives once more after \
               each loss of the network, and shows up as often.",
     fix: "Register `io.on('connection', …)` once, when the server is made, behind `if (!globalThis.io)`: never inside \

@@ -8,7 +8,7 @@ use futures::future::try_join_all;
 
 use super::RECONNECTS;
 use crate::{
-    catalogue::{Check, Isolation, Need, cite, rest},
+    catalogue::{Check, Isolation, Need, Wait, cite, rest},
     mock::Fault,
     probe::{Probe, Verdict, fail},
     verdict::{Level, Row},
@@ -23,6 +23,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Connect, Need::Rest],
     requires: &["socket.connect-reply-once", "rest.response", "rest.emit-once", "rest.emit-all"],
     isolation: Isolation::Notifications,
+    wait: Wait::None,
     meaning: "The same notification pops up once more after every loss of the network.",
     fix: "Emit from the route to all: `nitroApp.io.emit('notification', body)`. If connections subscribe to something, \
           unsubscribe: `bus.on('notify', send); socket.on('disconnect', () => bus.off('notify', send))`.",

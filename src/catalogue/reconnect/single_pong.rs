@@ -9,7 +9,7 @@ use futures::future::try_join_all;
 
 use super::Parting;
 use crate::{
-    catalogue::{Check, Isolation, Need, cite},
+    catalogue::{Check, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Verdict},
     verdict::{Level, Row},
@@ -29,6 +29,7 @@ pub const CHECK: Check = Check {
         "reconnect.parallel-clients",
     ],
     isolation: Isolation::SideBySide,
+    wait: Wait::None,
     meaning: "Each loss of the network multiplies what a click does: after an hour on a train one message is stored \
               and shown ten times, and the server's memory only grows.",
     fix: "Register handlers on the new connection's socket only, and once: `io.on('connection', (socket) => { \

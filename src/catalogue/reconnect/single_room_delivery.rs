@@ -8,7 +8,7 @@ use futures::future::try_join_all;
 
 use super::RECONNECTS;
 use crate::{
-    catalogue::{Check, Isolation, Need, cite, rooms},
+    catalogue::{Check, Isolation, Need, Wait, cite, rooms},
     mock::Fault,
     probe::{Client, Probe, Stop, Verdict, fail, on_wire},
     verdict::{Level, Row},
@@ -24,6 +24,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Connect, Need::Rooms],
     requires: &["socket.connect-reply-once", "rooms.member-receives", "rooms.cross-transport"],
     isolation: Isolation::Rooms,
+    wait: Wait::None,
     meaning: "A chat shows every message once more after each loss of the network.",
     fix: "Leave membership to Socket.IO, which ends it with the connection: `socket.join(room)`, and send with \
           `io.to(room).emit(…)`. Keep no list of your own of who is where, or take the socket out on `disconnect`.",

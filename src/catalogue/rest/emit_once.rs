@@ -4,7 +4,7 @@
 //! it comes late.
 
 use crate::{
-    catalogue::{Check, Isolation, Need, cite},
+    catalogue::{Check, Isolation, Need, Wait, cite},
     contract::{Expect, Mismatch, Vars},
     mock::Fault,
     probe::{Client, Probe, Verdict, fail},
@@ -21,6 +21,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Connect, Need::Rest],
     requires: &["socket.connect-reply-once", "rest.response"],
     isolation: Isolation::Notifications,
+    wait: Wait::None,
     meaning: "What happens on the server does not show on the page until it is reloaded, shows twice, or shows without \
               its content.",
     fix: "Emit once, on the instance that the plugin made: `globalThis.io.emit('notification', { message: \

@@ -6,7 +6,7 @@
 //! Connection state recovery, which restores rooms on purpose, is asked for by a field that is not sent here.
 
 use crate::{
-    catalogue::{Check, Isolation, Need, cite},
+    catalogue::{Check, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Verdict},
     verdict::{Level, Row},
@@ -21,6 +21,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Connect, Need::Rooms],
     requires: &["rooms.member-receives", "rooms.outsider-silent"],
     isolation: Isolation::Rooms,
+    wait: Wait::None,
     meaning: "After a reload of the page, people read rooms that they have closed; and what they join again they see \
               twice.",
     fix: "Let `socket.join(room)` keep the membership, which ends with the connection; a list of one's own, by user, has \

@@ -4,7 +4,7 @@
 //! join may be ignored or refused; it must not add a second delivery.
 
 use crate::{
-    catalogue::{Check, Isolation, Need, cite},
+    catalogue::{Check, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Verdict},
     verdict::{Level, Row},
@@ -19,6 +19,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Connect, Need::Rooms],
     requires: &["socket.connect-reply-once", "rooms.member-receives"],
     isolation: Isolation::Rooms,
+    wait: Wait::None,
     meaning: "Messages show up twice, and once more with each page that joins the room again.",
     fix: "Keep members in a set, not in a list; `socket.join(room)` does. Add no listener in the join handler: what \
           `socket.on('join_room', …)` registers, it registers anew with each join.",

@@ -7,7 +7,7 @@
 use tokio::time::Instant;
 
 use crate::{
-    catalogue::{Check, Isolation, Need, cite},
+    catalogue::{Check, Isolation, Need, Wait, cite},
     contract::Vars,
     mock::Fault,
     probe::{Probe, Stop, Verdict, fail, on_wire},
@@ -23,6 +23,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Connect, Need::Rooms],
     requires: &["rooms.member-receives", "rooms.outsider-silent", "rooms.two-rooms"],
     isolation: Isolation::Rooms,
+    wait: Wait::None,
     meaning: "People go on reading a room that they have left, or fall silent in rooms that they have not.",
     fix: "Leave the room that the event names, and no other: \
           `socket.on('leave_room', (room) => socket.leave(room))`, by the very name that `socket.join(room)` got.",

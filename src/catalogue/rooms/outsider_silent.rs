@@ -4,7 +4,7 @@
 //! connections are fenced: whatever the server sent to them before, they have by then.
 
 use crate::{
-    catalogue::{Check, Isolation, Need, cite},
+    catalogue::{Check, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Verdict},
     verdict::{Level, Row},
@@ -19,6 +19,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Connect, Need::Rooms],
     requires: &["rooms.member-receives"],
     isolation: Isolation::Rooms,
+    wait: Wait::None,
     meaning: "Everybody reads everybody's messages.",
     fix: "Send to the room, not to all: `io.to(room).emit(…)` or `socket.to(room).emit(…)` instead of `io.emit(…)`.",
     faults: &[Fault::RoomBroadcastsToAll],

@@ -7,7 +7,7 @@
 //! are independent.
 
 use crate::{
-    catalogue::{Check, Isolation, Need, cite},
+    catalogue::{Check, Isolation, Need, Wait, cite},
     contract::Vars,
     mock::Fault,
     probe::{Probe, Verdict},
@@ -23,6 +23,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Connect, Need::Rooms, Need::DistinctRoomMessages],
     requires: &["rooms.member-receives", "rooms.outsider-silent"],
     isolation: Isolation::Rooms,
+    wait: Wait::None,
     meaning: "What somebody writes in one room shows up in another, before people whom it was not meant for; or a second \
               room silences the first.",
     fix: "Send to the room that the message names, never to all of `socket.rooms`: `io.to(room).emit(…)` with the \

@@ -4,7 +4,7 @@
 //! instead, a `<script src>` fails with a syntax error that points nowhere.
 
 use crate::{
-    catalogue::{Check, Isolation, cite},
+    catalogue::{Check, Isolation, Wait, cite},
     mock::Fault,
     probe::{Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
@@ -20,6 +20,7 @@ pub const CHECK: Check = Check {
     needs: &[],
     requires: &[],
     isolation: Isolation::SideBySide,
+    wait: Wait::None,
     meaning: "A page that loads the client from there fails with `Unexpected token '<'`.",
     fix: "Nothing, if the client comes from npm's `socket.io-client`. Otherwise see that requests below the path reach \
           Socket.IO before the page's catch-all route.",

@@ -4,7 +4,7 @@
 //! `experimental.websocket` accepts it and then says nothing, for as long as the client likes.
 
 use crate::{
-    catalogue::{Check, Isolation, cite},
+    catalogue::{Check, Isolation, Wait, cite},
     mock::Fault,
     probe::{Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
@@ -20,6 +20,7 @@ pub const CHECK: Check = Check {
     needs: &[],
     requires: &[],
     isolation: Isolation::SideBySide,
+    wait: Wait::None,
     meaning: "A client with a mistyped path waits for ever instead of failing, and anybody can hold connections open \
               without a session that would time them out.",
     fix: "Refuse upgrades on other paths: in Nitro, a crossws `upgrade` hook that throws a 404 `Response` unless the \

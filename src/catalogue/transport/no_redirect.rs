@@ -3,7 +3,7 @@
 //! WebSocket clients do not follow redirects at all, and a redirected POST may lose its body.
 
 use crate::{
-    catalogue::{Check, Isolation, cite},
+    catalogue::{Check, Isolation, Wait, cite},
     mock::Fault,
     probe::{Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
@@ -19,6 +19,7 @@ pub const CHECK: Check = Check {
     needs: &[],
     requires: &[],
     isolation: Isolation::SideBySide,
+    wait: Wait::None,
     meaning: "WebSocket clients do not follow redirects, and POSTs may lose their bodies: connections fail or lose \
               messages.",
     fix: "Exclude the path from redirecting rules: trailing-slash and locale redirects (`routeRules`, i18n), \

@@ -5,7 +5,7 @@
 //! application's own business.
 
 use crate::{
-    catalogue::{Check, Isolation, cite},
+    catalogue::{Check, Isolation, Wait, cite},
     mock::Fault,
     probe::{Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
@@ -21,6 +21,7 @@ pub const CHECK: Check = Check {
     needs: &[],
     requires: &[],
     isolation: Isolation::SideBySide,
+    wait: Wait::None,
     meaning: "Two socket servers run side by side: clients of one never hear what the other emits.",
     fix: "Make the one `Server` in `server/plugins/`, and delete the one in `server/api/` (or `server/routes/`).",
     faults: &[Fault::SocketInApi],

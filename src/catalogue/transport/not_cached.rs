@@ -3,7 +3,7 @@
 //! Browsers add a unique `t` to each request; other clients do not, and a cache in between does not know what it means.
 
 use crate::{
-    catalogue::{Check, Isolation, Need, cite},
+    catalogue::{Check, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
@@ -19,6 +19,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Polling],
     requires: &[],
     isolation: Isolation::SideBySide,
+    wait: Wait::None,
     meaning: "Two users share one session: each gets half of the other's messages.",
     fix: "Exclude the path from every cache: no `routeRules` with `cache`, `swr` or `isr` for `/socket.io/**`, and no \
           CDN rule that ignores the query string.",

@@ -7,7 +7,7 @@
 use serde_json::Value;
 
 use crate::{
-    catalogue::{Check, Isolation, cite},
+    catalogue::{Check, Isolation, Wait, cite},
     mock::Fault,
     probe::{Probe, Verdict, fail},
     verdict::{Level, Row},
@@ -22,6 +22,7 @@ pub const CHECK: Check = Check {
     needs: &[],
     requires: &[],
     isolation: Isolation::SideBySide,
+    wait: Wait::None,
     meaning: "Clients compute their timeouts from these fields: with a wrong one they never notice a dead server, or \
               drop a live one again and again.",
     fix: "Do not rewrite the handshake in a proxy or route handler. Give `pingInterval`, `pingTimeout` and \

@@ -5,7 +5,7 @@
 //! answers (the application's 404, its page, a proxy's error page), the check says what it was.
 
 use crate::{
-    catalogue::{Check, Isolation, Need, cite},
+    catalogue::{Check, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
@@ -21,6 +21,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::PollingDeclared],
     requires: &[],
     isolation: Isolation::SideBySide,
+    wait: Wait::None,
     meaning: "Browsers poll first: without this answer no client connects with its default settings.",
     fix: "Give the server and the client the same path, `new Server({ path: '/socket.io' })`, and see that the route \
           handler for `/socket.io/` is registered in the Nitro plugin (`nitroApp.router.use('/socket.io/', …)`), \

@@ -7,7 +7,7 @@ use reqwest::{Method, header::HeaderMap};
 use url::Url;
 
 use crate::{
-    catalogue::{Check, Isolation, cite},
+    catalogue::{Check, Isolation, Wait, cite},
     contract::Vars,
     mock::Fault,
     probe::{Probe, Stop, Verdict, fail},
@@ -25,6 +25,7 @@ pub const CHECK: Check = Check {
     requires: &[],
     // An OPTIONS that a route without a method takes for a call would emit.
     isolation: Isolation::Notifications,
+    wait: Wait::None,
     meaning: "Clients that connect to the page's own origin find no socket there; a second port needs CORS, another \
               certificate and another hole in the firewall.",
     fix: "Attach Socket.IO to Nitro's own server instead of calling `listen()` on another port, and let the client \

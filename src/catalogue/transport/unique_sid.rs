@@ -6,7 +6,7 @@
 //! finding of the level SHOULD: some libraries make do with sixteen.
 
 use crate::{
-    catalogue::{Check, Isolation, cite},
+    catalogue::{Check, Isolation, Wait, cite},
     mock::Fault,
     probe::{Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
@@ -22,6 +22,7 @@ pub const CHECK: Check = Check {
     needs: &[],
     requires: &[],
     isolation: Isolation::SideBySide,
+    wait: Wait::None,
     meaning: "A stranger who guesses a session's id reads its messages and sends in its name, without any token.",
     fix: "Leave `generateId` alone, or make the id of at least 15 random bytes: `randomBytes(15).toString('base64url')`.",
     faults: &[Fault::SequentialSid, Fault::ShortSid],

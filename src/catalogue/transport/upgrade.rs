@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use tokio::time::Instant;
 
 use crate::{
-    catalogue::{Check, Isolation, Need, cite},
+    catalogue::{Check, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
@@ -26,6 +26,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Polling, Need::WebSocket],
     requires: &[],
     isolation: Isolation::SideBySide,
+    wait: Wait::None,
     meaning: "This is how clients connect by default: they hang for seconds, fall back to polling, or lose the first \
               messages after the switch.",
     fix: "Polling requests and upgrades must reach the same engine in the same process: bind one `Engine` to both \

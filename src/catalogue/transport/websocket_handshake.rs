@@ -6,7 +6,7 @@
 use reqwest::header::HeaderMap;
 
 use crate::{
-    catalogue::{Check, Isolation, cite},
+    catalogue::{Check, Isolation, Wait, cite},
     mock::Fault,
     probe::{Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
@@ -22,6 +22,7 @@ pub const CHECK: Check = Check {
     needs: &[],
     requires: &[],
     isolation: Isolation::SideBySide,
+    wait: Wait::None,
     meaning: "Clients stay on polling, or, where they are set to WebSocket only, never connect.",
     fix: "Socket.IO did not get the HTTP server's `upgrade` event. In Nuxt, bind an engine.io `Engine` to both Nitro's \
           router and the crossws `websocket` hook (`nitro.experimental.websocket: true`); `h3App.server` and \

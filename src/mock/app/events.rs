@@ -214,6 +214,11 @@ impl State {
             acknowledge(ack, message.is_ok_and(|message| state.send_message(&socket, &message)));
             ready(())
         });
+        socket.on("echo", |TryData(message): TryData<Payload>, ack: AckSender| {
+            // Nothing to send back, and nobody who asked for it, are no reason to complain.
+            let _ = message.map(|message| ack.send(&message));
+            ready(())
+        });
         let state = self.clone();
         socket.on_disconnect(move |socket: SocketRef, reason: DisconnectReason| {
             state.forget(&socket, reason);

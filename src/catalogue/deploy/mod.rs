@@ -1,0 +1,5 @@
+//! What stands in front of the server, and beside it.
+
+use super::checks;
+
+checks![];

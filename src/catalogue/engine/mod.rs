@@ -1,0 +1,5 @@
+//! Engine.IO v4: sessions, packets, heartbeats, limits.
+
+use super::checks;
+
+checks![];

@@ -1,0 +1,5 @@
+//! What a stranger can make of the deployment.
+
+use super::checks;
+
+checks![];
