@@ -1,5 +1,6 @@
 //! siospec's own tests, a module for each part of the crate.
 
+mod alarms;
 mod catalogue;
 mod cli;
 mod container;
