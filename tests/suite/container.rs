@@ -26,8 +26,7 @@ async fn serve_in_an_image_from_scratch_conforms() -> TestResult {
     let binary = PathBuf::from(env!("CARGO_BIN_EXE_siospec"));
     let mut files = libraries(&binary)?;
     files.insert((binary, "/siospec".into()));
-    let mut image = GenericBuildableImage::new("siospec-test", "scratch")
-        .with_dockerfile_string("FROM scratch\nCOPY root/ /\nUSER 65534:65534\nENTRYPOINT [\"/siospec\"]\n");
+    let mut image = GenericBuildableImage::new("siospec-test", "scratch").with_dockerfile_string(final_stage());
     for (from, to) in &files {
         image = image.with_file(from.canonicalize()?, format!("./root{to}"));
     }
@@ -42,6 +41,15 @@ async fn serve_in_an_image_from_scratch_conforms() -> TestResult {
     let report = score(&format!("http://127.0.0.1:{port}"), &[("auth.secret", DEFAULT_JWT_SECRET)]).await;
     assert_conforms(&report.expect("testable"), &["reconnect.reload"]);
     Ok(())
+}
+
+/// The last stage of the repository's Dockerfile, with the files that are here already: the stage before it wants an image
+/// to build in.
+fn final_stage() -> String {
+    let dockerfile = include_str!("../../Dockerfile");
+    let stage = &dockerfile[dockerfile.rfind("FROM scratch").expect("a final stage from scratch")..];
+    assert!(stage.contains("USER 65534"), "nobody needs root for this");
+    stage.replace("COPY --from=build /out/", "COPY root/")
 }
 
 /// What the dynamic linker loads, as (file, path in the image).

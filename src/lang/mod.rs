@@ -1,0 +1,141 @@
+//! The languages of the reports.
+//!
+//! Reports are data in English. A translation is made where a report is shown, so that a stored one can be shown in any
+//! language: each sentence is looked up in the language's PO file, and one that was made from a template (`{1} of {2}
+//! messages are lost`) is matched against it, its parts translated as well. What goes over the wire stays as it is.
+
+mod template;
+
+use std::{collections::HashMap, fmt, str::FromStr, sync::LazyLock};
+
+use template::Template;
+
+/// The Thai texts.
+const THAI: &str = include_str!("../../locales/th.po");
+
+/// A language that reports can be shown in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Lang {
+    /// English, which the texts are written in.
+    #[default]
+    En,
+    /// Thai.
+    Th,
+}
+
+impl Lang {
+    /// Every language.
+    pub const ALL: [Lang; 2] = [Lang::En, Lang::Th];
+
+    /// The two letters of ISO 639-1.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Lang::En => "en",
+            Lang::Th => "th",
+        }
+    }
+
+    /// The language that the environment asks for: by `LC_ALL`, else `LC_MESSAGES`, else `LANG` (POSIX.1-2017, 8.2).
+    /// English where it is none of ours.
+    pub fn from_environment(variable: impl Fn(&str) -> Option<String>) -> Lang {
+        let asked = ["LC_ALL", "LC_MESSAGES", "LANG"].iter().filter_map(|name| variable(name));
+        let asked = asked.into_iter().find(|value| !value.is_empty()).unwrap_or_default();
+        let language = asked.split(['_', '.', '@', '-']).next().unwrap_or_default().to_ascii_lowercase();
+        language.parse().unwrap_or_default()
+    }
+
+    /// The text in this language; parts that have no translation stay as they are.
+    pub fn say(self, english: &str) -> String {
+        match self {
+            Lang::En => english.to_owned(),
+            Lang::Th => THAI_TEXTS.say(english),
+        }
+    }
+}
+
+impl fmt::Display for Lang {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+impl FromStr for Lang {
+    type Err = String;
+
+    fn from_str(code: &str) -> Result<Lang, String> {
+        let known = Lang::ALL.into_iter().find(|lang| lang.code() == code);
+        known
+            .ok_or_else(|| format!("there is no language `{code}`; there are {}", Lang::ALL.map(Lang::code).join(", ")))
+    }
+}
+
+static THAI_TEXTS: LazyLock<Texts> = LazyLock::new(|| Texts::parse(THAI).expect("a test reads the file, too"));
+
+/// The texts of one language.
+#[derive(Default)]
+struct Texts {
+    whole: HashMap<String, String>,
+    templates: Vec<Template>,
+}
+
+/// How deep the parts of a sentence may nest.
+const MAX_DEPTH: usize = 6;
+
+/// What stands between the parts of a text that is put together from several.
+const JOINTS: [&str; 7] = ["\n", ": ", "; ", " and ", ", ", " (", ")"];
+
+impl Texts {
+    /// Reads a PO file.
+    fn parse(po: &str) -> Result<Texts, String> {
+        let catalog = polib::po_file::parse_from_reader(po.as_bytes()).map_err(|error| error.to_string())?;
+        let mut texts = Texts::default();
+        for message in catalog.messages().filter(|message| message.is_translated()) {
+            let (english, translated) = (message.msgid(), message.msgstr().map_err(|error| error.to_string())?);
+            match Template::parse(english, translated) {
+                Some(template) => texts.templates.push(template),
+                None => drop(texts.whole.insert(english.to_owned(), translated.to_owned())),
+            }
+        }
+        // Of two that match, the one that leaves less open is meant.
+        texts.templates.sort_by_key(|template| std::cmp::Reverse(template.weight()));
+        Ok(texts)
+    }
+
+    fn say(&self, english: &str) -> String {
+        self.translated(english, 0).unwrap_or_else(|| english.to_owned())
+    }
+
+    /// `None` where nothing in it has a translation.
+    fn translated(&self, english: &str, depth: usize) -> Option<String> {
+        if let Some(translated) = self.whole.get(english) {
+            return Some(translated.clone());
+        }
+        if depth >= MAX_DEPTH || !english.contains(|c: char| c.is_ascii_alphabetic()) {
+            return None;
+        }
+        let filled = self.templates.iter().find_map(|template| {
+            let parts = template.matches(english)?;
+            let parts: Vec<String> = parts
+                .into_iter()
+                .map(|part| self.translated(part, depth + 1).unwrap_or_else(|| part.to_owned()))
+                .collect();
+            Some(template.fill(&parts))
+        });
+        filled.or_else(|| JOINTS.iter().find_map(|joint| self.joined(english, joint, depth)))
+    }
+
+    /// Translates what stands between the joints, where any of it has a translation.
+    fn joined(&self, english: &str, joint: &str, depth: usize) -> Option<String> {
+        let parts: Vec<&str> = english.split(joint).collect();
+        if parts.len() < 2 {
+            return None;
+        }
+        let translated: Vec<Option<String>> = parts.iter().map(|part| self.translated(part, depth + 1)).collect();
+        if translated.iter().all(Option::is_none) {
+            return None;
+        }
+        let said = parts.iter().zip(translated).map(|(part, said)| said.unwrap_or_else(|| (*part).to_owned()));
+        let joint = if joint == " and " { self.whole.get("and").map_or(joint, |and| and.as_str()) } else { joint };
+        Some(said.collect::<Vec<_>>().join(joint))
+    }
+}
