@@ -37,11 +37,11 @@ const BODIES: [(&str, &str, Option<Level>); 3] = [
 ];
 
 async fn run(probe: &Probe) -> Verdict {
-    let mut verdicts = Vec::new();
+    let mut aside = Ok(());
     for (body, what, level) in BODIES {
-        verdicts.push(judge(probe, body, what, level).await);
+        super::set_aside(&mut aside, judge(probe, body, what, level).await)?;
     }
-    super::gravest(verdicts)
+    aside
 }
 
 async fn judge(probe: &Probe, body: &str, what: &str, level: Option<Level>) -> Verdict {

@@ -69,28 +69,30 @@ async fn expect_refused_handshake(probe: &Probe, parameter: &str, value: Option<
         Some(value) => format!("A handshake with `{parameter}={value}`"),
         None => format!("A handshake without `{parameter}`"),
     };
-    let mut verdicts = Vec::new();
+    let mut aside = Ok(());
     for transport in probe.transports() {
         let endpoint = probe.endpoint(&transport.to_string());
         let url = handshake_url(&endpoint, transport, parameter, value);
-        verdicts.push(match transport {
+        let verdict = match transport {
             Transport::Polling => expect_bad_request(&what, &format!("GET {url}"), endpoint.get(url).await),
             Transport::WebSocket => expect_refused_upgrade(&endpoint, &what, url).await,
-        });
+        };
+        set_aside(&mut aside, verdict)?;
     }
-    gravest(verdicts)
+    aside
 }
 
-/// Several verdicts on one subject as one: the first that counts in full, or else the first finding of lesser weight.
-fn gravest(verdicts: impl IntoIterator<Item = Verdict>) -> Verdict {
-    let mut gravest = Ok(());
-    for verdict in verdicts {
-        match verdict {
-            Err(Stop::Fail(finding)) if finding.level.is_some() => gravest = gravest.and(Err(Stop::Fail(finding))),
-            verdict => verdict?,
+/// Sets a finding of lesser weight aside, so that what counts in full is still looked for. The first one is kept.
+fn set_aside(aside: &mut Verdict, verdict: Verdict) -> Verdict {
+    match verdict {
+        Err(Stop::Fail(finding)) if finding.level.is_some() => {
+            if aside.is_ok() {
+                *aside = Err(Stop::Fail(finding));
+            }
+            Ok(())
         }
+        verdict => verdict,
     }
-    gravest
 }
 
 /// Expects an HTTP request to be refused by 400. Another 4xx is a finding of lesser weight: clients look no further than

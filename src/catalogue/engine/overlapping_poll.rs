@@ -40,6 +40,7 @@ const SENT: &str = "two GETs with the same sid, the second while the first is pe
 const EXPECTED: &str = "HTTP 400 to one of them, and the end of the session";
 
 async fn run(probe: &Probe) -> Verdict {
+    let lost = |error| Stop::Broken(format!("two polls at once: {error}"));
     let mut served = "no answer to either".to_owned();
     for attempt in 1..=ATTEMPTS {
         let polling = super::polling_session(probe, &format!("session {attempt}")).await?;
@@ -54,9 +55,13 @@ async fn run(probe: &Probe) -> Verdict {
                     refusal = Some(response);
                     break;
                 }
-                Ok(response) => answers.push(response.to_string()),
+                Ok(response) => {
+                    // A session that dies of its heartbeat would look like one that is refused for its two polls.
+                    super::answer_heartbeats(&polling, &response).await.map_err(lost)?;
+                    answers.push(response.to_string());
+                }
                 Err(WireError::Closed(how)) => answers.push(how),
-                Err(error) => return Err(Stop::Broken(format!("two polls at once: {error}"))),
+                Err(error) => return Err(lost(error)),
             }
         }
         if refusal.is_none() && answers.is_empty() {

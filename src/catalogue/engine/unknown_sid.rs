@@ -34,19 +34,22 @@ pub const CHECK: Check = Check {
 
 async fn run(probe: &Probe) -> Verdict {
     let sid = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 15]>());
-    let mut verdicts = Vec::new();
+    let mut aside = Ok(());
     for transport in probe.transports() {
         let endpoint = probe.endpoint(&transport.to_string());
         let url = endpoint.engine_url(transport, Some(&sid));
         if transport == Transport::WebSocket {
-            verdicts.push(super::expect_refused_upgrade(&endpoint, "An upgrade with an unknown sid", url).await);
+            let verdict = super::expect_refused_upgrade(&endpoint, "An upgrade with an unknown sid", url).await;
+            super::set_aside(&mut aside, verdict)?;
             continue;
         }
         let polling = Polling::new(&endpoint, &sid);
         let got = polling.get(probe.deadline()).await;
-        verdicts.push(super::expect_bad_request("A GET with an unknown sid", &format!("GET {url}"), got));
+        let got = super::expect_bad_request("A GET with an unknown sid", &format!("GET {url}"), got);
+        super::set_aside(&mut aside, got)?;
         let posted = polling.post("40".into()).await;
-        verdicts.push(super::expect_bad_request("A POST with an unknown sid", &format!("POST {url} of 40"), posted));
+        let posted = super::expect_bad_request("A POST with an unknown sid", &format!("POST {url} of 40"), posted);
+        super::set_aside(&mut aside, posted)?;
     }
-    super::gravest(verdicts)
+    aside
 }
