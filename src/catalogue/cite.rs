@@ -20,6 +20,18 @@ cites! {
     EIO_HANDSHAKE = "Engine.IO protocol v4, \"Handshake\"", "https://socket.io/docs/v4/engine-io-protocol/#handshake";
     /// HTTP long-polling.
     EIO_POLLING = "Engine.IO protocol v4, \"HTTP long-polling\"", "https://socket.io/docs/v4/engine-io-protocol/#http-long-polling";
+    /// The query parameters of polling requests.
+    EIO_QUERY = "Engine.IO protocol v4, \"Query parameters\"", "https://socket.io/docs/v4/engine-io-protocol/#query-parameters";
+    /// POST requests.
+    EIO_SENDING = "Engine.IO protocol v4, \"Sending data\"", "https://socket.io/docs/v4/engine-io-protocol/#sending-data";
+    /// GET requests.
+    EIO_RECEIVING = "Engine.IO protocol v4, \"Receiving data\"", "https://socket.io/docs/v4/engine-io-protocol/#receiving-data";
+    /// The packet types.
+    EIO_PACKETS = "Engine.IO protocol v4, \"Protocol\"", "https://socket.io/docs/v4/engine-io-protocol/#protocol";
+    /// Packets and payloads.
+    EIO_ENCODING = "Engine.IO protocol v4, \"Packet encoding\"", "https://socket.io/docs/v4/engine-io-protocol/#packet-encoding";
+    /// The protocol's own tests.
+    EIO_TESTS = "Engine.IO protocol v4, \"Test suite\"", "https://socket.io/docs/v4/engine-io-protocol/#test-suite";
     /// WebSocket.
     EIO_WEBSOCKET = "Engine.IO protocol v4, \"WebSocket\"", "https://socket.io/docs/v4/engine-io-protocol/#websocket";
     /// Response headers, status and content type.

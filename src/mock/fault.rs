@@ -82,6 +82,53 @@ faults! {
 
     // Engine.IO: requests and packets.
 
+    /// A handshake without `EIO` is served as if it said 4.
+    ServesMissingEio = "serves-missing-eio",
+    /// A handshake is served whatever its `EIO` says.
+    ServesAnyEio = "serves-any-eio",
+    /// A handshake without `transport` is served.
+    ServesMissingTransport = "serves-missing-transport",
+    /// A handshake with a `transport` that does not exist is served.
+    ServesUnknownTransport = "serves-unknown-transport",
+    /// A polling handshake that must be refused is refused by 404 instead of 400.
+    RefusesHandshakeByNotFound = "refuses-handshake-by-not-found",
+    /// An upgrade that must be refused for its `EIO`, `transport` or `sid` gets 101 and is then left hanging.
+    HangsBadUpgrade = "hangs-bad-upgrade",
+    /// The polling handshake is served by whatever method.
+    ServesAnyMethod = "serves-any-method",
+    /// A handshake by another method than GET is answered 500.
+    BadMethodCrashes = "bad-method-crashes",
+    /// A POST with an unknown `sid` is answered 200 `ok`.
+    AcceptsPostToUnknownSid = "accepts-post-to-unknown-sid",
+    /// Polling requests with an unknown `sid` are answered 404.
+    UnknownSidNotFound = "unknown-sid-not-found",
+    /// A POST is answered 200 `OK`, in capitals.
+    PostAnswersOtherText = "post-answers-other-text",
+    /// A POST is answered 204.
+    PostAnswersNoContent = "post-answers-no-content",
+    /// Of the packets in one POST only the first four are processed.
+    TruncatesPayload = "truncates-payload",
+    /// The packets in one POST are processed last first where there are more than four.
+    ReversesPayload = "reverses-payload",
+    /// A second poll beside a pending one takes its place; the first is released by a noop.
+    SecondPollTakesOver = "second-poll-takes-over",
+    /// A packet without a type, or of an unknown type, is ignored.
+    IgnoresInvalidPackets = "ignores-invalid-packets",
+    /// A POST with a packet of an unknown type is refused by 400, and its session lives on.
+    InvalidPostSparesSession = "invalid-post-spares-session",
+    /// A close packet by POST is ignored.
+    IgnoresClose = "ignores-close",
+    /// A close packet by POST ends the session and leaves its pending poll unanswered.
+    CloseHoldsPoll = "close-holds-poll",
+    /// A close packet on a WebSocket ends the session and leaves its connection open, in silence.
+    CloseHoldsWebsocket = "close-holds-websocket",
+    /// Polling requests of a session that has moved to WebSocket are served: a GET gets a noop, a POST is processed.
+    PollsAfterUpgrade = "polls-after-upgrade",
+    /// A second WebSocket of an upgraded session is let in: its `2probe` is answered.
+    SecondWebsocketLetIn = "second-websocket-let-in",
+    /// A second WebSocket of an upgraded session is closed, and the first one with it.
+    SecondWebsocketCutsFirst = "second-websocket-cuts-first",
+
     // Engine.IO: heartbeats, limits, order.
 
     // Tokens in the CONNECT payload.

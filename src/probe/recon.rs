@@ -10,6 +10,7 @@ use crate::{
     redact::Redactor,
     wire::{
         Endpoint, EnginePacket, Frame, Handshake, HttpResponse, Polling, Session, Transcript, Transport, WireError,
+        engine,
         http::{BodyKind, Http},
         shorten,
     },
@@ -199,17 +200,11 @@ async fn name_answer(endpoint: &Endpoint, asked: &Url, response: &HttpResponse, 
     ))
 }
 
-/// An Engine.IO v3 payload counts its packets' characters: `96:0{"sid":…`.
-fn is_engine_io_3(body: &str) -> bool {
-    let digits = body.chars().take_while(char::is_ascii_digit).count();
-    digits > 0 && body[digits..].starts_with(":0{")
-}
-
 /// Socket.IO 2 answers in its own framing whatever version is asked for; others serve version 3 when asked.
 async fn speaks_version_3(endpoint: &Endpoint) -> bool {
     let mut url = endpoint.engine_url(Transport::Polling, None);
     url.set_query(Some("EIO=3&transport=polling"));
-    matches!(endpoint.get(url).await, Ok(answer) if is_engine_io_3(&answer.text()))
+    matches!(endpoint.get(url).await, Ok(answer) if engine::is_version_3(&answer.text()))
 }
 
 fn engine_io_3(asked: &Url) -> Untestable {

@@ -98,6 +98,12 @@ pub fn encode_payload(packets: &[Packet]) -> String {
     packets.iter().map(Packet::encode).collect::<Vec<_>>().join("\u{1e}")
 }
 
+/// Whether this is a handshake's answer in the framing of version 3, which counts characters: `96:0{"sid":…`.
+pub fn is_version_3(body: &str) -> bool {
+    let digits = body.chars().take_while(char::is_ascii_digit).count();
+    digits > 0 && body[digits..].starts_with(":0{")
+}
+
 /// Ten minutes, in milliseconds: beyond any sane heartbeat. A hostile server must not make a wait endless.
 const MAX_HEARTBEAT: u64 = 600_000;
 

@@ -1,5 +1,288 @@
 //! Engine.IO v4: sessions, packets, heartbeats, limits.
 
-use super::checks;
+mod bad_method;
+mod cancelled_poll;
+mod close_polling;
+mod close_websocket;
+mod eio_missing;
+mod eio_unsupported;
+mod invalid_packet_polling;
+mod invalid_packet_websocket;
+mod overlapping_poll;
+mod payload_batching;
+mod post_ok;
+mod post_upgrade_polling;
+mod second_websocket;
+mod transport_missing;
+mod transport_unknown;
+mod unknown_sid;
 
-checks![];
+use futures::{FutureExt, future::BoxFuture};
+use tokio::time::{Instant, timeout};
+use url::Url;
+
+use super::checks;
+use crate::{
+    probe::{Life, Probe, Stop, Verdict, fail},
+    verdict::Level,
+    wire::{
+        Endpoint, EnginePacket, Frame, HttpResponse, Polling, Session, SocketPacket, Transport, Upgrade, WebSocket,
+        WireError, engine,
+    },
+};
+
+checks![
+    eio_missing,
+    eio_unsupported,
+    transport_missing,
+    transport_unknown,
+    bad_method,
+    unknown_sid,
+    post_ok,
+    payload_batching,
+    overlapping_poll,
+    cancelled_poll,
+    invalid_packet_polling,
+    invalid_packet_websocket,
+    close_polling,
+    close_websocket,
+    post_upgrade_polling,
+    second_websocket,
+];
+
+/// An HTTP answer, or why there is none.
+type HttpResult = Result<HttpResponse, WireError>;
+
+/// The URL of a handshake with one query parameter left out, or set to `value`.
+fn handshake_url(endpoint: &Endpoint, transport: Transport, parameter: &str, value: Option<&str>) -> Url {
+    let mut url = endpoint.engine_url(transport, None);
+    let mut pairs: Vec<(String, String)> = url.query_pairs().into_owned().collect();
+    pairs.retain(|(name, _)| name != parameter);
+    pairs.extend(value.map(|value| (parameter.to_owned(), value.to_owned())));
+    url.query_pairs_mut().clear().extend_pairs(pairs);
+    url
+}
+
+/// Expects a handshake with a query parameter left out, or set to `value`, to be refused over each transport.
+async fn expect_refused_handshake(probe: &Probe, parameter: &str, value: Option<&str>) -> Verdict {
+    let what = match value {
+        Some(value) => format!("A handshake with `{parameter}={value}`"),
+        None => format!("A handshake without `{parameter}`"),
+    };
+    let mut aside = Ok(());
+    for transport in probe.transports() {
+        let endpoint = probe.endpoint(&transport.to_string());
+        let url = handshake_url(&endpoint, transport, parameter, value);
+        let verdict = match transport {
+            Transport::Polling => expect_bad_request(&what, &format!("GET {url}"), endpoint.get(url).await),
+            Transport::WebSocket => expect_refused_upgrade(&endpoint, &what, url).await,
+        };
+        set_aside(&mut aside, verdict)?;
+    }
+    aside
+}
+
+/// Sets a finding of lesser weight aside, so that what counts in full is still looked for. The first one is kept.
+fn set_aside(aside: &mut Verdict, verdict: Verdict) -> Verdict {
+    match verdict {
+        Err(Stop::Fail(finding)) if finding.level.is_some() => {
+            if aside.is_ok() {
+                *aside = Err(Stop::Fail(finding));
+            }
+            Ok(())
+        }
+        verdict => verdict,
+    }
+}
+
+/// Expects an HTTP request to be refused by 400. Another 4xx is a finding of lesser weight: clients look no further than
+/// that the request did not succeed.
+fn expect_bad_request(what: &str, sent: &str, answer: HttpResult) -> Verdict {
+    let refusal = expect_client_error(what, sent, "HTTP 400", answer)?;
+    if refusal.status == 400 {
+        return Ok(());
+    }
+    fail(format!("{what} is refused by HTTP {} instead of 400", refusal.status))
+        .sent(sent)
+        .received(refusal)
+        .expected("HTTP 400; clients take every refusal alike, but logs and monitors read it as another fault")
+        .at(Level::Should)
+        .stop()
+}
+
+/// Expects an HTTP request to be refused by some 4xx, and gives it.
+fn expect_client_error(what: &str, sent: &str, expected: &str, answer: HttpResult) -> Result<HttpResponse, Stop> {
+    let (reason, received) = match answer {
+        Ok(response) if response.status == 429 => {
+            return Err(Stop::Broken(format!("{sent} is answered {response} (see deploy.poll-rate)")));
+        }
+        Ok(response) if is_refusal(&response) => return Ok(response),
+        Ok(response) => {
+            let reason = match response.status {
+                200 if opens_session(&response) => "is given a session over polling",
+                500.. => "is answered by a server error",
+                _ => "is not refused",
+            };
+            (reason, response.to_string())
+        }
+        Err(error @ WireError::Timeout { .. }) => ("gets no answer", error.to_string()),
+        Err(error @ WireError::Closed(_)) => ("is cut off without an answer", error.to_string()),
+        Err(error) => return Err(Stop::Broken(format!("{sent}: {error}"))),
+    };
+    fail(format!("{what} {reason}")).sent(sent).received(received).expected(expected).stop()
+}
+
+fn is_refusal(response: &HttpResponse) -> bool {
+    (400..500).contains(&response.status) && response.status != 429
+}
+
+fn opens_session(response: &HttpResponse) -> bool {
+    let packets = engine::decode_payload(&response.text());
+    packets.is_ok_and(|packets| matches!(packets.first(), Some(EnginePacket::Open(_))))
+}
+
+/// Expects an upgrade to come to nothing: by a 4xx, or by the end of the connection after 101, which servers bring about
+/// by a close frame, a close packet, a reset, or HTTP text on a connection that no longer speaks HTTP.
+async fn expect_refused_upgrade(endpoint: &Endpoint, what: &str, url: Url) -> Verdict {
+    expect_refused_upgrade_unless(endpoint, what, url, |_| false).await
+}
+
+/// As [`expect_refused_upgrade`], where a first text for which `lawful` holds is as good as a refusal.
+async fn expect_refused_upgrade_unless(
+    endpoint: &Endpoint,
+    what: &str,
+    url: Url,
+    lawful: impl Fn(&str) -> bool,
+) -> Verdict {
+    let sent = format!("GET {url} with Upgrade: websocket");
+    let finding =
+        |reason: &str| fail(format!("{what} {reason}")).sent(&sent).expected("a 4xx, or the end of the connection");
+    match WebSocket::open(endpoint, url.clone(), Default::default()).await {
+        Ok(Upgrade::Accepted(mut socket)) => match first_word(&mut socket, endpoint).await {
+            Ok(None) => Ok(()),
+            Ok(Some(text)) if lawful(&text) => Ok(()),
+            Ok(Some(text)) if text.starts_with('0') => {
+                finding("is given a session over WebSocket").received(text).stop()
+            }
+            Ok(Some(text)) => finding("is served over WebSocket").received(text).stop(),
+            Err(error) => finding("is let in over WebSocket and then left hanging")
+                .received(format!("HTTP 101, then {error}"))
+                .stop(),
+        },
+        Ok(Upgrade::Refused(response)) if is_refusal(&response) => Ok(()),
+        Ok(Upgrade::Refused(response)) if response.status == 429 => {
+            Err(Stop::Broken(format!("{sent} is answered {response} (see deploy.poll-rate)")))
+        }
+        Ok(Upgrade::Refused(response)) => {
+            let reason = format!("is refused over WebSocket by HTTP {}", response.status);
+            finding(&reason).received(response).at(Level::Should).stop()
+        }
+        Err(WireError::Closed(_) | WireError::Malformed(_)) => Ok(()),
+        Err(error @ WireError::Timeout { .. }) => {
+            finding("gets no answer when it asks for a WebSocket").received(error).stop()
+        }
+        Err(error) => Err(Stop::Broken(format!("{sent}: {error}"))),
+    }
+}
+
+/// The first text on a WebSocket; nothing when it ends instead. A close packet counts as an end.
+async fn first_word(socket: &mut WebSocket, endpoint: &Endpoint) -> Result<Option<String>, WireError> {
+    Ok(match socket.receive(endpoint.deadline()).await? {
+        Frame::Closed(_) => None,
+        Frame::Text(text) if text == "1" => None,
+        Frame::Text(text) => Some(text),
+        Frame::Binary(data) => Some(format!("{} binary bytes", data.len())),
+    })
+}
+
+/// A polling session of its own for a check.
+async fn polling_session(probe: &Probe, label: &str) -> Result<Polling, Stop> {
+    let endpoint = probe.endpoint(label);
+    match Session::polling_handshake(&endpoint).await {
+        Ok((handshake, _)) => Ok(Polling::new(&endpoint, &handshake.sid)),
+        Err(error) => Err(Stop::Broken(format!("no polling session: {error} (see transport.polling-handshake)"))),
+    }
+}
+
+/// A message that every server answers: CONNECT to a namespace of this name.
+fn question(name: &str) -> EnginePacket {
+    EnginePacket::Message(SocketPacket::connect(&format!("/{name}"), None).encode())
+}
+
+/// Whether the packet answers the [`question`] of this name.
+fn is_answer(packet: &EnginePacket, name: &str) -> bool {
+    let EnginePacket::Message(text) = packet else { return false };
+    SocketPacket::decode(text).is_ok_and(|packet| packet.namespace.strip_prefix('/') == Some(name))
+}
+
+/// Asks something on a session, and waits for the answer.
+async fn exchange(probe: &Probe, session: &mut Session) -> Result<(), WireError> {
+    let name = probe.nonce("alive");
+    session.send(question(&name));
+    let deadline = probe.in_time();
+    while !is_answer(&session.next("answer", deadline).await?, &name) {}
+    Ok(())
+}
+
+/// A poll that is waited for as long as the checks have other things to do.
+fn poll<'a>(probe: &Probe, polling: &'a Polling) -> BoxFuture<'a, HttpResult> {
+    polling.get(probe.deadline() * 5).boxed()
+}
+
+/// A poll that the target holds: it was sent a while ago, and is not answered yet. Heartbeats that come instead are
+/// answered, and the next poll is tried.
+async fn held_poll<'a>(probe: &Probe, polling: &'a Polling) -> Result<BoxFuture<'a, HttpResult>, Stop> {
+    let lost = |error| Stop::Broken(format!("the session to poll: {error}"));
+    let end = probe.in_time();
+    while Instant::now() < end {
+        let mut poll = poll(probe, polling);
+        let Ok(answer) = timeout(probe.target().quiet_window(), &mut poll).await else { return Ok(poll) };
+        let response = answer.map_err(lost)?;
+        if response.status != 200 {
+            return Err(Stop::Broken(format!("the session to poll: GET is answered {response}")));
+        }
+        answer_heartbeats(polling, &response).await.map_err(lost)?;
+    }
+    Err(Stop::Broken("the target answers every poll at once, so none can be left pending".into()))
+}
+
+async fn answer_heartbeats(polling: &Polling, response: &HttpResponse) -> Result<(), WireError> {
+    for packet in engine::decode_payload(&response.text()).map_err(WireError::Malformed)? {
+        if let EnginePacket::Ping(data) = packet {
+            polling.post(EnginePacket::Pong(data).encode()).await?;
+        }
+    }
+    Ok(())
+}
+
+/// What has become of a polling session. It is asked something; what is answered, or held, lives. `held` is a poll that
+/// is still pending: dropping it, or a second one beside it, would end the session.
+async fn life_of(probe: &Probe, polling: &Polling, held: Option<BoxFuture<'_, HttpResult>>) -> Result<Life, Stop> {
+    let broken = |error: WireError| Stop::Broken(format!("the session that should have ended: {error}"));
+    let name = probe.nonce("alive");
+    let posted = polling.post(question(&name).encode()).await.map_err(broken)?;
+    if is_refusal(&posted) {
+        return Ok(Life::Closed(format!("POST: {posted}")));
+    }
+    let end = probe.in_time();
+    let mut held = held;
+    loop {
+        let left = end.saturating_duration_since(Instant::now());
+        let poll = held.take().unwrap_or_else(|| polling.get(left).boxed());
+        let response = match timeout(left, poll).await {
+            Ok(Ok(response)) if is_refusal(&response) => return Ok(Life::Closed(format!("GET: {response}"))),
+            Ok(Ok(response)) => response,
+            Ok(Err(WireError::Closed(how))) => return Ok(Life::Closed(format!("GET: {how}"))),
+            Err(_) | Ok(Err(WireError::Timeout { .. })) => return Ok(Life::Open),
+            Ok(Err(error)) => return Err(broken(error)),
+        };
+        let packets = engine::decode_payload(&response.text()).map_err(WireError::Malformed).map_err(broken)?;
+        if packets.contains(&EnginePacket::Close) {
+            return Ok(Life::Closed("GET: a close packet".into()));
+        }
+        if packets.iter().any(|packet| is_answer(packet, &name)) {
+            return Ok(Life::Open);
+        }
+        answer_heartbeats(polling, &response).await.map_err(broken)?;
+    }
+}

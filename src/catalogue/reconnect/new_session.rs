@@ -30,7 +30,7 @@ pub const CHECK: Check = Check {
     row: Row::C9,
     cites: &[cite::EIO_HEARTBEAT, cite::EIO_POLLING, cite::SIO_CONNECT],
     needs: &[Need::Connect, Need::Polling],
-    requires: &["socket.connect-reply-once"],
+    requires: &["socket.connect-reply-once", "engine.unknown-sid"],
     isolation: Isolation::SideBySide,
     wait: Wait::DeadPeer,
     meaning: "Every client that ever lost its network stays in the server's memory and in its rooms; it is shown as \

@@ -186,7 +186,14 @@ impl Gateway {
         if self.settings.faults.has(Fault::NoPolling) {
             return Some(answer::with_body(StatusCode::NOT_FOUND, "text/html; charset=utf-8", FOREIGN_PAGE));
         }
-        self.handle_polling(&query, request).await
+        let mut answer = self.handle_polling(&query, request).await?;
+        if self.settings.faults.has(Fault::RefusesHandshakeByNotFound)
+            && query.sid.is_none()
+            && answer.status() == StatusCode::BAD_REQUEST
+        {
+            *answer.status_mut() = StatusCode::NOT_FOUND;
+        }
+        Some(answer)
     }
 
     /// Closes every session in an orderly way, because the server is going away.
@@ -225,7 +232,7 @@ impl Gateway {
     }
 
     async fn handle_polling(&self, query: &Query<'_>, request: Request<Incoming>) -> Option<Answer> {
-        match query.transport.as_deref() {
+        match self.transport(query, "polling") {
             Some("polling") => {}
             Some("websocket") if query.sid.is_none() && request.method() != Method::GET => {
                 return Some(Refusal::BadHandshakeMethod.answer());
@@ -235,8 +242,18 @@ impl Gateway {
             _ => return Some(Refusal::TransportUnknown.answer()),
         }
         let Some(sid) = &query.sid else { return Some(self.handshake(query, request.method())) };
-        let Some(handle) = self.find(sid) else { return Some(Refusal::SessionUnknown.answer()) };
-        if handle.link.transport() == Transport::Websocket {
+        let faults = &self.settings.faults;
+        let Some(handle) = self.find(sid) else {
+            if faults.has(Fault::AcceptsPostToUnknownSid) && request.method() == Method::POST {
+                return Some(answer::with_body(StatusCode::OK, "text/html", "ok"));
+            }
+            let mut answer = Refusal::SessionUnknown.answer();
+            if faults.has(Fault::UnknownSidNotFound) {
+                *answer.status_mut() = StatusCode::NOT_FOUND;
+            }
+            return Some(answer);
+        };
+        if handle.link.transport() == Transport::Websocket && !faults.has(Fault::PollsAfterUpgrade) {
             return Some(Refusal::BadRequest.answer());
         }
         match *request.method() {
@@ -246,13 +263,38 @@ impl Gateway {
         }
     }
 
+    /// The transport that the request names; `own`, the way the request came, where a fault takes that for named.
+    fn transport<'a>(&self, query: &'a Query<'_>, own: &'static str) -> Option<&'a str> {
+        let faults = &self.settings.faults;
+        match query.transport.as_deref() {
+            None if faults.has(Fault::ServesMissingTransport) => Some(own),
+            Some(named) if faults.has(Fault::ServesUnknownTransport) && !["polling", "websocket"].contains(&named) => {
+                Some(own)
+            }
+            named => named,
+        }
+    }
+
+    /// Whether a handshake of that version is served.
+    fn serves(&self, version: Option<&str>) -> bool {
+        let faults = &self.settings.faults;
+        match version {
+            Some("4") => true,
+            Some(_) => faults.has(Fault::ServesAnyEio),
+            None => faults.has(Fault::ServesMissingEio),
+        }
+    }
+
     /// The polling handshake (Engine.IO v4, "Handshake").
     fn handshake(&self, query: &Query<'_>, method: &Method) -> Answer {
         let faults = &self.settings.faults;
-        if method != Method::GET {
+        if method != Method::GET && !faults.has(Fault::ServesAnyMethod) {
+            if faults.has(Fault::BadMethodCrashes) {
+                return answer::empty(StatusCode::INTERNAL_SERVER_ERROR);
+            }
             return Refusal::BadHandshakeMethod.answer();
         }
-        if query.version.as_deref() != Some("4") {
+        if !self.serves(query.version.as_deref()) {
             return Refusal::UnsupportedProtocolVersion.answer();
         }
         if faults.has(Fault::RedirectsHandshake) {
@@ -290,16 +332,12 @@ impl Gateway {
     /// A WebSocket: a new session's, or one that a polling session is to be upgraded to.
     fn handle_upgrade(&self, query: &Query<'_>, request: Request<Incoming>) -> Result<Answer, Box<Answer>> {
         let faults = &self.settings.faults;
-        match query.transport.as_deref() {
-            Some("websocket") => {}
-            Some("polling") => return Err(Box::new(Refusal::BadRequest.answer_upgrade())),
-            _ => return Err(Box::new(Refusal::TransportUnknown.answer_upgrade())),
-        }
-        if request.method() != Method::GET {
-            return Err(Box::new(Refusal::BadHandshakeMethod.answer_upgrade()));
-        }
-        if let Some(sid) = &query.sid {
-            let handle = self.find(sid).ok_or_else(|| Box::new(Refusal::SessionUnknown.answer_upgrade()))?;
+        let session = match self.verify_upgrade(query, request.method()) {
+            Ok(session) => session,
+            Err(_) if faults.has(Fault::HangsBadUpgrade) => return Ok(websocket::hang(request)),
+            Err(refusal) => return Err(Box::new(refusal.answer_upgrade())),
+        };
+        if let Some(handle) = session {
             let (answer, upgrading) = websocket::accept(request)?;
             let max_payload = self.settings.max_payload;
             tokio::spawn(async move {
@@ -310,9 +348,6 @@ impl Gateway {
                 }
             });
             return Ok(answer);
-        }
-        if query.version.as_deref() != Some("4") {
-            return Err(Box::new(Refusal::UnsupportedProtocolVersion.answer_upgrade()));
         }
         if faults.has(Fault::RequiresCacheBuster) && !query.has_t {
             return Err(Box::new(Refusal::BadRequest.answer_upgrade()));
@@ -331,6 +366,23 @@ impl Gateway {
             session::run(start).await;
         });
         Ok(answer)
+    }
+
+    /// The session that an upgrade is for, or nothing where it begins one.
+    fn verify_upgrade(&self, query: &Query<'_>, method: &Method) -> Result<Option<Handle>, Refusal> {
+        match self.transport(query, "websocket") {
+            Some("websocket") => {}
+            Some("polling") => return Err(Refusal::BadRequest),
+            _ => return Err(Refusal::TransportUnknown),
+        }
+        if method != Method::GET {
+            return Err(Refusal::BadHandshakeMethod);
+        }
+        match &query.sid {
+            Some(sid) => self.find(sid).map(Some).ok_or(Refusal::SessionUnknown),
+            None if self.serves(query.version.as_deref()) => Ok(None),
+            None => Err(Refusal::UnsupportedProtocolVersion),
+        }
     }
 
     /// Makes room for a session, unless there is none left.

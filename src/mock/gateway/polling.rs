@@ -9,6 +9,7 @@ use hyper::body::{Body, Incoming};
 use tokio::{sync::oneshot, time};
 
 use super::{
+    super::Fault,
     Handle, Settings,
     answer::{self, Answer, Refusal},
     packet::decode_payload,
@@ -20,6 +21,9 @@ const DISCARD_AT_MOST: usize = 64 << 20;
 
 /// How long that may take.
 const DISCARD_WITHIN: Duration = Duration::from_secs(1);
+
+/// How many packets of one POST the faults `truncates-payload` and `reverses-payload` leave alone.
+const FEW_PACKETS: usize = 4;
 
 /// A GET: waits for packets. Nothing, when the connection is to be cut.
 pub async fn get(handle: Handle) -> Option<Answer> {
@@ -67,13 +71,27 @@ pub async fn post(handle: Handle, settings: &Settings, request: Request<Incoming
     };
     unfinished.disarm();
 
-    let packets = decode_payload(&String::from_utf8_lossy(&bytes));
+    let mut packets = decode_payload(&String::from_utf8_lossy(&bytes));
+    let faults = &settings.faults;
+    if faults.has(Fault::InvalidPostSparesSession) && packets.iter().any(Result::is_err) {
+        return Some(answer::empty(StatusCode::BAD_REQUEST));
+    }
+    if faults.has(Fault::TruncatesPayload) {
+        packets.truncate(FEW_PACKETS);
+    }
+    if faults.has(Fault::ReversesPayload) && packets.len() > FEW_PACKETS {
+        packets.reverse();
+    }
     let (done, dealt_with) = oneshot::channel();
     if handle.send(Command::Post(packets, done)).await.is_err() || dealt_with.await.is_err() {
         return Some(Refusal::SessionUnknown.answer());
     }
     drop(posting);
-    Some(answer::with_body(StatusCode::OK, "text/html", "ok"))
+    if faults.has(Fault::PostAnswersNoContent) {
+        return Some(answer::empty(StatusCode::NO_CONTENT));
+    }
+    let body = if faults.has(Fault::PostAnswersOtherText) { "OK" } else { "ok" };
+    Some(answer::with_body(StatusCode::OK, "text/html", body))
 }
 
 async fn collect(body: Limited<&mut Incoming>) -> Result<Bytes, Box<dyn std::error::Error + Send + Sync>> {

@@ -72,6 +72,8 @@ enum Ending {
     Gone,
     /// The client's connections are cut without a word.
     Cut,
+    /// With the faults `close-holds-poll` and `close-holds-websocket`: the client's connection stays open, in silence.
+    Held,
 }
 
 /// Either the session goes on, or it ends.
@@ -242,7 +244,8 @@ impl Session {
             Event::Control(Control::Cut) => Err(Ending::Cut),
             Event::Upstream(arrival) => self.on_upstream(arrival),
             Event::Client(Arrival::Packet(packet)) => self.on_packet(packet),
-            Event::Client(Arrival::Malformed | Arrival::Violation(_)) => Err(Ending::Error),
+            Event::Client(Arrival::Malformed) => self.on_malformed(),
+            Event::Client(Arrival::Violation(_)) => Err(Ending::Error),
             Event::Client(Arrival::Gone) => Err(Ending::Gone),
             Event::PollCut => self.on_poll_cut(),
             Event::Candidate(arrival) => self.on_candidate(arrival),
@@ -329,6 +332,10 @@ impl Session {
         Ok(())
     }
 
+    fn on_malformed(&self) -> Step {
+        if self.settings.faults.has(Fault::IgnoresInvalidPackets) { Ok(()) } else { Err(Ending::Error) }
+    }
+
     fn on_engine_packet(&mut self, packet: &Packet) -> Step {
         match packet {
             Packet::Pong { .. } => {
@@ -339,7 +346,10 @@ impl Session {
             // In v4 it is the server that pings.
             Packet::Ping { .. } => Err(Ending::Error),
             Packet::Close => match self.client {
+                Client::Polling { .. } if self.settings.faults.has(Fault::IgnoresClose) => Ok(()),
+                Client::Polling { .. } if self.settings.faults.has(Fault::CloseHoldsPoll) => Err(Ending::Held),
                 Client::Polling { .. } => Err(Ending::ClosedByClient),
+                Client::Websocket(_) if self.settings.faults.has(Fault::CloseHoldsWebsocket) => Err(Ending::Held),
                 Client::Websocket(_) => Err(Ending::Error),
             },
             _ => Ok(()),
@@ -362,7 +372,7 @@ impl Session {
             Command::Post(packets, done) => {
                 let step = packets.into_iter().try_for_each(|packet| match packet {
                     Ok(packet) => self.on_packet(packet),
-                    Err(Malformed) => Err(Ending::Error),
+                    Err(Malformed) => self.on_malformed(),
                 });
                 // Node says `ok` to whatever it has read, and closes the session apart from that.
                 let _ = done.send(());
@@ -370,8 +380,14 @@ impl Session {
             }
             Command::Fail => Err(Ending::Error),
             Command::Upgrade(connection) => {
-                let taken = self.candidate.is_some() || matches!(self.client, Client::Websocket(_));
-                if taken {
+                let faults = &self.settings.faults;
+                let upgraded = matches!(self.client, Client::Websocket(_));
+                if upgraded && faults.has(Fault::SecondWebsocketCutsFirst) {
+                    tokio::spawn(connection.close(None));
+                    return Err(Ending::Error);
+                }
+                let let_in = faults.has(Fault::SecondWebsocketLetIn);
+                if self.candidate.is_some() || upgraded && !let_in {
                     tokio::spawn(connection.close(None));
                 } else {
                     let deadline = Instant::now() + UPGRADE_WITHIN;
@@ -384,6 +400,12 @@ impl Session {
 
     fn on_poll(&mut self, answer: oneshot::Sender<PollAnswer>) -> Step {
         match &mut self.client {
+            Client::Polling { pending } if self.settings.faults.has(Fault::SecondPollTakesOver) => {
+                if let Some(first) = pending.replace(answer) {
+                    let _ = first.send(PollAnswer::Payload(encode_payload(&[Packet::Noop])));
+                }
+                Ok(())
+            }
             // Under the fault, another poll takes over from one whose cut has not come to notice yet.
             Client::Polling { pending: Some(_) } if !self.settings.faults.has(Fault::KeepsDeadSessions) => {
                 let _ = answer.send(PollAnswer::Overlap);
@@ -534,7 +556,9 @@ impl Session {
         match client {
             Client::Websocket(mut connection) => {
                 drop(registration);
-                if ending != Ending::Cut {
+                if ending == Ending::Held {
+                    tokio::spawn(connection.hold());
+                } else if ending != Ending::Cut {
                     outbox.into_iter().for_each(|packet| connection.push(packet));
                     connection.close(code).await;
                 }
@@ -561,11 +585,22 @@ async fn end_polling(
         Ending::Error => PollAnswer::Payload(encode_payload(&[Packet::Close])),
         Ending::ClosedByClient => PollAnswer::Payload(encode_payload(&[Packet::Noop])),
         Ending::Gone | Ending::Cut => PollAnswer::Cut,
+        Ending::Held => {
+            drop(registration);
+            return hold(pending).await;
+        }
     };
     // Unknown first, so that the client that has its answer finds it so.
     drop(registration);
     if let Some(poll) = pending {
         let _ = poll.send(answer);
+    }
+}
+
+/// Leaves a poll without an answer until its client is tired of it.
+async fn hold(poll: Option<oneshot::Sender<PollAnswer>>) {
+    if let Some(mut poll) = poll {
+        let _ = time::timeout(websocket::HANG_FOR, poll.closed()).await;
     }
 }
 

@@ -37,7 +37,7 @@ const DISCARD_AT_MOST: usize = 64 << 20;
 const UPGRADE_WITHIN: Duration = Duration::from_secs(10);
 
 /// How long a connection is held that is never to be answered.
-const HANG_FOR: Duration = Duration::from_secs(120);
+pub const HANG_FOR: Duration = Duration::from_secs(120);
 
 /// Any byte stream that a WebSocket runs over.
 pub trait Io: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -194,6 +194,12 @@ impl Connection {
         match stream.poll_flush(context)? {
             Poll::Ready(()) | Poll::Pending => Ok(()),
         }
+    }
+
+    /// Neither writes nor closes, until the client is gone or tired of it.
+    pub async fn hold(mut self) {
+        let gone = async { while !matches!(self.next().await, Arrival::Gone | Arrival::Violation(_)) {} };
+        let _ = time::timeout(HANG_FOR, gone).await;
     }
 
     /// Writes what is queued, then drops the connection.

@@ -1,0 +1,101 @@
+//! A poll that the client cuts ends its session, as the protocol's own tests have it.
+//!
+//! A server may notice the cut at once, as Node does. Behind a proxy it may not, and some servers do not look; then the
+//! missing pong must end the session, by `pingInterval` + 2 × `pingTimeout`, and that only this did is noted. No heartbeat
+//! is answered, and while that is waited for nothing is sent that a server could take for a sign of life.
+//!
+//! Where there is a token, the session is connected first, so that it does not end for want of a CONNECT.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, sleep_until};
+
+use crate::{
+    catalogue::{Check, Isolation, Need, Wait, cite},
+    mock::Fault,
+    probe::{Life, Probe, Stop, User, Verdict, fail},
+    verdict::{Level, Row},
+    wire::{EnginePacket, Polling, SocketPacket, round},
+};
+
+pub const CHECK: Check = Check {
+    id: "engine.cancelled-poll",
+    title: "A poll that the client cuts ends its session",
+    level: Level::Should,
+    row: Row::P,
+    cites: &[cite::EIO_TESTS, cite::EIO_HEARTBEAT],
+    needs: &[Need::Polling],
+    requires: &[],
+    isolation: Isolation::SideBySide,
+    wait: Wait::DeadPeer,
+    meaning: "Users whose tab is closed while on polling stay online for others, and what is sent to them in the \
+              meantime is lost.",
+    fix: "In Nuxt, give the engine the original objects, on which it listens for the request's end: \
+          `engine.handleRequest(event.node.req, event.node.res)`. Let proxies pass a client's cut on (nginx: not \
+          `proxy_ignore_client_abort on`), and leave `pingInterval` and `pingTimeout` at seconds.",
+    faults: &[Fault::KeepsDeadSessions],
+    run: |probe| Box::pin(run(probe)),
+};
+
+/// Sessions that are tried for a cut that the server can notice: one that crosses with an answer is none.
+const ATTEMPTS: usize = 3;
+
+async fn run(probe: &Probe) -> Verdict {
+    let user = probe.user("user");
+    let mut left = Vec::new();
+    for attempt in 1..=ATTEMPTS {
+        let polling = left_by_a_cut(probe, &user, &format!("session {attempt}")).await?;
+        if ends_within(probe, &polling, probe.target().quiet_window() * 4).await? {
+            return Ok(());
+        }
+        left.push(polling);
+    }
+    let Some(polling) = left.last() else { return Ok(()) };
+    let handshake = probe.target().handshake();
+    let limit = handshake.ping_interval() + 2 * handshake.ping_timeout() + probe.deadline();
+    // Nothing tells when the server has noticed, and to ask might keep the session alive.
+    sleep(limit).await;
+    let limit = humantime::format_duration(round(limit));
+    match super::life_of(probe, polling, None).await? {
+        Life::Closed(_) => {
+            probe.note(format!(
+                "the cut of a poll is not noticed by itself: the session ended some time within {limit}, by its heartbeat"
+            ));
+            Ok(())
+        }
+        Life::Open => fail(format!("A session lives on {limit} after its client has cut its poll"))
+            .sent("a GET that is cut while the server holds it, then no pong; at last a message")
+            .received("the message is accepted, and answered")
+            .expected(format!("HTTP 400 within pingInterval + 2 × pingTimeout + deadline = {limit}"))
+            .stop(),
+    }
+}
+
+/// A session that its client has left by cutting a poll while the server held it.
+async fn left_by_a_cut(probe: &Probe, user: &User, label: &str) -> Result<Polling, Stop> {
+    let polling = super::polling_session(probe, label).await?;
+    let auth = probe.credentials(user).await.unwrap_or_default();
+    let connect = SocketPacket::connect(&probe.contract().namespace, auth);
+    let sent = polling.push(&[EnginePacket::Message(connect.encode())]).await;
+    sent.map_err(|error| Stop::Broken(format!("the session to leave: {error} (see engine.post-ok)")))?;
+    drop(super::held_poll(probe, &polling).await?);
+    Ok(polling)
+}
+
+/// POSTs until one is refused or `patience` is over.
+async fn ends_within(probe: &Probe, polling: &Polling, patience: Duration) -> Result<bool, Stop> {
+    let end = Instant::now() + patience;
+    let mut pause = probe.target().quiet_window() / 4;
+    loop {
+        let posted = polling.post(super::question(&probe.nonce("alive")).encode()).await;
+        let posted = posted.map_err(|error| Stop::Broken(format!("POST on the session that was left: {error}")))?;
+        if super::is_refusal(&posted) {
+            return Ok(true);
+        }
+        if Instant::now() >= end {
+            return Ok(false);
+        }
+        sleep_until(end.min(Instant::now() + pause)).await;
+        pause *= 2;
+    }
+}

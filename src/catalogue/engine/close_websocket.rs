@@ -1,0 +1,72 @@
+//! A close packet (`1`) on a WebSocket does not leave a connection behind that is neither served nor closed.
+//!
+//! The protocol says that the packet indicates that a transport can be closed, and not by whom or when. Servers differ:
+//! most close the connection; Node ignores the packet and serves on, until the client closes; python-socketio ends the
+//! session and closes the connection when the heartbeat would have failed. All three are lawful, and the latter two are
+//! noted. What no server may do is to end the session and forget the connection: nothing would close it any more.
+//!
+//! So something is asked after the packet. If it is answered, the session goes on. If not, the connection must end by
+//! `pingInterval` + 2 × `pingTimeout`; no heartbeat is answered, as by a client that has taken its leave.
+
+use crate::{
+    catalogue::{Check, Isolation, Need, Wait, cite},
+    mock::Fault,
+    probe::{Client, Life, Probe, Stop, Verdict, fail},
+    verdict::{Level, Row},
+    wire::{Heartbeats, SocketPacket, Transport, WireError, round},
+};
+
+pub const CHECK: Check = Check {
+    id: "engine.close-websocket",
+    title: "A close packet on a WebSocket leaves no dead connection behind",
+    level: Level::Must,
+    row: Row::P,
+    cites: &[cite::EIO_PACKETS, cite::EIO_WEBSOCKET, cite::EIO_HEARTBEAT],
+    needs: &[Need::WebSocket],
+    requires: &[],
+    isolation: Isolation::SideBySide,
+    wait: Wait::DeadPeer,
+    meaning: "Each client that says goodbye in this way leaves a connection open that belongs to no session, until the \
+              server runs out of them.",
+    fix: "Close the WebSocket where its session ends. In Nuxt, bind the engine to the crossws hook, whose connections it \
+          then closes by itself; where something of your own handles `1`, let it call `peer.close()`.",
+    faults: &[Fault::CloseHoldsWebsocket],
+    run: |probe| Box::pin(run(probe)),
+};
+
+async fn run(probe: &Probe) -> Verdict {
+    let mut client = probe.open_with("a", Transport::WebSocket, Heartbeats::Ignored).await?;
+    if let Err(error) = exchange(probe, &mut client).await {
+        return Err(Stop::Broken(format!("before the close packet: {error} (see socket.unknown-namespace)")));
+    }
+    client.send_raw("1");
+    match exchange(probe, &mut client).await {
+        Ok(()) => {
+            probe.note("lawful choice: a session on WebSocket goes on after a close packet, until the client closes");
+            return Ok(());
+        }
+        Err(WireError::Closed(_)) => return Ok(()),
+        Err(WireError::Timeout { .. }) => {}
+        Err(error) => return Err(Stop::Broken(format!("after the close packet: {error}"))),
+    }
+    let handshake = client.handshake();
+    let limit = handshake.ping_interval() + 2 * handshake.ping_timeout() + probe.deadline();
+    if let Life::Closed(_) = client.wait_end(limit).await? {
+        probe.note("lawful choice: after a close packet, the WebSocket is closed only when its heartbeat fails");
+        return Ok(());
+    }
+    let limit = humantime::format_duration(round(limit));
+    fail("After a close packet, the WebSocket is neither served nor closed")
+        .sent("1, then a message; no pong to any heartbeat")
+        .received(format!("no answer, and no end of the connection within {limit}"))
+        .expected("the end of the connection, or an answer")
+        .stop()
+}
+
+/// Asks something, and waits for the answer.
+async fn exchange(probe: &Probe, client: &mut Client) -> Result<(), WireError> {
+    let namespace = format!("/{}", probe.nonce("alive"));
+    let from = client.mark();
+    client.send(&SocketPacket::connect(&namespace, None));
+    client.wait("answer", from, probe.in_time(), |packet| packet.namespace == namespace).await.map(drop)
+}

@@ -1,0 +1,95 @@
+//! A second poll while one is pending is refused by 400, and the session is closed.
+//!
+//! Which of the two polls is refused is the server's choice, because they may arrive in either order; the other one is
+//! released or refused, too. A poll that is answered in the very moment in which the other one is sent does not overlap
+//! with it; then another session is tried.
+
+use futures::{StreamExt, stream::FuturesUnordered};
+use tokio::time::timeout_at;
+
+use crate::{
+    catalogue::{Check, Isolation, Need, Wait, cite},
+    mock::Fault,
+    probe::{Life, Probe, Stop, Verdict, fail},
+    verdict::{Level, Row},
+    wire::WireError,
+};
+
+pub const CHECK: Check = Check {
+    id: "engine.overlapping-poll",
+    title: "A second poll on one session is refused, and the session closed",
+    level: Level::Must,
+    row: Row::P,
+    cites: &[cite::EIO_RECEIVING, cite::EIO_TESTS],
+    needs: &[Need::Polling],
+    requires: &[],
+    isolation: Isolation::SideBySide,
+    wait: Wait::None,
+    meaning: "Two polls take packets from one session at the same time, so that messages arrive in the wrong order, or \
+              at a request that nobody reads any more.",
+    fix: "Serve polling by the package `socket.io`, and hand it every request: no cache, retry or request coalescing of \
+          a proxy, and no handler in Nitro that answers in its place.",
+    faults: &[Fault::SecondPollTakesOver, Fault::KeepsDeadSessions],
+    run: |probe| Box::pin(run(probe)),
+};
+
+/// Sessions that are tried for two polls that really overlap.
+const ATTEMPTS: usize = 3;
+
+const SENT: &str = "two GETs with the same sid, the second while the first is pending";
+const EXPECTED: &str = "HTTP 400 to one of them, and the end of the session";
+
+async fn run(probe: &Probe) -> Verdict {
+    let lost = |error| Stop::Broken(format!("two polls at once: {error}"));
+    let mut served = "no answer to either".to_owned();
+    for attempt in 1..=ATTEMPTS {
+        let polling = super::polling_session(probe, &format!("session {attempt}")).await?;
+        let held = super::held_poll(probe, &polling).await?;
+        let mut polls = FuturesUnordered::from_iter([held, super::poll(probe, &polling)]);
+        let deadline = probe.in_time();
+        let mut refusal = None;
+        let mut answers = Vec::new();
+        while let Ok(Some(answer)) = timeout_at(deadline, polls.next()).await {
+            match answer {
+                Ok(response) if super::is_refusal(&response) => {
+                    refusal = Some(response);
+                    break;
+                }
+                Ok(response) => {
+                    // A session that dies of its heartbeat would look like one that is refused for its two polls.
+                    super::answer_heartbeats(&polling, &response).await.map_err(lost)?;
+                    answers.push(response.to_string());
+                }
+                Err(WireError::Closed(how)) => answers.push(how),
+                Err(error) => return Err(lost(error)),
+            }
+        }
+        if refusal.is_none() && answers.is_empty() {
+            break;
+        }
+        served = answers.join("; ");
+        let life = super::life_of(probe, &polling, polls.into_iter().next()).await?;
+        match (refusal, life) {
+            (Some(refusal), Life::Closed(_)) => {
+                return super::expect_bad_request("A second poll on one session", SENT, Ok(refusal));
+            }
+            (Some(refusal), Life::Open) => {
+                return fail("A session lives on after two polls at once")
+                    .sent(format!("{SENT}; then a message"))
+                    .received(format!("{refusal}; then the message is accepted"))
+                    .expected(EXPECTED)
+                    .stop();
+            }
+            (None, Life::Closed(how)) => {
+                return fail("Two polls at once end the session, but neither is refused by 400")
+                    .sent(SENT)
+                    .received(format!("{served}; then {how}"))
+                    .expected(EXPECTED)
+                    .at(Level::Should)
+                    .stop();
+            }
+            (None, Life::Open) => {}
+        }
+    }
+    fail("Two polls at once on one session are both accepted").sent(SENT).received(served).expected(EXPECTED).stop()
+}
