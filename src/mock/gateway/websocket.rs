@@ -108,11 +108,17 @@ impl Upgrading {
     }
 
     async fn hang(self) {
-        let Some(mut io) = self.io().await else { return };
-        let mut buffer = [0; 1024];
-        let gone = async { while io.read(&mut buffer).await.is_ok_and(|read| read > 0) {} };
-        let _ = time::timeout(HANG_FOR, gone).await;
+        if let Some(mut io) = self.io().await {
+            until_gone(&mut io).await;
+        }
     }
+}
+
+/// Reads and throws away, until the client is gone or tired of it.
+async fn until_gone(io: &mut Box<dyn Io>) {
+    let mut buffer = [0; 1024];
+    let gone = async { while io.read(&mut buffer).await.is_ok_and(|read| read > 0) {} };
+    let _ = time::timeout(HANG_FOR, gone).await;
 }
 
 /// What arrived on a [`Connection`].
@@ -194,6 +200,12 @@ impl Connection {
         match stream.poll_flush(context)? {
             Poll::Ready(()) | Poll::Pending => Ok(()),
         }
+    }
+
+    /// With the fault `ignores-close-frame`: reads on, and answers nothing any more, until the client is gone or tired of
+    /// it.
+    pub async fn ignore(mut self) {
+        until_gone(self.stream.get_mut()).await;
     }
 
     /// Writes what is queued, then drops the connection.
