@@ -10,7 +10,7 @@ use super::{AT_ONCE, END};
 use crate::{
     catalogue::{Check, Isolation, Wait, cite},
     mock::Fault,
-    probe::{Life, Probe, Stop, Verdict, fail},
+    probe::{Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
     wire::{SocketPacket, Transport, WireError, socket::Kind},
 };
@@ -93,14 +93,11 @@ async fn attempt(probe: &Probe, index: usize, payload: &str, transport: Transpor
     }
 }
 
-/// The server must still take new connections.
+/// The server must still open new sessions.
 async fn lives_on(probe: &Probe) -> Verdict {
     for transport in probe.transports() {
         let trouble = match probe.open(&format!("after ({transport})"), transport).await {
-            Ok(mut client) => match client.life().await? {
-                Life::Open => continue,
-                life @ Life::Closed(_) => life.to_string(),
-            },
+            Ok(_) => continue,
             Err(Stop::Broken(reason)) => reason,
             Err(stop) => return Err(stop),
         };
