@@ -46,6 +46,16 @@ cites! {
     SIO_EVENTS = "Socket.IO protocol v5, \"Sending and receiving data\"", "https://socket.io/docs/v4/socket-io-protocol/#sending-and-receiving-data";
     /// Disconnection from a namespace.
     SIO_DISCONNECT = "Socket.IO protocol v5, \"Disconnection from a namespace\"", "https://socket.io/docs/v4/socket-io-protocol/#disconnection-from-a-namespace";
+    /// Acknowledgement.
+    SIO_ACK = "Socket.IO protocol v5, \"Acknowledgement\"", "https://socket.io/docs/v4/socket-io-protocol/#acknowledgement";
+    /// Packet encoding.
+    SIO_ENCODING = "Socket.IO protocol v5, \"Packet encoding\"", "https://socket.io/docs/v4/socket-io-protocol/#packet-encoding";
+    /// The protocol's own test suite.
+    SIO_TEST_SUITE = "Socket.IO protocol v5, \"Test suite\"", "https://socket.io/docs/v4/socket-io-protocol/#test-suite";
+    /// Namespaces.
+    SIO_NAMESPACES = "Socket.IO documentation, \"Namespaces\"", "https://socket.io/docs/v4/namespaces/";
+    /// Event names that are not for applications.
+    SIO_RESERVED = "Socket.IO documentation, \"Emit cheatsheet\", \"Reserved events\"", "https://socket.io/docs/v4/emit-cheatsheet/#reserved-events";
     /// Middlewares.
     SIO_MIDDLEWARES = "Socket.IO documentation, \"Middlewares\"", "https://socket.io/docs/v4/middlewares/";
     /// Credentials in the CONNECT payload.
@@ -88,6 +98,14 @@ cites! {
     RFC7515_5_2 = "RFC 7515, 5.2", "https://www.rfc-editor.org/rfc/rfc7515#section-5.2";
     /// The opening handshake of WebSocket.
     RFC6455_4 = "RFC 6455, 4", "https://www.rfc-editor.org/rfc/rfc6455#section-4";
+    /// The close frame of WebSocket.
+    RFC6455_5_5_1 = "RFC 6455, 5.5.1", "https://www.rfc-editor.org/rfc/rfc6455#section-5.5.1";
+    /// The closing handshake of WebSocket.
+    RFC6455_7_1_2 = "RFC 6455, 7.1.2", "https://www.rfc-editor.org/rfc/rfc6455#section-7.1.2";
+    /// Any number of attachments.
+    CVE_2026_33151 = "CVE-2026-33151", "https://nvd.nist.gov/vuln/detail/CVE-2026-33151";
+    /// No attachments at all.
+    CVE_2026_69185 = "CVE-2026-69185", "https://nvd.nist.gov/vuln/detail/CVE-2026-69185";
     /// Redirects.
     RFC9110_15_4 = "RFC 9110, 15.4", "https://www.rfc-editor.org/rfc/rfc9110#section-15.4";
     /// What a cache may store.

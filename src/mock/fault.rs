@@ -176,6 +176,60 @@ faults! {
     ConnectReplyWithoutSid = "connect-reply-without-sid",
     /// Each CONNECT gets two CONNECT replies.
     DoubleConnectReply = "double-connect-reply",
+    /// A CONNECT to a namespace that does not exist is accepted.
+    AcceptsUnknownNamespace = "accepts-unknown-namespace",
+    /// A CONNECT to a namespace that does not exist is refused by a bare string.
+    RefusesUnknownNamespaceWithString = "refuses-unknown-namespace-with-string",
+    /// A CONNECT to a namespace that does not exist gets no answer.
+    IgnoresUnknownNamespace = "ignores-unknown-namespace",
+    /// A second CONNECT to the same namespace gets a second CONNECT reply.
+    AcceptsSecondConnect = "accepts-second-connect",
+    /// After a second CONNECT to the same namespace, each event is handled twice.
+    SecondConnectDoublesEvents = "second-connect-doubles-events",
+    /// A CONNECT is accepted without a token when its payload is no object.
+    AcceptsConnectPayloadOfAnyKind = "accepts-connect-payload-of-any-kind",
+    /// An event that comes before any CONNECT is ignored, and the connection stays open.
+    IgnoresEventBeforeConnect = "ignores-event-before-connect",
+    /// An event whose payload is no array with a name in it is ignored, and the connection stays open.
+    IgnoresEmptyEvent = "ignores-empty-event",
+    /// An event named `disconnect` or `disconnecting` is handled as if the client were gone.
+    HandlesReservedEvents = "handles-reserved-events",
+    /// A packet of an unknown type is ignored, and the connection stays open.
+    IgnoresUnknownType = "ignores-unknown-type",
+    /// An event whose acknowledgement id is no number is ignored, and the connection stays open.
+    IgnoresBadAckId = "ignores-bad-ack-id",
+    /// No event is acknowledged.
+    NoAck = "no-ack",
+    /// Each event with an acknowledgement id is acknowledged twice.
+    DoubleAck = "double-ack",
+    /// Acknowledgements carry an id that is one too high.
+    AckWrongId = "ack-wrong-id",
+    /// The acknowledgement of `echo` does not hold what was sent.
+    AckWrongPayload = "ack-wrong-payload",
+    /// An acknowledgement that nobody waits for closes the connection.
+    ClosesOnUnknownAck = "closes-on-unknown-ack",
+    /// An event without a handler closes the connection.
+    ClosesOnUnknownEvent = "closes-on-unknown-event",
+    /// A binary event counts as complete when its first attachment is there.
+    TakesOneAttachmentOnly = "takes-one-attachment-only",
+    /// Attachments for the client lack their last byte.
+    TruncatesAttachments = "truncates-attachments",
+    /// Placeholders are not replaced by their attachments: binary data is echoed as `{"_placeholder":true,…}`.
+    KeepsPlaceholders = "keeps-placeholders",
+    /// A text packet in place of an attachment is taken, and the incomplete binary event forgotten.
+    TakesTextForAttachment = "takes-text-for-attachment",
+    /// A binary event is acknowledged before its attachments are there.
+    HandlesIncompleteBinary = "handles-incomplete-binary",
+    /// A DISCONNECT for a namespace is ignored: events that follow are handled.
+    IgnoresDisconnect = "ignores-disconnect",
+    /// The second namespace does not exist.
+    NoSecondNamespace = "no-second-namespace",
+    /// What is sent in the second namespace reaches the client in `/`.
+    NamespacesRunTogether = "namespaces-run-together",
+    /// A DISCONNECT for the second namespace leaves `/` as well.
+    DisconnectLeavesAllNamespaces = "disconnect-leaves-all-namespaces",
+    /// A client's close frame is not answered, and the connection stays open.
+    IgnoresCloseFrame = "ignores-close-frame",
 
     // Events.
 
@@ -250,6 +304,11 @@ faults! {
     // Deployment.
 
     // Security.
+
+    /// A binary event may announce any number of attachments, and they are waited for without end.
+    TakesExcessAttachments = "takes-excess-attachments",
+    /// A binary event that announces no attachment waits for one without end.
+    WaitsForZeroAttachments = "waits-for-zero-attachments",
 
     // Client libraries.
 

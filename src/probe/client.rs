@@ -174,7 +174,7 @@ impl Client {
     pub async fn wait_end(&mut self, within: Duration) -> Result<Life, Stop> {
         match self.wait("end", self.mark(), Instant::now() + within, |_| false).await {
             Ok(_) | Err(WireError::Timeout { .. }) => Ok(Life::Open),
-            Err(error) => self.closed_by(error),
+            Err(error) => self.ended_by(error),
         }
     }
 
@@ -185,12 +185,15 @@ impl Client {
     pub async fn life(&mut self) -> Result<Life, Stop> {
         match self.cross_fence().await {
             Ok(()) => Ok(Life::Open),
-            Err(error) => self.closed_by(error),
+            Err(error) => self.ended_by(error),
         }
     }
 
     /// The lawful ends of a connection, all in one place.
-    fn closed_by(&self, error: WireError) -> Result<Life, Stop> {
+    ///
+    /// # Errors
+    /// [`Stop::Broken`] when `error` is no such end, but the network's or a proxy's doing.
+    pub fn ended_by(&self, error: WireError) -> Result<Life, Stop> {
         match error {
             WireError::Closed(how) => Ok(Life::Closed(how)),
             error if error.is_bad_request() => Ok(Life::Closed(error.to_string())),

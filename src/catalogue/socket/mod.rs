@@ -1,8 +1,161 @@
 //! Socket.IO v5: packets and namespaces.
 
+mod ack;
+mod bad_ack_id;
+mod binary_event;
+mod binary_truncated;
+mod clean_close;
 mod connect;
+mod connect_payload;
 mod connect_reply_once;
+mod disconnect;
+mod empty_event;
+mod event_before_connect;
+mod multi_namespace;
+mod reserved_event;
+mod second_connect;
+mod unknown_ack;
+mod unknown_event;
+mod unknown_namespace;
+mod unknown_type;
+
+use futures::{StreamExt, TryStreamExt, stream};
+use serde_json::{Value, json};
 
 use super::checks;
+use crate::{
+    probe::{Client, Life, Probe, Stop, Verdict, fail},
+    wire::{SocketPacket, Transport, socket::Kind},
+};
 
-checks![connect, connect_reply_once];
+checks![
+    connect,
+    connect_reply_once,
+    unknown_namespace,
+    second_connect,
+    connect_payload,
+    event_before_connect,
+    empty_event,
+    reserved_event,
+    unknown_type,
+    bad_ack_id,
+    ack,
+    unknown_ack,
+    unknown_event,
+    binary_event,
+    binary_truncated,
+    disconnect,
+    multi_namespace,
+    clean_close,
+];
+
+/// How many connections a check opens at once.
+const AT_ONCE: usize = 16;
+
+/// What the end of a connection looks like, for a failure's "expected".
+pub(super) const END: &str =
+    "the end of the connection: a close frame, `1`, the end of the stream, or 400 to the next poll";
+
+/// How far a connection has come when it is sent something.
+#[derive(Clone, Copy)]
+pub(super) enum Stage {
+    /// It is open, and has sent no CONNECT.
+    Opened,
+    /// It is connected to the contract's namespace.
+    Connected,
+}
+
+/// A connection that was sent something and stayed open.
+pub(super) struct StillOpen {
+    /// The text that was sent.
+    pub sent: String,
+    /// The transport it went over.
+    pub transport: Transport,
+}
+
+/// A packet of the contract's namespace, as text: its type (and number of attachments), and what follows the namespace.
+pub(super) fn packet(probe: &Probe, kind: &str, rest: &str) -> String {
+    match probe.contract().namespace.as_str() {
+        "/" => format!("4{kind}{rest}"),
+        namespace => format!("4{kind}{namespace},{rest}"),
+    }
+}
+
+/// Sends each text over every transport, each on a connection of its own, and gives back those connections that the
+/// target did not close in time.
+pub(super) async fn still_open(probe: &Probe, stage: Stage, texts: &[String]) -> Result<Vec<StillOpen>, Stop> {
+    let transports = probe.transports();
+    let tries = texts.iter().flat_map(|text| transports.iter().map(move |transport| (text, *transport)));
+    let exchanges: Vec<_> = tries
+        .enumerate()
+        .map(|(index, (text, transport))| async move {
+            let label = format!("c{}", index + 1);
+            let mut client = match stage {
+                Stage::Opened => probe.open(&label, transport).await?,
+                Stage::Connected => probe.client(&label, transport).await?,
+            };
+            client.send_raw(text);
+            let life = client.wait_end(probe.deadline()).await?;
+            client.take_notes(probe);
+            Ok::<_, Stop>((life == Life::Open).then(|| StillOpen { sent: text.clone(), transport }))
+        })
+        .collect();
+    let tried: Vec<Option<StillOpen>> = stream::iter(exchanges).buffered(AT_ONCE).try_collect().await?;
+    Ok(tried.into_iter().flatten().collect())
+}
+
+/// Sends each text over every transport, each on a connection of its own, all of which must be closed for it. `what` names
+/// what the texts have in common.
+pub(super) async fn expect_close(probe: &Probe, stage: Stage, texts: &[String], what: &str) -> Verdict {
+    not_closed(probe, &still_open(probe, stage, texts).await?, what)
+}
+
+/// A failure that names all connections that should have been closed; a pass where there is none.
+pub(super) fn not_closed(probe: &Probe, open: &[StillOpen], what: &str) -> Verdict {
+    let Some(first) = open.first() else { return Ok(()) };
+    fail(format!("{what} does not close the connection: {}", name_all(open)))
+        .sent(format!("{} over {}", first.sent, first.transport))
+        .received(format!("the connection is still open after {}", humantime::format_duration(probe.deadline())))
+        .expected(END)
+        .stop()
+}
+
+/// Names what was sent, and the transports: `42[] (polling, WebSocket), 42{} (polling)`.
+fn name_all(open: &[StillOpen]) -> String {
+    let mut names: Vec<(&str, String)> = Vec::new();
+    for StillOpen { sent, transport } in open {
+        match names.iter_mut().find(|(name, _)| name == sent) {
+            Some((_, transports)) => *transports += &format!(", {transport}"),
+            None => names.push((sent, transport.to_string())),
+        }
+    }
+    let named: Vec<String> = names.iter().map(|(sent, transports)| format!("`{sent}` ({transports})")).collect();
+    named.join(", ")
+}
+
+/// What stands for the attachment `number` in a binary packet's payload.
+fn placeholder(number: usize) -> Value {
+    json!({ "_placeholder": true, "num": number })
+}
+
+/// A BINARY_EVENT with arguments of which `attachments` are placeholders.
+fn binary_event(namespace: &str, event: &str, args: &[Value], attachments: usize) -> SocketPacket {
+    SocketPacket { kind: Kind::BinaryEvent, attachments, ..SocketPacket::event(namespace, event, args) }
+}
+
+/// Whether `packet` acknowledges the event `id`.
+fn is_ack(packet: &SocketPacket, namespace: &str, id: u64) -> bool {
+    matches!(packet.kind, Kind::Ack | Kind::BinaryAck) && packet.namespace == namespace && packet.ack_id == Some(id)
+}
+
+/// What came since `mark`, for a failure's "received".
+fn heard(client: &Client, mark: usize) -> String {
+    const SHOWN: usize = 5;
+    let packets = client.since(mark);
+    let shown: Vec<String> = packets.iter().take(SHOWN).map(|packet| format!("4{}", packet.encode())).collect();
+    match packets.len() {
+        0 => "nothing".to_owned(),
+        count if count > SHOWN => format!("{}, and {} more packets", shown.join(", "), count - SHOWN),
+        _ => shown.join(", "),
+    }
+}

@@ -103,6 +103,13 @@ async fn run(probe: &Probe) -> Verdict {
     while !asked.is_empty() {
         match session.next("answer", deadline).await {
             Ok(packet) => note_answers(&mut asked, [packet]),
+            Err(_) if asked.len() > AFTER && !answers(probe).await? => {
+                return Err(Stop::Broken(
+                    "a CONNECT to a namespace that does not exist gets no answer, with or without an upgrade (see \
+                     socket.unknown-namespace)"
+                        .into(),
+                ));
+            }
             Err(error) => {
                 let missing = asked.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
                 return fail(format!("{} of {} messages are lost across the upgrade", asked.len(), AFTER + 1))
@@ -114,6 +121,15 @@ async fn run(probe: &Probe) -> Verdict {
         }
     }
     Ok(())
+}
+
+/// Whether such a message is answered where nothing is upgraded.
+async fn answers(probe: &Probe) -> Result<bool, Stop> {
+    let mut client = probe.open("without an upgrade", Transport::Polling).await?;
+    let namespace = format!("/{}", probe.nonce("without-upgrade"));
+    client.send(&SocketPacket::connect(&namespace, None));
+    let answer = client.wait("answer", 0, probe.in_time(), |packet| packet.namespace == namespace).await;
+    Ok(answer.is_ok())
 }
 
 /// A message that every server answers: CONNECT to a namespace of this name.

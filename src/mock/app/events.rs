@@ -25,7 +25,7 @@ use super::{
     users::{Past, Users},
 };
 use crate::mock::{
-    Fault, Faults,
+    Fault, Faults, SECOND_NAMESPACE,
     gateway::{Control, Link, Standing, Transport, random_id},
 };
 
@@ -95,7 +95,7 @@ struct Delivery<'a> {
     from: &'a str,
 }
 
-/// Registers the application's namespace.
+/// Registers the application's namespaces.
 pub fn serve(io: &SocketIo, state: &Arc<State>) {
     let admit = {
         let state = state.clone();
@@ -111,8 +111,18 @@ pub fn serve(io: &SocketIo, state: &Arc<State>) {
             ready(())
         }
     };
+    let admit_beside = {
+        let state = state.clone();
+        move |socket: SocketRef, TryData(auth): TryData<Value>| {
+            let state = state.clone();
+            async move { state.admit_beside(&socket, auth.ok()).await }
+        }
+    };
     // The local adapter has nothing to wait for.
     io.ns("/", greet.with(admit));
+    if !state.faults.has(Fault::NoSecondNamespace) {
+        io.ns(SECOND_NAMESPACE, (|_: SocketRef| ready(())).with(admit_beside));
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -155,18 +165,36 @@ impl State {
     /// follows the reply at once would be lost otherwise.
     async fn admit(self: &Arc<Self>, socket: &SocketRef, auth: Option<Value>) -> Result<(), String> {
         let Some(visit) = visit_of(socket) else { return Err("unauthorized".to_owned()) };
+        let user = self.verify(visit, auth).await?;
+        let id = random_id(20);
+        visit.link.name_socket("/", id.clone());
+        *lock(&visit.admission) = Some(Admission { id, user });
+        self.register_handlers(socket);
+        Ok(())
+    }
+
+    /// As [`State::admit`], for the second namespace, which has no rooms and no notifications.
+    async fn admit_beside(&self, socket: &SocketRef, auth: Option<Value>) -> Result<(), String> {
+        let Some(visit) = visit_of(socket) else { return Err("unauthorized".to_owned()) };
+        self.verify(visit, auth).await?;
+        visit.link.name_socket(SECOND_NAMESPACE, random_id(20));
+        socket.on("ping", |socket: SocketRef, ack: AckSender| {
+            let _ = ack.send("pong");
+            let _ = socket.emit("pong", &NO_ARGUMENTS);
+            ready(())
+        });
+        self.register_echo(socket);
+        Ok(())
+    }
+
+    /// The user whose token that is.
+    async fn verify(&self, visit: &Visit, auth: Option<Value>) -> Result<Option<String>, String> {
         let verdict = match &auth {
             Some(auth) => self.auth.judge(auth.get("token"), visit.link.transport()),
             None => Verdict::Refuse,
         };
         match verdict {
-            Verdict::Admit(user) => {
-                let id = random_id(20);
-                visit.link.name_socket(id.clone());
-                *lock(&visit.admission) = Some(Admission { id, user });
-                self.register_handlers(socket);
-                Ok(())
-            }
+            Verdict::Admit(user) => Ok(user),
             Verdict::Drop => {
                 visit.link.ask(Control::Cut);
                 visit.link.ended().await;
@@ -214,14 +242,37 @@ impl State {
             acknowledge(ack, message.is_ok_and(|message| state.send_message(&socket, &message)));
             ready(())
         });
-        socket.on("echo", |TryData(message): TryData<Payload>, ack: AckSender| {
-            // Nothing to send back, and nobody who asked for it, are no reason to complain.
-            let _ = message.map(|message| ack.send(&message));
-            ready(())
-        });
+        self.register_echo(socket);
+        if self.faults.has(Fault::HandlesReservedEvents) {
+            for reserved in ["disconnect", "disconnecting"] {
+                let state = self.clone();
+                socket.on(reserved, move |socket: SocketRef| {
+                    state.forget(&socket, DisconnectReason::ClientNSDisconnect);
+                    ready(())
+                });
+            }
+        }
+        if self.faults.has(Fault::ClosesOnUnknownEvent) {
+            socket.on_fallback(|socket: SocketRef| {
+                if let Some(visit) = visit_of(&socket) {
+                    visit.link.ask(Control::Close);
+                }
+                ready(())
+            });
+        }
         let state = self.clone();
         socket.on_disconnect(move |socket: SocketRef, reason: DisconnectReason| {
             state.forget(&socket, reason);
+            ready(())
+        });
+    }
+
+    /// `echo`: acknowledges with what was sent.
+    fn register_echo(&self, socket: &SocketRef) {
+        let wrong = self.faults.has(Fault::AckWrongPayload);
+        socket.on("echo", move |TryData(message): TryData<Payload>, ack: AckSender| {
+            // Nothing to send back, and nobody who asked for it, are no reason to complain.
+            let _ = message.map(|message| if wrong { ack.send("[object Object]") } else { ack.send(&message) });
             ready(())
         });
     }

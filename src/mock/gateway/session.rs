@@ -543,7 +543,7 @@ impl Session {
     }
 
     async fn end(self, ending: Ending, code: Option<websocket::CloseCode>, registration: Registration) {
-        let Session { client, candidate, commands, link_end, upstream, outbox, .. } = self;
+        let Session { client, candidate, commands, link_end, upstream, outbox, settings, .. } = self;
         // The upstream hears all that the client said (its DISCONNECT, say), and of the end before the client does, as
         // does whoever waits for it on the link.
         upstream.finish().await;
@@ -556,7 +556,9 @@ impl Session {
         match client {
             Client::Websocket(mut connection) => {
                 drop(registration);
-                if ending == Ending::Held {
+                if ending == Ending::Held
+                    || (ending == Ending::Gone && settings.faults.has(Fault::IgnoresCloseFrame))
+                {
                     tokio::spawn(connection.hold());
                 } else if ending != Ending::Cut {
                     outbox.into_iter().for_each(|packet| connection.push(packet));

@@ -12,8 +12,12 @@ use serde_json::Value;
 use super::{
     super::{Fault, Faults},
     packet::Packet,
+    random_id,
     upstream::{Link, Standing},
 };
+
+/// How many characters a socket's id has.
+const SOCKET_ID: usize = 20;
 
 /// Socket.IO's own default, in attachments of one packet.
 const MAX_ATTACHMENTS: usize = 10;
@@ -40,6 +44,8 @@ pub struct SocketIo {
     drop_attachments: usize,
     /// With the fault `late-handlers`: the CONNECT reply has just gone out.
     handlers_missing: bool,
+    /// With the fault `second-connect-doubles-events`: there was a second CONNECT.
+    doubles_events: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -52,6 +58,8 @@ struct Incomplete {
     packets: Vec<Packet>,
     missing: usize,
     handled: bool,
+    /// With the faults about numbers of attachments: these are waited for without end.
+    endless: bool,
 }
 
 /// What becomes of a packet from the client.
@@ -67,6 +75,10 @@ impl Passage {
     fn on(packet: Packet) -> Passage {
         Passage { upstream: vec![packet], client: Vec::new() }
     }
+
+    fn back(text: String) -> Passage {
+        Passage { upstream: Vec::new(), client: vec![Packet::Message(text)] }
+    }
 }
 
 impl SocketIo {
@@ -78,6 +90,7 @@ impl SocketIo {
             incomplete: None,
             drop_attachments: 0,
             handlers_missing: false,
+            doubles_events: false,
         }
     }
 
@@ -86,9 +99,9 @@ impl SocketIo {
         self.namespaces.values().any(|namespace| *namespace == Namespace::Connected)
     }
 
-    /// Whether attachments of the client are still to come.
+    /// Whether attachments of the client are still to come, which must not take for ever.
     pub fn is_incomplete(&self) -> bool {
-        self.incomplete.is_some()
+        self.incomplete.as_ref().is_some_and(|incomplete| !incomplete.endless)
     }
 
     /// How many attachments a packet announces.
@@ -104,14 +117,20 @@ impl SocketIo {
     /// A text packet from the client.
     pub fn inbound(&mut self, text: String) -> Result<Passage, Violation> {
         let handlers_missing = std::mem::take(&mut self.handlers_missing);
-        if self.incomplete.is_some() {
+        if self.incomplete.take().is_some() && !self.faults.has(Fault::TakesTextForAttachment) {
             return Err(Violation);
         }
-        let head = Head::parse(&text).ok_or(Violation)?;
-        match (head.kind, self.namespaces.get(head.namespace)) {
-            (Kind::Connect, None) => self.connect(&head)?,
+        let Some(head) = Head::parse(&text) else { return self.unreadable(&text) };
+        match (head.kind, self.namespaces.get(head.namespace).copied()) {
+            (Kind::Connect, None) => return self.connect(&head, &text),
+            (Kind::Connect, Some(Namespace::Connected)) => return self.connect_again(&head),
             (Kind::Disconnect, Some(Namespace::Connected)) if head.payload.is_empty() => {
-                self.namespaces.remove(head.namespace);
+                return Ok(self.disconnect(&head, &text));
+            }
+            (Kind::Event, None)
+                if self.faults.has(Fault::IgnoresEventBeforeConnect) && self.link.standing() == Standing::Silent =>
+            {
+                return Ok(Passage::default());
             }
             (Kind::Event | Kind::BinaryEvent, None)
                 if self.faults.has(Fault::RejectedStillHandled)
@@ -121,29 +140,38 @@ impl SocketIo {
                 return Ok(handle_though_refused(&head));
             }
             (Kind::Event | Kind::BinaryEvent, Some(Namespace::Connected)) => {
-                let name = event_name(head.payload).ok_or(Violation)?;
+                let Some(name) = event_name(head.payload) else { return self.without_name(head.payload) };
+                if is_reserved(&name) && !self.faults.has(Fault::HandlesReservedEvents) {
+                    return Err(Violation);
+                }
                 let lost = handlers_missing && head.namespace == "/";
                 let handled = can_be_handled(&name, head.payload) && !lost;
-                return self.take(head.attachments, handled, text);
+                let mut passage = self.take(&head, handled, &text)?;
+                if self.doubles_events {
+                    passage.upstream.extend(passage.upstream.clone());
+                }
+                return Ok(passage);
             }
             (Kind::Ack | Kind::BinaryAck, Some(Namespace::Connected)) => {
-                if !is_array(head.payload) {
+                // This server asks for no acknowledgements, so that each is one that nobody waits for.
+                if !is_array(head.payload) || self.faults.has(Fault::ClosesOnUnknownAck) {
                     return Err(Violation);
                 }
                 // Without an id nobody can be waiting for it, as Node sees it.
                 let handled = head.id.is_some();
-                return self.take(head.attachments, handled, text);
+                self.take(&head, handled, &text)
             }
-            _ => return Err(Violation),
+            _ => Err(Violation),
         }
-        Ok(Passage::on(Packet::Message(text)))
     }
 
     /// A binary packet from the client: an attachment.
     pub fn inbound_attachment(&mut self, data: Bytes) -> Result<Passage, Violation> {
         self.handlers_missing = false;
         let mut incomplete = self.incomplete.take().ok_or(Violation)?;
-        incomplete.packets.push(Packet::Binary(data));
+        if incomplete.handled {
+            incomplete.packets.push(Packet::Binary(data));
+        }
         incomplete.missing -= 1;
         if incomplete.missing > 0 {
             self.incomplete = Some(incomplete);
@@ -162,12 +190,12 @@ impl SocketIo {
         match head.kind {
             Kind::Connect => {
                 self.namespaces.insert(head.namespace.to_owned(), Namespace::Connected);
+                let reply = Packet::Message(self.connect_reply(head.namespace, &text));
                 if !root {
-                    return vec![Packet::Message(text)];
+                    return vec![reply];
                 }
                 self.link.set_standing(Standing::Admitted);
                 self.handlers_missing = self.faults.has(Fault::LateHandlers);
-                let reply = Packet::Message(self.connect_reply(&text));
                 if self.faults.has(Fault::DoubleConnectReply) || self.link.is_doubled() {
                     return vec![reply.clone(), reply];
                 }
@@ -175,6 +203,9 @@ impl SocketIo {
             }
             Kind::ConnectError => {
                 self.namespaces.remove(head.namespace);
+                if is_unknown_namespace(&head) {
+                    return self.refuse_unknown_namespace(head.namespace, &text);
+                }
                 if !root {
                     return vec![Packet::Message(text)];
                 }
@@ -194,9 +225,50 @@ impl SocketIo {
                     self.drop_attachments = head.attachments;
                     return Vec::new();
                 }
+                if matches!(head.kind, Kind::Ack | Kind::BinaryAck) {
+                    return self.acknowledge(&head, &text);
+                }
+                if !root && self.faults.has(Fault::NamespacesRunTogether) {
+                    return vec![Packet::Message(head.encode("/", head.id))];
+                }
                 vec![Packet::Message(text)]
             }
         }
+    }
+
+    /// An acknowledgement for the client.
+    fn acknowledge(&mut self, head: &Head<'_>, text: &str) -> Vec<Packet> {
+        if self.faults.has(Fault::NoAck) {
+            self.drop_attachments = head.attachments;
+            return Vec::new();
+        }
+        if self.faults.has(Fault::AckWrongId) {
+            return vec![Packet::Message(head.encode(head.namespace, head.id.map(|id| id + 1)))];
+        }
+        if self.faults.has(Fault::KeepsPlaceholders) && head.attachments > 0 {
+            self.drop_attachments = head.attachments;
+            let plain = Head { kind: Kind::Ack, attachments: 0, ..*head };
+            return vec![Packet::Message(plain.encode(head.namespace, head.id))];
+        }
+        if self.faults.has(Fault::DoubleAck) && head.attachments == 0 {
+            return vec![Packet::Message(text.to_owned()); 2];
+        }
+        vec![Packet::Message(text.to_owned())]
+    }
+
+    /// The refusal of a namespace that does not exist.
+    fn refuse_unknown_namespace(&mut self, namespace: &str, text: &str) -> Vec<Packet> {
+        if self.faults.has(Fault::IgnoresUnknownNamespace) {
+            return Vec::new();
+        }
+        if self.faults.has(Fault::RefusesUnknownNamespaceWithString) {
+            return vec![Packet::Message(format!(r#"4{namespace},"Invalid namespace""#))];
+        }
+        if self.faults.has(Fault::AcceptsUnknownNamespace) {
+            self.namespaces.insert(namespace.to_owned(), Namespace::Connected);
+            return vec![Packet::Message(reply_with_sid(namespace, &random_id(SOCKET_ID)))];
+        }
+        vec![Packet::Message(text.to_owned())]
     }
 
     /// A binary packet from the upstream, as it is to reach the client.
@@ -205,12 +277,18 @@ impl SocketIo {
             self.drop_attachments -= 1;
             return None;
         }
+        if self.faults.has(Fault::TruncatesAttachments) {
+            return Some(Packet::Binary(data.slice(..data.len().saturating_sub(1))));
+        }
         Some(Packet::Binary(data))
     }
 
-    fn connect(&mut self, head: &Head<'_>) -> Result<(), Violation> {
+    fn connect(&mut self, head: &Head<'_>, text: &str) -> Result<Passage, Violation> {
         let payload = head.payload;
         if !payload.is_empty() && !is_object(payload) {
+            if self.faults.has(Fault::AcceptsConnectPayloadOfAnyKind) {
+                return Ok(Passage::back(reply_with_sid(head.namespace, &random_id(SOCKET_ID))));
+            }
             return Err(Violation);
         }
         if self.namespaces.len() >= MAX_NAMESPACES {
@@ -220,32 +298,105 @@ impl SocketIo {
         if head.namespace == "/" {
             self.link.set_standing(Standing::Asking);
         }
-        Ok(())
+        Ok(Passage::on(Packet::Message(text.to_owned())))
+    }
+
+    /// A CONNECT to a namespace that the client is connected to.
+    fn connect_again(&mut self, head: &Head<'_>) -> Result<Passage, Violation> {
+        self.doubles_events = self.faults.has(Fault::SecondConnectDoublesEvents);
+        if self.doubles_events || self.faults.has(Fault::AcceptsSecondConnect) {
+            return Ok(Passage::back(reply_with_sid(head.namespace, &random_id(SOCKET_ID))));
+        }
+        Err(Violation)
+    }
+
+    fn disconnect(&mut self, head: &Head<'_>, text: &str) -> Passage {
+        if self.faults.has(Fault::IgnoresDisconnect) {
+            return Passage::default();
+        }
+        self.namespaces.remove(head.namespace);
+        let mut passage = Passage::on(Packet::Message(text.to_owned()));
+        if self.faults.has(Fault::DisconnectLeavesAllNamespaces) && self.namespaces.remove("/").is_some() {
+            passage.upstream.push(Packet::Message("1".to_owned()));
+        }
+        passage
+    }
+
+    /// A packet that is none, by its type, its number of attachments or its id.
+    fn unreadable(&self, text: &str) -> Result<Passage, Violation> {
+        let has_type = text.starts_with(|first| matches!(first, '0'..='6'));
+        if !has_type && self.faults.has(Fault::IgnoresUnknownType) {
+            return Ok(Passage::default());
+        }
+        Err(Violation)
+    }
+
+    /// An event whose payload is not an array that begins with a name.
+    fn without_name(&self, payload: &str) -> Result<Passage, Violation> {
+        let is_json = serde_json::from_str::<IgnoredAny>(payload).is_ok();
+        let id_is_wrong = !is_json && !payload.starts_with('[') && payload.contains('[');
+        let ignored = (is_json && self.faults.has(Fault::IgnoresEmptyEvent))
+            || (id_is_wrong && self.faults.has(Fault::IgnoresBadAckId));
+        if ignored { Ok(Passage::default()) } else { Err(Violation) }
     }
 
     /// Takes a packet that may have attachments; it is sent on when all of them are here, if anyone would handle it.
-    fn take(&mut self, attachments: usize, handled: bool, text: String) -> Result<Passage, Violation> {
-        if attachments == 0 {
-            return Ok(if handled { Passage::on(Packet::Message(text)) } else { Passage::default() });
+    fn take(&mut self, head: &Head<'_>, handled: bool, text: &str) -> Result<Passage, Violation> {
+        let packet = Packet::Message(text.to_owned());
+        if !head.kind.is_binary() {
+            return Ok(if handled { Passage::on(packet) } else { Passage::default() });
         }
-        if !placeholders_fit(&text, attachments) {
+        let mut incomplete = Incomplete { packets: vec![packet], missing: head.attachments, handled, endless: false };
+        let number_is_wrong = match head.attachments {
+            0 => Some(Fault::WaitsForZeroAttachments),
+            1..=MAX_ATTACHMENTS => None,
+            _ => Some(Fault::TakesExcessAttachments),
+        };
+        if let Some(fault) = number_is_wrong {
+            if !self.faults.has(fault) {
+                return Err(Violation);
+            }
+            incomplete = Incomplete { missing: usize::MAX, handled: false, endless: true, ..incomplete };
+        }
+        if !placeholders_fit(text, head.attachments) {
             return Err(Violation);
         }
-        self.incomplete = Some(Incomplete { packets: vec![Packet::Message(text)], missing: attachments, handled });
-        Ok(Passage::default())
+        if self.faults.has(Fault::TakesOneAttachmentOnly) && head.attachments > 1 {
+            incomplete = Incomplete { missing: 1, handled: false, ..incomplete };
+        }
+        let mut passage = Passage::default();
+        if self.faults.has(Fault::HandlesIncompleteBinary) && head.id.is_some() {
+            incomplete.handled = false;
+            let early = Head { kind: Kind::Ack, attachments: 0, payload: "[null]", ..*head };
+            passage = Passage::back(early.encode(head.namespace, head.id));
+        }
+        self.incomplete = Some(incomplete);
+        Ok(passage)
     }
 
     /// The CONNECT reply, with the socket's own id: socketioxide takes the Engine.IO session's, which Socket.IO must
     /// not show to other clients.
-    fn connect_reply(&self, text: &str) -> String {
-        if self.faults.has(Fault::ConnectReplyWithoutSid) {
+    fn connect_reply(&self, namespace: &str, text: &str) -> String {
+        if self.faults.has(Fault::ConnectReplyWithoutSid) && namespace == "/" {
             return "0{}".to_owned();
         }
-        match self.link.take_socket_id() {
-            Some(id) => format!("0{}", serde_json::json!({ "sid": id })),
+        match self.link.take_socket_id(namespace) {
+            Some(id) => reply_with_sid(namespace, &id),
             None => text.to_owned(),
         }
     }
+}
+
+/// A CONNECT reply.
+fn reply_with_sid(namespace: &str, sid: &str) -> String {
+    let payload = serde_json::json!({ "sid": sid }).to_string();
+    Head { kind: Kind::Connect, attachments: 0, namespace, id: None, payload: &payload }.encode(namespace, None)
+}
+
+/// Whether the upstream refuses the namespace itself, and not the client.
+fn is_unknown_namespace(head: &Head<'_>) -> bool {
+    let payload = serde_json::from_str::<Value>(head.payload);
+    payload.is_ok_and(|payload| payload.get("message") == Some(&Value::from("Invalid namespace")))
 }
 
 /// With the fault `rejected-still-handled`: the answer of handlers that a refused client should never reach.
@@ -266,6 +417,12 @@ enum Kind {
     ConnectError,
     BinaryEvent,
     BinaryAck,
+}
+
+impl Kind {
+    fn is_binary(self) -> bool {
+        matches!(self, Kind::BinaryEvent | Kind::BinaryAck)
+    }
 }
 
 /// The parts of a Socket.IO packet (Socket.IO v5, "Packet encoding").
@@ -293,12 +450,9 @@ impl<'a> Head<'a> {
         let mut rest = &text[1..];
 
         let mut attachments = 0;
-        if matches!(kind, Kind::BinaryEvent | Kind::BinaryAck) {
+        if kind.is_binary() {
             let (number, after) = rest.split_once('-')?;
             attachments = digits(number)?.try_into().ok()?;
-            if attachments == 0 || attachments > MAX_ATTACHMENTS {
-                return None;
-            }
             rest = after;
         }
 
@@ -310,6 +464,14 @@ impl<'a> Head<'a> {
         let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
         let id = if end == 0 { None } else { Some(digits(&rest[..end])?) };
         Some(Head { kind, attachments, namespace, id, payload: &rest[end..] })
+    }
+
+    /// The packet again, with that namespace and that id.
+    fn encode(&self, namespace: &str, id: Option<u64>) -> String {
+        let attachments = if self.kind.is_binary() { format!("{}-", self.attachments) } else { String::new() };
+        let namespace = if namespace == "/" { String::new() } else { format!("{namespace},") };
+        let id = id.map(|id| id.to_string()).unwrap_or_default();
+        format!("{}{attachments}{namespace}{id}{}", self.kind as u8, self.payload)
     }
 }
 
@@ -334,7 +496,7 @@ enum Name {
     Number,
 }
 
-/// The name of an event, if the payload is that of an event: an array that begins with a name that is not reserved.
+/// The name of an event, if the payload is that of an event: an array that begins with a name.
 ///
 /// The arguments are only skimmed, so that neither depth nor size of what a client sends can do harm.
 fn event_name(payload: &str) -> Option<Name> {
@@ -357,10 +519,11 @@ fn event_name(payload: &str) -> Option<Name> {
     let mut json = serde_json::Deserializer::from_str(payload);
     let name = json.deserialize_seq(Arguments).ok()??;
     json.end().ok()?;
-    match &name {
-        Name::Text(text) if RESERVED.contains(&text.as_str()) => None,
-        _ => Some(name),
-    }
+    Some(name)
+}
+
+fn is_reserved(name: &Name) -> bool {
+    matches!(name, Name::Text(text) if RESERVED.contains(&text.as_str()))
 }
 
 impl<'de> Deserialize<'de> for Name {

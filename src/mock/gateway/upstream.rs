@@ -1,6 +1,7 @@
 //! What stands behind the gateway, and what the two know of each other.
 
 use std::{
+    collections::BTreeMap,
     io,
     sync::{
         Arc, Mutex, PoisonError,
@@ -66,7 +67,8 @@ const CONTROLS: usize = 1024;
 pub struct Link {
     transport: AtomicU8,
     standing: AtomicU8,
-    socket_id: Mutex<Option<String>>,
+    /// By namespace.
+    socket_ids: Mutex<BTreeMap<String, String>>,
     doubled: AtomicBool,
     control: mpsc::Sender<Control>,
     ended: watch::Receiver<()>,
@@ -87,7 +89,7 @@ impl Link {
         let link = Link {
             transport: AtomicU8::new(transport as u8),
             standing: AtomicU8::new(Standing::Silent as u8),
-            socket_id: Mutex::new(None),
+            socket_ids: Mutex::default(),
             doubled: AtomicBool::new(false),
             control,
             ended,
@@ -124,9 +126,10 @@ impl Link {
         while ended.changed().await.is_ok() {}
     }
 
-    /// Names the socket that the next CONNECT reply is about, in place of the id that the upstream's library gave it.
-    pub fn name_socket(&self, id: String) {
-        *self.socket_id.lock().unwrap_or_else(PoisonError::into_inner) = Some(id);
+    /// Names the socket that the namespace's next CONNECT reply is about, in place of the id that the upstream's library
+    /// gave it.
+    pub fn name_socket(&self, namespace: &str, id: String) {
+        self.socket_ids.lock().unwrap_or_else(PoisonError::into_inner).insert(namespace.to_owned(), id);
     }
 
     /// Says that two servers answer each CONNECT of this session.
@@ -138,8 +141,8 @@ impl Link {
         self.doubled.load(Ordering::Relaxed)
     }
 
-    pub(super) fn take_socket_id(&self) -> Option<String> {
-        self.socket_id.lock().unwrap_or_else(PoisonError::into_inner).take()
+    pub(super) fn take_socket_id(&self, namespace: &str) -> Option<String> {
+        self.socket_ids.lock().unwrap_or_else(PoisonError::into_inner).remove(namespace)
     }
 
     pub(super) fn set_transport(&self, transport: Transport) {

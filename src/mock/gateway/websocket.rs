@@ -108,11 +108,17 @@ impl Upgrading {
     }
 
     async fn hang(self) {
-        let Some(mut io) = self.io().await else { return };
-        let mut buffer = [0; 1024];
-        let gone = async { while io.read(&mut buffer).await.is_ok_and(|read| read > 0) {} };
-        let _ = time::timeout(HANG_FOR, gone).await;
+        if let Some(mut io) = self.io().await {
+            until_gone(&mut io).await;
+        }
     }
+}
+
+/// Reads and throws away, until the client is gone or tired of it.
+async fn until_gone(io: &mut Box<dyn Io>) {
+    let mut buffer = [0; 1024];
+    let gone = async { while io.read(&mut buffer).await.is_ok_and(|read| read > 0) {} };
+    let _ = time::timeout(HANG_FOR, gone).await;
 }
 
 /// What arrived on a [`Connection`].
@@ -196,10 +202,9 @@ impl Connection {
         }
     }
 
-    /// Neither writes nor closes, until the client is gone or tired of it.
+    /// Neither writes nor closes any more, until the client is gone or tired of it.
     pub async fn hold(mut self) {
-        let gone = async { while !matches!(self.next().await, Arrival::Gone | Arrival::Violation(_)) {} };
-        let _ = time::timeout(HANG_FOR, gone).await;
+        until_gone(self.stream.get_mut()).await;
     }
 
     /// Writes what is queued, then drops the connection.

@@ -1,0 +1,78 @@
+//! A binary packet that announces no attachment at all closes the connection (CVE-2026-69185).
+//!
+//! A server that counts up to the number announced passes zero, and then keeps whatever comes without end. To take the
+//! packet for an event without attachments is harmless: where the connection stays open, a CONNECT to an unknown namespace
+//! tells whether the server still listens, or waits for attachments. No attachments are sent here.
+
+use futures::future::try_join_all;
+
+use crate::{
+    catalogue::{
+        Check, Isolation, Need, Wait, cite,
+        socket::{END, packet},
+    },
+    mock::Fault,
+    probe::{Life, Probe, Stop, Verdict, fail},
+    verdict::{Level, Row},
+    wire::{SocketPacket, Transport, WireError},
+};
+
+pub const CHECK: Check = Check {
+    id: "security.zero-attachments",
+    title: "A binary event with zero attachments is not waited for",
+    level: Level::Should,
+    row: Row::D,
+    cites: &[cite::CVE_2026_69185, cite::SIO_ENCODING],
+    needs: &[Need::Connect],
+    requires: &["auth.valid-token", "socket.connect-reply-once", "socket.unknown-event", "socket.unknown-namespace"],
+    isolation: Isolation::SideBySide,
+    wait: Wait::None,
+    meaning: "One user can fill the server's memory, until it dies for all.",
+    fix: "Update: `npm update socket.io socket.io-parser` (socket.io-parser 4.2.7 or newer refuses the packet), and see by \
+          `npm ls socket.io-parser` that no older one is left.",
+    faults: &[Fault::WaitsForZeroAttachments],
+    run: |probe| Box::pin(run(probe)),
+};
+
+/// A server that waits: over which transport, and what came of the CONNECT.
+struct Waiting {
+    transport: Transport,
+    received: String,
+}
+
+async fn run(probe: &Probe) -> Verdict {
+    // Of a name that nobody handles.
+    let text = packet(probe, "50-", "[\"siospec-zero\",7]");
+    let transports = probe.transports();
+    let tries = try_join_all(transports.into_iter().map(|transport| waits(probe, &text, transport))).await?;
+    let waiting: Vec<Waiting> = tries.into_iter().flatten().collect();
+    let Some(first) = waiting.first() else { return Ok(()) };
+    let transports: Vec<String> = waiting.iter().map(|one| one.transport.to_string()).collect();
+    fail(format!(
+        "After a binary event with zero attachments, the server waits for attachments ({})",
+        transports.join(", ")
+    ))
+    .sent(format!("{text} over {}; later a CONNECT to an unknown namespace", first.transport))
+    .received(format!("the connection stays open; after the CONNECT, {}", first.received))
+    .expected(END)
+    .stop()
+}
+
+async fn waits(probe: &Probe, text: &str, transport: Transport) -> Result<Option<Waiting>, Stop> {
+    let mut client = probe.client(&format!("a ({transport})"), transport).await?;
+    client.send_raw(text);
+    if client.wait_end(probe.deadline()).await? != Life::Open {
+        return Ok(None);
+    }
+    let namespace = format!("/{}", probe.nonce("nowhere"));
+    let mark = client.mark();
+    client.send(&SocketPacket::connect(&namespace, None));
+    match client.wait("answer to CONNECT", mark, probe.in_time(), |packet| packet.namespace == namespace).await {
+        Ok(_) => {
+            probe.note("lawful choice: a binary event with zero attachments is taken for an event without any");
+            Ok(None)
+        }
+        Err(WireError::Timeout { .. }) => Ok(Some(Waiting { transport, received: "no answer".to_owned() })),
+        Err(error) => Ok(Some(Waiting { transport, received: client.ended_by(error)?.to_string() })),
+    }
+}

@@ -1,0 +1,223 @@
+//! A binary event is taken whole, with one attachment and with three: the connection lives, and the next event is handled.
+//!
+//! The event's name is one that nobody handles, so that the attachments must be taken even where nobody wants them. Where
+//! the contract declares an acknowledgement that holds the message (`ack.reply`), binary data is sent in the message's
+//! place as well: what comes back must be the same bytes. An application that acknowledges binary data by something else,
+//! or not at all, is within its rights; the result says so.
+
+use bytes::Bytes;
+use futures::future::try_join_all;
+use serde_json::Value;
+
+use super::{binary_event, heard, is_ack, placeholder};
+use crate::{
+    catalogue::{Check, Isolation, Need, Wait, cite},
+    contract::{Ack, Vars},
+    mock::Fault,
+    probe::{Client, Life, Probe, Verdict, fail},
+    verdict::{Level, Row},
+    wire::{SocketPacket, Transport, WireError, socket::Kind},
+};
+
+pub const CHECK: Check = Check {
+    id: "socket.binary-event",
+    title: "A binary event is taken whole",
+    level: Level::Must,
+    row: Row::P,
+    cites: &[cite::SIO_EVENTS, cite::SIO_ENCODING, cite::SIO_TEST_SUITE],
+    needs: &[Need::Connect],
+    requires: &[
+        "auth.valid-token",
+        "socket.connect-reply-once",
+        "socket.unknown-event",
+        "socket.ack",
+        "events.ping-pong",
+    ],
+    isolation: Isolation::SideBySide,
+    wait: Wait::None,
+    meaning: "Uploads and images break the connection, or arrive damaged.",
+    fix: "Let nothing between client and server touch binary frames or POST bodies, and let no handler of \
+          `engine.on('connection')` swallow them. With a `parser` of one's own on the server, the clients need it too.",
+    faults: &[Fault::TakesOneAttachmentOnly, Fault::TruncatesAttachments, Fault::KeepsPlaceholders],
+    run: |probe| Box::pin(run(probe)),
+};
+
+/// How many attachments are sent.
+const COUNTS: [usize; 2] = [1, 3];
+
+async fn run(probe: &Probe) -> Verdict {
+    let tries = probe.transports().into_iter().flat_map(|transport| COUNTS.map(|count| (transport, count)));
+    try_join_all(tries.map(|(transport, count)| exchange(probe, transport, count))).await.map(drop)
+}
+
+async fn exchange(probe: &Probe, transport: Transport, count: usize) -> Verdict {
+    let mut client = probe.client(&format!("a{count} ({transport})"), transport).await?;
+    is_taken(probe, &mut client, count).await?;
+    match &probe.contract().ack {
+        Some(ack) if ack.echoes() => comes_back(probe, &mut client, ack, count).await,
+        _ => Ok(()),
+    }
+}
+
+/// Different bytes in each, of which none is text: separators, quotes, zero and 255.
+fn attachments(count: usize) -> Vec<Bytes> {
+    (0..count).map(|index| Bytes::from(vec![0, 30, 34, 255, 128, 10, b'4', index as u8 + 1])).collect()
+}
+
+fn send(client: &Client, packet: &SocketPacket, attachments: &[Bytes]) {
+    client.send(packet);
+    for data in attachments {
+        client.send_binary(data.clone());
+    }
+}
+
+fn described(packet: &SocketPacket, attachments: &[Bytes]) -> String {
+    let attachments: Vec<String> = attachments.iter().map(hex).collect();
+    format!("4{} and the attachments {}", packet.encode(), attachments.join(", "))
+}
+
+fn hex(data: &Bytes) -> String {
+    data.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn counted(count: usize) -> String {
+    if count == 1 { "one attachment".to_owned() } else { format!("{count} attachments") }
+}
+
+/// The event must not end the connection, and must not be taken for longer or shorter than it is.
+async fn is_taken(probe: &Probe, client: &mut Client, count: usize) -> Verdict {
+    let namespace = &probe.contract().namespace;
+    let transport = client.transport();
+    let data = attachments(count);
+    let args: Vec<Value> = (0..count).map(placeholder).collect();
+    let event = binary_event(namespace, &probe.nonce("binary"), &args, count);
+    send(client, &event, &data);
+    let life = client.life().await?;
+    client.take_notes(probe);
+    if let Life::Closed(_) = life {
+        return fail(format!("A binary event with {} ends the connection over {transport}", counted(count)))
+            .sent(described(&event, &data))
+            .received(life)
+            .expected("a connection that goes on")
+            .stop();
+    }
+    let Some(ping) = &probe.contract().ping else { return Ok(()) };
+    let mark = client.mark();
+    client.emit(&ping.emit, &Vars::new());
+    if client.wait_event(mark, &ping.reply).await?.is_some() {
+        return Ok(());
+    }
+    fail(format!("After a binary event with {}, the next event is not handled over {transport}", counted(count)))
+        .sent(format!("{}; then `{}`", described(&event, &data), ping.emit.event))
+        .received(heard(client, mark))
+        .expected(format!("one `{}`", ping.reply))
+        .stop()
+}
+
+/// The declared event, with attachments in place of its message, must not give back other bytes.
+async fn comes_back(probe: &Probe, client: &mut Client, ack: &Ack, count: usize) -> Verdict {
+    let namespace = &probe.contract().namespace;
+    let transport = client.transport();
+    let nonce = probe.nonce("message");
+    let (event, mut args) = ack.emit.render(&Vars::new().room(probe.nonce("room")).message(&nonce));
+    let in_place = if count == 1 { placeholder(0) } else { (0..count).map(placeholder).collect() };
+    if !replace(&mut args, &nonce, &in_place) {
+        probe.note("the bytes were not looked at: {{message}} is no argument of its own in ack.args");
+        return Ok(());
+    }
+    let id = 20 + count as u64;
+    let event = SocketPacket { ack_id: Some(id), ..binary_event(namespace, &event, &args, count) };
+    let data = attachments(count);
+    let (mark, before) = (client.mark(), client.attachments().len());
+    send(client, &event, &data);
+    let finding = |reason: &str, received: String| {
+        fail(format!("{reason} over {transport}, with {}", counted(count)))
+            .sent(described(&event, &data))
+            .received(received)
+            .expected(format!(
+                "{} with the same attachments",
+                super::packet(probe, &format!("6{count}-"), &format!("{id}[…]"))
+            ))
+            .stop()
+    };
+    let wanted = |packet: &SocketPacket| is_ack(packet, namespace, id);
+    let answer = match client.wait("acknowledgement", mark, probe.in_time(), wanted).await {
+        Ok(answer) => answer,
+        Err(WireError::Timeout { .. }) => {
+            probe.note(format!("the bytes were not looked at: `{}` does not acknowledge binary data", ack.emit.event));
+            return Ok(());
+        }
+        Err(error) => match client.ended_by(error)? {
+            Life::Open => return Ok(()),
+            life @ Life::Closed(_) => {
+                return finding("An acknowledged binary event ends the connection", life.to_string());
+            }
+        },
+    };
+    let reply = answer.data.clone().unwrap_or_default();
+    let numbers = placeholders(&reply);
+    if answer.kind == Kind::Ack {
+        if !numbers.is_empty() {
+            let received = format!("4{}", answer.encode());
+            return finding("Placeholders come back instead of the attachments", received);
+        }
+        probe.note(format!("the bytes were not looked at: `{}` does not give binary data back", ack.emit.event));
+        return Ok(());
+    }
+    while client.attachments().len() < before + answer.attachments {
+        match client.next_packet("attachment", probe.in_time()).await {
+            Ok(_) => {}
+            Err(WireError::Timeout { .. }) => {
+                let came = client.attachments().len() - before;
+                let received = format!("4{} and {} of its attachments", answer.encode(), came);
+                return finding("An acknowledgement's attachments do not follow it", received);
+            }
+            Err(error) => {
+                let life = client.ended_by(error)?;
+                return finding("The connection ends before an acknowledgement's attachments", life.to_string());
+            }
+        }
+    }
+    let came = &client.attachments()[before..before + answer.attachments];
+    let returned: Vec<Bytes> = numbers.iter().filter_map(|number| came.get(*number).cloned()).collect();
+    if returned == data {
+        return Ok(());
+    }
+    finding("Binary data comes back altered", described(&answer, came))
+}
+
+/// Puts `by` where `text` stands alone. False when it stands nowhere alone.
+fn replace(args: &mut [Value], text: &str, by: &Value) -> bool {
+    let mut found = false;
+    for arg in args {
+        match arg {
+            Value::String(value) if value == text => {
+                // Only once: each attachment has one place.
+                if !found {
+                    *arg = by.clone();
+                }
+                found = true;
+            }
+            Value::Array(items) => found |= replace(items, text, by),
+            Value::Object(fields) => {
+                for (_, field) in fields.iter_mut() {
+                    found |= replace(std::slice::from_mut(field), text, by);
+                }
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+/// The numbers of the attachments that a payload has places for, in its order.
+fn placeholders(value: &Value) -> Vec<usize> {
+    match value {
+        Value::Array(items) => items.iter().flat_map(placeholders).collect(),
+        Value::Object(fields) if fields.get("_placeholder") == Some(&Value::Bool(true)) => {
+            fields.get("num").and_then(Value::as_u64).map(|number| number as usize).into_iter().collect()
+        }
+        Value::Object(fields) => fields.values().flat_map(placeholders).collect(),
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,48 @@
+//! An acknowledgement that nobody waits for is ignored, and the connection lives.
+//!
+//! Such acknowledgements are lawful and common: the server waited with `timeout()`, gave up, and then the client's answer
+//! came after all.
+
+use crate::{
+    catalogue::{Check, Isolation, Need, Wait, cite},
+    mock::Fault,
+    probe::{Life, Probe, Verdict, fail},
+    verdict::{Level, Row},
+};
+
+pub const CHECK: Check = Check {
+    id: "socket.unknown-ack",
+    title: "An acknowledgement that nobody waits for is ignored",
+    level: Level::Must,
+    row: Row::P,
+    cites: &[cite::SIO_ACK],
+    needs: &[Need::Connect],
+    requires: &["auth.valid-token", "socket.connect-reply-once"],
+    isolation: Isolation::SideBySide,
+    wait: Wait::None,
+    meaning: "A slow client loses its connection for having answered too late.",
+    fix: "Serve Socket.IO by the package `socket.io`, which ignores what it does not wait for. With a server of one's \
+          own: when no callback is kept for the id, drop the packet and go on.",
+    faults: &[Fault::ClosesOnUnknownAck],
+    run: |probe| Box::pin(run(probe)),
+};
+
+async fn run(probe: &Probe) -> Verdict {
+    for transport in probe.transports() {
+        let mut client = probe.client(&format!("a ({transport})"), transport).await?;
+        for rest in ["999[]", "998[\"siospec\",1]"] {
+            let sent = super::packet(probe, "3", rest);
+            client.send_raw(&sent);
+            let life = client.life().await?;
+            client.take_notes(probe);
+            if let Life::Closed(_) = life {
+                return fail(format!("An acknowledgement that nobody waits for ends the connection over {transport}"))
+                    .sent(sent)
+                    .received(life)
+                    .expected("a connection that goes on")
+                    .stop();
+            }
+        }
+    }
+    Ok(())
+}
