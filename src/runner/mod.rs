@@ -338,10 +338,7 @@ fn unread(contract: &Contract) -> Option<String> {
         ("origins", !contract.origins.is_empty()),
         ("nodes", !contract.nodes.is_empty()),
         ("ack.event", contract.ack.is_some()),
-        ("auth.public-key", contract.auth.public_key.is_some()),
         ("choices.dynamic-namespaces", choices.dynamic_namespaces),
-        ("choices.namespaces", !choices.namespaces.is_empty()),
-        ("choices.private-room", choices.private_room.is_some()),
     ];
     let names: Vec<&str> = declared.iter().filter(|(_, given)| *given).map(|(name, _)| *name).collect();
     (!names.is_empty()).then(|| format!("declared, but looked at by no check of this version: {}", names.join(", ")))

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::{
     super::{Fault, Faults},
     packet::Packet,
-    upstream::{Link, Standing},
+    upstream::{Link, SocketId, Standing},
 };
 
 /// Socket.IO's own default, in attachments of one packet.
@@ -242,7 +242,10 @@ impl SocketIo {
             return "0{}".to_owned();
         }
         match self.link.take_socket_id() {
-            Some(id) => format!("0{}", serde_json::json!({ "sid": id })),
+            Some(SocketId { public, private: None }) => format!("0{}", serde_json::json!({ "sid": public })),
+            Some(SocketId { public, private: Some(private) }) => {
+                format!("0{}", serde_json::json!({ "sid": public, "pid": private }))
+            }
             None => text.to_owned(),
         }
     }
