@@ -96,6 +96,40 @@ cites! {
     RFC8725_3_3 = "RFC 8725, 3.3", "https://www.rfc-editor.org/rfc/rfc8725#section-3.3";
     /// Message validation.
     RFC7515_5_2 = "RFC 7515, 5.2", "https://www.rfc-editor.org/rfc/rfc7515#section-5.2";
+    /// The `iss` claim.
+    RFC7519_4_1_1 = "RFC 7519, 4.1.1", "https://www.rfc-editor.org/rfc/rfc7519#section-4.1.1";
+    /// The `aud` claim.
+    RFC7519_4_1_3 = "RFC 7519, 4.1.3", "https://www.rfc-editor.org/rfc/rfc7519#section-4.1.3";
+    /// The `nbf` claim.
+    RFC7519_4_1_5 = "RFC 7519, 4.1.5", "https://www.rfc-editor.org/rfc/rfc7519#section-4.1.5";
+    /// Confusion of algorithms.
+    RFC8725_2_1 = "RFC 8725, 2.1", "https://www.rfc-editor.org/rfc/rfc8725#section-2.1";
+    /// Validate issuer and subject.
+    RFC8725_3_8 = "RFC 8725, 3.8", "https://www.rfc-editor.org/rfc/rfc8725#section-3.8";
+    /// Use and validate audience.
+    RFC8725_3_9 = "RFC 8725, 3.9", "https://www.rfc-editor.org/rfc/rfc8725#section-3.9";
+    /// Do not trust received claims.
+    RFC8725_3_10 = "RFC 8725, 3.10", "https://www.rfc-editor.org/rfc/rfc8725#section-3.10";
+    /// Tokens in the query.
+    RFC6750_5_3 = "RFC 6750, 5.3", "https://www.rfc-editor.org/rfc/rfc6750#section-5.3";
+    /// Secrets in a request's query.
+    CWE_598 = "CWE-598", "https://cwe.mitre.org/data/definitions/598.html";
+    /// Sessions that never end.
+    CWE_613 = "CWE-613", "https://cwe.mitre.org/data/definitions/613.html";
+    /// Missing authorization.
+    CWE_862 = "CWE-862", "https://cwe.mitre.org/data/definitions/862.html";
+    /// Missing authentication.
+    CWE_306 = "CWE-306", "https://cwe.mitre.org/data/definitions/306.html";
+    /// Input that is not validated.
+    CWE_20 = "CWE-20", "https://cwe.mitre.org/data/definitions/20.html";
+    /// Prototype pollution.
+    CWE_1321 = "CWE-1321", "https://cwe.mitre.org/data/definitions/1321.html";
+    /// Connection state recovery.
+    SIO_RECOVERY = "Socket.IO documentation, \"Connection state recovery\"", "https://socket.io/docs/v4/connection-state-recovery";
+    /// Client errors.
+    RFC9110_15_5 = "RFC 9110, 15.5", "https://www.rfc-editor.org/rfc/rfc9110#section-15.5";
+    /// Safe methods.
+    RFC9110_9_2_1 = "RFC 9110, 9.2.1", "https://www.rfc-editor.org/rfc/rfc9110#section-9.2.1";
     /// The opening handshake of WebSocket.
     RFC6455_4 = "RFC 6455, 4", "https://www.rfc-editor.org/rfc/rfc6455#section-4";
     /// The close frame of WebSocket.

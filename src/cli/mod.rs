@@ -109,12 +109,14 @@ impl ServerArgs {
         self.over(Options::default())
     }
 
-    /// With waits so short that a run, which sits them out, is over in a few seconds.
+    /// With waits so short that a run, which sits them out, is over in a few seconds; insisting on all that a contract
+    /// can declare; and deployed as the faults need it to be seen.
     fn short_options(&self) -> Options {
         let second = Duration::from_secs(1);
-        self.over(
-            Options::default().with_ping_interval(second).with_ping_timeout(second).with_connect_timeout(6 * second),
-        )
+        let options =
+            Options::default().with_ping_interval(second).with_ping_timeout(second).with_connect_timeout(6 * second);
+        let variants = self.faults.iter().map(|fault| fault.variant());
+        self.over(variants.fold(options.guarded(), Options::with_variant))
     }
 
     fn over(&self, options: Options) -> Options {

@@ -16,7 +16,7 @@ use super::{Ended, INTERRUPTED, SelectionArgs, ServerArgs, Trouble, out, serve::
 use crate::{
     catalogue::Check,
     contract::{self, Contract, Layers, Reload, ReloadAction, Secret, TokenSource, keys},
-    mock::ReferenceServer,
+    mock::{Options, ReferenceServer},
     redact::Redactor,
     report::{Format, Json, Progress, Terminal, text, verdict_line},
     runner::{DEFAULT_JOBS, Event, Plan, Runner},
@@ -71,16 +71,16 @@ pub async fn run(args: RunArgs, flags: Vec<(&'static str, String)>) -> Ended {
     }
     let json = json_target(args.json.as_deref())?;
     let reproduction = reproduction(&args, &flags, target.is_none());
+    let reference = args.server.short_options();
     let mut contract = Contract::load(Layers {
         file: match contract_file(args.config.as_deref(), target.is_some())? {
-            None if target.is_none() => {
-                Some((PathBuf::from("the reference server's contract"), args.server.short_options().contract()))
-            }
+            None if target.is_none() => Some((PathBuf::from("the reference server's contract"), reference.contract())),
             file => file,
         },
         // A variable that is not Unicode is none of ours, and no reason to fail.
         env: std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .chain(reference.variables().filter(|_| target.is_none())),
         flags,
     })?;
 
@@ -99,7 +99,7 @@ pub async fn run(args: RunArgs, flags: Vec<(&'static str, String)>) -> Ended {
             target.origin
         }
         None => {
-            let started = start_reference(&args.server, &mut contract).await?;
+            let started = start_reference(reference, &mut contract).await?;
             let origin = Url::parse(started.url()).expect("the reference server knows its URL");
             server = Some(started);
             origin
@@ -200,9 +200,11 @@ fn contract_file(config: Option<&Path>, has_target: bool) -> Result<Option<(Path
     }
 }
 
-/// Starts the reference server and lets the contract know what only that server knows.
-async fn start_reference(args: &ServerArgs, contract: &mut Contract) -> Result<ReferenceServer, Trouble> {
-    let mut options = args.short_options();
+/// Starts the reference server as the contract has it, and lets the contract know what only that server knows.
+async fn start_reference(mut options: Options, contract: &mut Contract) -> Result<ReferenceServer, Trouble> {
+    options.issuer = contract.auth.issuer.clone();
+    options.audience = contract.auth.audience.clone();
+    options.rest_credentials = contract.rest.as_ref().is_some_and(|rest| rest.needs_token());
     match &contract.auth.source {
         Some(TokenSource::Secret(secret)) => options.jwt_secret = secret.expose().to_owned(),
         Some(_) => {}

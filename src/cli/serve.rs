@@ -1,12 +1,13 @@
 //! `siospec serve`.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::PathBuf};
 
 use clap::Args;
+use jsonwebtoken::Algorithm;
 
 use super::{Ended, ServerArgs, Trouble, out};
 use crate::{
-    mock::{DEFAULT_JWT_SECRET, ReferenceServer},
+    mock::{DEFAULT_JWT_SECRET, Options, ReferenceServer},
     verdict::ExitCode,
 };
 
@@ -18,6 +19,24 @@ pub struct ServeArgs {
     /// HS256 secret that clients' tokens are verified with
     #[arg(long, value_name = "SECRET", env = "SIOSPEC_JWT_SECRET", default_value = DEFAULT_JWT_SECRET, hide_env_values = true)]
     jwt_secret: String,
+    /// File with the public key (PEM) that clients' tokens are verified with, instead of the secret
+    #[arg(long, value_name = "FILE")]
+    jwt_public_key_file: Option<PathBuf>,
+    /// Signature algorithm of that key
+    #[arg(long, value_name = "NAME", default_value = "RS256", requires = "jwt_public_key_file")]
+    jwt_algorithm: Algorithm,
+    /// Issuer (iss) that tokens must have
+    #[arg(long, value_name = "TEXT")]
+    jwt_issuer: Option<String>,
+    /// Audience (aud) that tokens must have
+    #[arg(long, value_name = "TEXT")]
+    jwt_audience: Option<String>,
+    /// Refuse REST calls without a valid token (Authorization: Bearer …)
+    #[arg(long)]
+    rest_credentials: bool,
+    /// Offer connection state recovery
+    #[arg(long)]
+    recovery: bool,
     #[command(flatten)]
     server: ServerArgs,
 }
@@ -25,7 +44,18 @@ pub struct ServeArgs {
 pub async fn serve(args: ServeArgs) -> Ended {
     // Listened for before anything else, so that no early signal takes the default way out.
     let interrupted = interruption()?;
-    let options = args.server.options().with_listen(args.listen).with_jwt_secret(args.jwt_secret);
+    let mut options = Options {
+        issuer: args.jwt_issuer,
+        audience: args.jwt_audience,
+        rest_credentials: args.rest_credentials,
+        recovery: args.recovery,
+        ..args.server.options().with_listen(args.listen).with_jwt_secret(args.jwt_secret)
+    };
+    if let Some(file) = args.jwt_public_key_file {
+        let mistake = |reason: String| Trouble::mistake(format!("--jwt-public-key-file {}: {reason}", file.display()));
+        let pem = std::fs::read_to_string(&file).map_err(|error| mistake(error.to_string()))?;
+        options = options.with_jwt_public_key(pem, args.jwt_algorithm).map_err(mistake)?;
+    }
     let server = ReferenceServer::start(options)
         .await
         .map_err(|error| Trouble::mistake(format!("cannot listen on {}: {}", args.listen, reason(&error))))?;

@@ -5,10 +5,12 @@
 
 use std::{fmt, str::FromStr};
 
+use super::Variant;
+
 /// Declares [`Fault`] with a kebab-case name and a one-line description for each variant, so that neither can be
-/// forgotten.
+/// forgotten. `in` names the deployment that the fault shows in, where the plain one does not do.
 macro_rules! faults {
-    ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal,)+) => {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal $(in $deployment:ident)?,)+) => {
         /// One deviation of the reference server.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Fault {
@@ -30,6 +32,14 @@ macro_rules! faults {
             pub const fn description(self) -> &'static str {
                 match self {
                     $(Fault::$variant => concat!($($doc),+).trim_ascii(),)+
+                }
+            }
+
+            /// The deployment that it shows in.
+            pub const fn variant(self) -> Variant {
+                match self {
+                    $($(Fault::$variant => Variant::$deployment,)?)+
+                    _ => Variant::Plain,
                 }
             }
         }
@@ -157,6 +167,32 @@ faults! {
     AcceptsUnsignedToken = "accepts-unsigned-token",
     /// `exp` is not looked at.
     AcceptsExpiredToken = "accepts-expired-token",
+    /// `nbf` is not looked at.
+    AcceptsEarlyToken = "accepts-early-token",
+    /// A token without `exp` is accepted.
+    AcceptsMissingExp = "accepts-missing-exp",
+    /// `iss` is not looked at.
+    AcceptsAnyIssuer = "accepts-any-issuer",
+    /// `aud` is not looked at.
+    AcceptsAnyAudience = "accepts-any-audience",
+    /// A token signed with the secret by HS384 or HS512 is accepted as well.
+    AcceptsOtherHmac = "accepts-other-hmac",
+    /// The token's header chooses the algorithm: one signed by HS256, with the public key's file as secret, is accepted.
+    AcceptsPublicKeyAsSecret = "accepts-public-key-as-secret" in PublicKey,
+    /// A token is verified with the key that stands in its own header (`jwk`).
+    TrustsEmbeddedKey = "trusts-embedded-key",
+    /// The header's `kid` is taken for the path of the file that holds the secret.
+    TrustsKeyPath = "trusts-key-path",
+    /// A token in the URL's query (`?token=…`) is as good as one in the CONNECT payload.
+    AcceptsQueryToken = "accepts-query-token",
+    /// Once a CONNECT was refused, every further one on that connection is.
+    RefusesForGood = "refuses-for-good",
+    /// `/admin` is a namespace that looks at no token.
+    OpenAdminNamespace = "open-admin-namespace",
+    /// A connection goes on when its token has run out.
+    OutlivesToken = "outlives-token",
+    /// A client that comes back with the `pid` of an earlier connection needs no token.
+    RecoversWithoutToken = "recovers-without-token" in Recovery,
     /// The CONNECT_ERROR payload is a bare string.
     RejectsWithString = "rejects-with-string",
     /// The CONNECT_ERROR message holds a stack trace.
@@ -241,6 +277,14 @@ faults! {
     BroadcastsPong = "broadcasts-pong",
     /// Event handlers are registered after the CONNECT reply: if the next packet from the client is an event, it is lost.
     LateHandlers = "late-handlers",
+    /// An argument of another type than declared takes the server down: every connection drops.
+    MalformedPayloadCrashes = "malformed-payload-crashes",
+    /// A room named as a property that every JavaScript object has takes the server down: every connection drops.
+    PrototypeRoomCrashes = "prototype-room-crashes",
+    /// Everybody counts as a member of a room named as a property that every JavaScript object has.
+    PrototypeRoomHoldsAll = "prototype-room-holds-all",
+    /// `pong` comes 600 ms after its `ping`.
+    SlowPong = "slow-pong",
 
     // Rooms.
 
@@ -264,6 +308,8 @@ faults! {
     /// A client is in a room named by its own socket id, which others can join: rooms that users name are not kept apart
     /// from those.
     SocketIdsAreRooms = "socket-ids-are-rooms",
+    /// Everybody may join the private room.
+    OpenPrivateRoom = "open-private-room",
 
     // The REST trigger.
 
@@ -281,6 +327,16 @@ faults! {
     RestSkipsPolling = "rest-skips-polling",
     /// The notification also goes to connections that never sent a CONNECT for the namespace `/`.
     RestEmitsBeforeConnect = "rest-emits-before-connect",
+    /// A REST call takes a quarter of a second, and while fifteen of them are in progress, others emit nothing.
+    RestLosesBursts = "rest-loses-bursts",
+    /// The REST route takes any body, and emits what it makes of it.
+    RestAcceptsAnyBody = "rest-accepts-any-body",
+    /// A body that the REST route cannot read makes it answer 500.
+    RestCrashesOnBadBody = "rest-crashes-on-bad-body",
+    /// A GET on the REST route emits as well.
+    RestEmitsOnGet = "rest-emits-on-get",
+    /// The REST route asks for no credentials.
+    RestOpenToAll = "rest-open-to-all",
 
     // Reconnects and reloads.
 
@@ -298,6 +354,12 @@ faults! {
     GreetingsPileUp = "greetings-pile-up",
     /// `ping` keeps the socket in a variable that all connections share: overlapping pings answer the wrong client.
     PongsCross = "pongs-cross",
+    /// Of the users whose connections dropped, only fifty are let in again at the same time.
+    TurnsCrowdAway = "turns-crowd-away",
+    /// The first of the events that a client missed is lost when it comes back.
+    RecoveryLosesEvent = "recovery-loses-event" in Recovery,
+    /// The events that a client missed reach it twice when it comes back.
+    RecoveryRepeatsEvents = "recovery-repeats-events" in Recovery,
     /// A reload leaves the old server in place beside the new one: two CONNECT replies, two pongs, two notifications.
     ReloadDoublesServer = "reload-doubles-server",
 

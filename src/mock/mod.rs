@@ -9,6 +9,7 @@
 mod app;
 mod fault;
 mod gateway;
+mod keys;
 mod server;
 
 use std::{
@@ -20,6 +21,7 @@ use std::{
     time::Duration,
 };
 
+use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey};
 use tokio::sync::oneshot;
 
 pub use fault::Fault;
@@ -36,8 +38,33 @@ pub const SECOND_NAMESPACE: &str = "/chat";
 /// The room that no user of the reference server may join.
 pub const PRIVATE_ROOM: &str = "staff";
 
+/// The `iss` that the reference server of a run insists on.
+const ISSUER: &str = "https://issuer.example";
+
+/// The `aud` that the reference server of a run insists on.
+const AUDIENCE: &str = "siospec-reference-server";
+
+/// The variable that [`Options::contract`] names for the private key of [`Variant::PublicKey`].
+const PRIVATE_KEY_VARIABLE: &str = "REFERENCE_SERVER_PRIVATE_KEY";
+
 /// How long an idle connection lives at the least.
 const IDLE_LIMIT: Duration = Duration::from_secs(75);
+
+/// A deployment of the reference server. What some faults do cannot be seen in the plain one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Variant {
+    /// Tokens are signed by HMAC, and everything is off that Node has off by default.
+    Plain,
+    /// Tokens are signed by a private key, of which the server has the public one.
+    PublicKey,
+    /// Connection state recovery is on.
+    Recovery,
+}
+
+impl Variant {
+    /// Every variant.
+    pub const ALL: &[Variant] = &[Variant::Plain, Variant::PublicKey, Variant::Recovery];
+}
 
 /// How a [`ReferenceServer`] is to behave.
 #[derive(Clone, Debug)]
@@ -46,6 +73,16 @@ pub struct Options {
     pub listen: SocketAddr,
     /// The HS256 secret of valid tokens. Default: [`DEFAULT_JWT_SECRET`].
     pub jwt_secret: String,
+    /// The public key (PEM) of valid tokens, and its algorithm, in place of the secret. Default: none.
+    pub jwt_public_key: Option<(String, Algorithm)>,
+    /// The `iss` that valid tokens must have. Default: any.
+    pub issuer: Option<String>,
+    /// The `aud` that valid tokens must have. Default: any.
+    pub audience: Option<String>,
+    /// Whether a REST call needs a valid token, as `Authorization: Bearer …`. Default: no.
+    pub rest_credentials: bool,
+    /// Whether a client that comes back gets what it missed (connection state recovery). Default: no, as in socket.io.
+    pub recovery: bool,
     /// Time between two heartbeats, with a resolution of one millisecond. Default: 25 s, as in engine.io.
     pub ping_interval: Duration,
     /// How long a heartbeat may stay unanswered, with a resolution of one millisecond. Default: 20 s, as in engine.io.
@@ -63,6 +100,11 @@ impl Default for Options {
         Options {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             jwt_secret: DEFAULT_JWT_SECRET.to_owned(),
+            jwt_public_key: None,
+            issuer: None,
+            audience: None,
+            rest_credentials: false,
+            recovery: false,
             ping_interval: Duration::from_secs(25),
             ping_timeout: Duration::from_secs(20),
             connect_timeout: Duration::from_secs(45),
@@ -82,6 +124,59 @@ impl Options {
     /// Verifies tokens with this HS256 secret instead.
     pub fn with_jwt_secret(mut self, secret: impl Into<String>) -> Self {
         self.jwt_secret = secret.into();
+        self
+    }
+
+    /// Verifies tokens with this public key (PEM) instead of a secret.
+    ///
+    /// # Errors
+    /// When the algorithm has none, or the text is none of its public keys.
+    pub fn with_jwt_public_key(mut self, pem: impl Into<String>, algorithm: Algorithm) -> Result<Self, String> {
+        let pem = pem.into();
+        decoding_key(&pem, algorithm)?;
+        self.jwt_public_key = Some((pem, algorithm));
+        Ok(self)
+    }
+
+    /// Wants tokens of this issuer.
+    pub fn with_issuer(mut self, issuer: impl Into<String>) -> Self {
+        self.issuer = Some(issuer.into());
+        self
+    }
+
+    /// Wants tokens for this audience.
+    pub fn with_audience(mut self, audience: impl Into<String>) -> Self {
+        self.audience = Some(audience.into());
+        self
+    }
+
+    /// Wants a valid token with each REST call.
+    pub fn with_rest_credentials(mut self) -> Self {
+        self.rest_credentials = true;
+        self
+    }
+
+    /// Offers connection state recovery.
+    pub fn with_recovery(mut self) -> Self {
+        self.recovery = true;
+        self
+    }
+
+    /// Insists on all that a contract can declare: an issuer, an audience, credentials of the REST call.
+    pub fn guarded(self) -> Self {
+        self.with_issuer(ISSUER).with_audience(AUDIENCE).with_rest_credentials()
+    }
+
+    /// Deploys it as that variant.
+    pub fn with_variant(mut self, variant: Variant) -> Self {
+        match variant {
+            Variant::Plain => {}
+            Variant::PublicKey => {
+                let pair = keys::pair();
+                self.jwt_public_key = Some((pair.public.clone(), keys::ALGORITHM));
+            }
+            Variant::Recovery => self.recovery = true,
+        }
         self
     }
 
@@ -118,8 +213,24 @@ impl Options {
     /// What a server of these options promises beyond the default contract, as a contract's file (TOML).
     pub fn contract(&self) -> String {
         let duration = |duration: Duration| humantime::format_duration(duration).to_string().replace(' ', "");
+        let mut auth = String::new();
+        let mut declare = |key: &str, value: &str| auth += &format!("{key} = {}\n", toml::Value::from(value));
+        if let Some((_, algorithm)) = &self.jwt_public_key {
+            declare("algorithm", &format!("{algorithm:?}"));
+        }
+        if self.has_own_key() {
+            declare("private-key-env", PRIVATE_KEY_VARIABLE);
+        }
+        for (key, value) in [("issuer", &self.issuer), ("audience", &self.audience)] {
+            if let Some(value) = value {
+                declare(key, value);
+            }
+        }
+        let credentials = if self.rest_credentials { "{ Authorization = \"Bearer {{token}}\" }" } else { "{}" };
         format!(
             "origins = [\"{ALLOWED_ORIGIN}\"]\n\
+             [auth]\n{auth}\
+             [rest]\ncredentials = {credentials}\n\
              [ack]\nevent = \"echo\"\nargs = [\"{{{{message}}}}\"]\nreply = \"{{{{message}}}}\"\n\
              [choices]\nnamespaces = [\"{SECOND_NAMESPACE}\"]\nprivate-room = \"{PRIVATE_ROOM}\"\n\
              connect-timeout = \"{}\"\nidle-limit = \"{}\"\n",
@@ -129,11 +240,31 @@ impl Options {
         )
     }
 
+    /// The variables that [`Options::contract`] names: the private key of [`Variant::PublicKey`].
+    pub fn variables(&self) -> Option<(String, String)> {
+        self.has_own_key().then(|| (PRIVATE_KEY_VARIABLE.to_owned(), keys::pair().private.clone()))
+    }
+
+    fn has_own_key(&self) -> bool {
+        self.jwt_public_key.as_ref().is_some_and(|(pem, _)| *pem == keys::pair().public)
+    }
+
     /// Commits these deviations too.
     pub fn with_faults(mut self, faults: impl IntoIterator<Item = Fault>) -> Self {
         self.faults.extend(faults);
         self
     }
+}
+
+/// The key that verifies what `algorithm` signed.
+fn decoding_key(pem: &str, algorithm: Algorithm) -> Result<DecodingKey, String> {
+    let parsed = match algorithm.family() {
+        AlgorithmFamily::Rsa => DecodingKey::from_rsa_pem(pem.as_bytes()),
+        AlgorithmFamily::Ec => DecodingKey::from_ec_pem(pem.as_bytes()),
+        AlgorithmFamily::Ed => DecodingKey::from_ed_pem(pem.as_bytes()),
+        AlgorithmFamily::Hmac => return Err(format!("{algorithm:?} has no public key")),
+    };
+    parsed.map_err(|_| format!("no public key of {algorithm:?} (PEM)"))
 }
 
 /// The faults of one server, cheap to hand around.

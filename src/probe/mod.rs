@@ -23,10 +23,10 @@ pub use tokens::Tokens;
 pub use upgrade::Upgraded;
 
 use crate::{
-    contract::{Contract, Emit, Expect, Ping, Rest, Rooms, Vars},
+    contract::{Call, Contract, Emit, Expect, Ping, Rest, Rooms, Vars},
     redact::Redactor,
     wire::{
-        Endpoint, Heartbeats, HttpResponse, Session, SocketPacket, Transcript, Transport,
+        Endpoint, Heartbeats, HttpResponse, Session, SocketPacket, Transcript, Transport, WireError,
         http::{Http, headers},
     },
 };
@@ -172,13 +172,25 @@ impl Probe {
     /// # Errors
     /// As [`Probe::open`].
     pub async fn open_with(&self, label: &str, transport: Transport, heartbeats: Heartbeats) -> Result<Client, Stop> {
-        let endpoint = self.endpoint(label);
-        let session = Session::open_with(&endpoint, transport, heartbeats).await.map_err(|error| {
+        self.open_at(self.endpoint(label), transport, heartbeats).await.map_err(|error| {
             Stop::Broken(format!(
                 "client {label}: no {transport} session: {error} (see transport.{}-handshake)",
                 transport.name()
             ))
-        })?;
+        })
+    }
+
+    /// As [`Probe::open_with`], at that endpoint, where what keeps the session from being opened is an answer.
+    ///
+    /// # Errors
+    /// As [`Session::open`].
+    pub async fn open_at(
+        &self,
+        endpoint: Endpoint,
+        transport: Transport,
+        heartbeats: Heartbeats,
+    ) -> Result<Client, WireError> {
+        let session = Session::open_with(&endpoint, transport, heartbeats).await?;
         Ok(Client::new(endpoint, session, self))
     }
 
@@ -271,21 +283,37 @@ impl Probe {
     /// # Errors
     /// [`Stop::Broken`] when there is no HTTP answer, [`Stop::Skip`] when the contract has no trigger.
     pub async fn trigger(&self, message: &str) -> Result<HttpResponse, Stop> {
+        let call = self.call(message).await?;
+        let body = call.body.as_ref().map(ToString::to_string);
+        let answer = self.send_call(&call, body.map(Bytes::from)).await;
+        answer.map_err(|error| Stop::Broken(format!("the REST trigger gave no answer: {error}")))
+    }
+
+    /// A call of the REST trigger with `message`, credentials included, ready to send.
+    ///
+    /// # Errors
+    /// [`Stop::Broken`] when a token is needed and cannot be had, [`Stop::Skip`] when the contract has no trigger.
+    pub async fn call(&self, message: &str) -> Result<Call, Stop> {
         let rest = self.rest()?;
         let mut vars = Vars::new().message(message);
         if rest.needs_token() {
             vars = vars.token(self.valid_token(&self.user("caller")).await?);
         }
-        let call = rest.render(&vars);
+        Ok(rest.render(&vars))
+    }
+
+    /// Sends a call of the REST trigger with this body in place of its own.
+    ///
+    /// # Errors
+    /// As [`Endpoint::send`].
+    pub async fn send_call(&self, call: &Call, body: Option<Bytes>) -> Result<HttpResponse, WireError> {
         let endpoint = self.endpoint("REST");
-        let mut headers = headers(&call.headers).map_err(Stop::Broken)?;
-        if call.body.is_some() {
+        let mut headers = headers(&call.headers).map_err(WireError::Malformed)?;
+        if body.is_some() {
             headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
         }
-        let body = call.body.map(|body| Bytes::from(body.to_string()));
         let url = endpoint.url(&call.path);
-        let answer = endpoint.send(call.method, url, headers, body, self.deadline()).await;
-        answer.map_err(|error| Stop::Broken(format!("the REST trigger gave no answer: {error}")))
+        endpoint.send(call.method.clone(), url, headers, body, self.deadline()).await
     }
 
     /// Calls the REST trigger with `message`, which must succeed.

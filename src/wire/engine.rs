@@ -142,6 +142,12 @@ impl Handshake {
         self.milliseconds("pingTimeout").unwrap_or(Duration::from_millis(20_000))
     }
 
+    /// The largest message that the server takes, in bytes; 1,000,000, Node's default, where the packet lacks it.
+    pub fn max_payload(&self) -> usize {
+        let value = self.raw.get("maxPayload").and_then(Value::as_u64);
+        value.and_then(|value| value.try_into().ok()).unwrap_or(1_000_000)
+    }
+
     /// The transports that the session can be upgraded to.
     pub fn upgrades(&self) -> Vec<&str> {
         self.raw.get("upgrades").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect()

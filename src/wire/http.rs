@@ -34,6 +34,8 @@ pub struct Endpoint {
     deadline: Duration,
     transcript: Transcript,
     label: String,
+    /// Parameters that the URL of every Engine.IO request carries beside the protocol's own.
+    query: Vec<(String, String)>,
     /// What load balancers set to know which node a session is on. One jar per connection: a jar for the whole run
     /// would pin all of it to one node.
     cookies: Arc<Mutex<BTreeMap<String, String>>>,
@@ -192,6 +194,7 @@ impl Endpoint {
             deadline,
             transcript,
             label: String::new(),
+            query: Vec::new(),
             cookies: Arc::default(),
         }
     }
@@ -199,6 +202,12 @@ impl Endpoint {
     /// The same endpoint for a connection that the transcript calls `label`, with a cookie jar of its own.
     pub fn labelled(&self, label: &str) -> Endpoint {
         Endpoint { label: label.to_owned(), cookies: Arc::default(), ..self.clone() }
+    }
+
+    /// The same endpoint, where the URL of every Engine.IO request carries these parameters as well.
+    pub fn with_query(mut self, query: Vec<(String, String)>) -> Endpoint {
+        self.query = query;
+        self
     }
 
     /// The name of this connection in the transcript.
@@ -236,6 +245,7 @@ impl Endpoint {
         if let Some(sid) = sid {
             query.append_pair("sid", sid);
         }
+        query.extend_pairs(&self.query);
         drop(query);
         url
     }

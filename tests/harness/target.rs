@@ -10,7 +10,7 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use siospec::{
     catalogue::{self, Check},
     contract::{Contract, FILE_NAME, Layers},
-    mock::{DEFAULT_JWT_SECRET, Options, ReferenceServer},
+    mock::{Options, ReferenceServer},
     probe::Untestable,
     redact::Redactor,
     report,
@@ -51,21 +51,28 @@ pub fn options() -> Options {
     }
 }
 
-/// The contract that the reference server keeps, with changes.
-fn reference_contract(server: &ReferenceServer, deadline: &str, changes: &[(&'static str, &str)]) -> Contract {
-    let file = Some((PathBuf::from("the reference server's contract"), options().contract()));
-    let mut flags = vec![
-        ("auth.secret", DEFAULT_JWT_SECRET.to_owned()),
-        ("reload.url", format!("{}/__siospec/reload", server.url())),
-        ("deadline", deadline.to_owned()),
-    ];
+/// The contract that a server of these options keeps, with changes.
+fn reference_contract(
+    server: &ReferenceServer,
+    options: &Options,
+    deadline: &str,
+    changes: &[(&'static str, &str)],
+) -> Contract {
+    let file = Some((PathBuf::from("the reference server's contract"), options.contract()));
+    let mut flags =
+        vec![("reload.url", format!("{}/__siospec/reload", server.url())), ("deadline", deadline.to_owned())];
+    if options.jwt_public_key.is_none() {
+        flags.push(("auth.secret", options.jwt_secret.clone()));
+    }
     flags.extend(changes.iter().map(|(key, value)| (*key, (*value).to_owned())));
-    Contract::load(Layers { file, env: std::iter::empty(), flags }).expect("the reference server's contract")
+    Contract::load(Layers { file, env: options.variables().into_iter(), flags })
+        .expect("the reference server's contract")
 }
 
-/// A run of `checks` against the reference server, by its contract with changes.
+/// A run of `checks` against a reference server of these options, by its contract with changes.
 pub async fn reference_runner(
     server: &ReferenceServer,
+    options: &Options,
     deadline: &str,
     changes: &[(&'static str, &str)],
     checks: Vec<&'static Check>,
@@ -73,7 +80,7 @@ pub async fn reference_runner(
     let plan = Plan {
         origin: server.url().parse().expect("a URL"),
         reference: true,
-        contract: reference_contract(server, deadline, changes),
+        contract: reference_contract(server, options, deadline, changes),
         checks,
         jobs: DEFAULT_JOBS,
         max_wait: None,
@@ -155,8 +162,9 @@ pub fn trials(runner: Option<Arc<Runner>>, arguments: &Arguments) -> Vec<Trial> 
 }
 
 async fn embedded(checks: Vec<&'static Check>) -> Result<(Arc<Runner>, Option<ReferenceServer>), Failed> {
-    let server = ReferenceServer::start(options()).await?;
-    let runner = reference_runner(&server, "5s", &[], checks).await?;
+    let options = options().guarded();
+    let server = ReferenceServer::start(options.clone()).await?;
+    let runner = reference_runner(&server, &options, "5s", &[], checks).await?;
     Ok((Arc::new(runner), Some(server)))
 }
 

@@ -38,8 +38,9 @@ async fn thirty_runs_on_a_busy_machine_agree() -> TestResult {
 
 /// What did not pass in one run against a server of its own.
 async fn surprises() -> BTreeSet<String> {
-    let server = ReferenceServer::start(options()).await.expect("a free port");
-    let runner = reference_runner(&server, "5s", &[], Runner::every_check()).await;
+    let options = options();
+    let server = ReferenceServer::start(options.clone()).await.expect("a free port");
+    let runner = reference_runner(&server, &options, "5s", &[], Runner::every_check()).await;
     let runner = runner.unwrap_or_else(|untestable| panic!("{untestable}"));
     let report = Arc::new(runner).run().await;
     let others = report.results.iter().filter(|result| result.outcome != Outcome::Pass);

@@ -1,18 +1,30 @@
 //! Tokens in the CONNECT payload.
 
 mod alg_none;
+mod algorithm_confusion;
 mod empty_token;
 mod expired;
+mod expiry_during_session;
 mod forged_signature;
+mod key_injection;
 mod malformed_token;
+mod missing_exp;
 mod missing_token;
+mod not_yet_valid;
+mod other_namespaces;
+mod query_token;
+mod recovery_without_token;
 mod rejected_stays_out;
 mod rejection_in_time;
 mod rejection_shape;
+mod retry_after_rejection;
 mod stripped_signature;
 mod tampered_payload;
 mod transport_parity;
 mod valid_token;
+mod weaker_algorithm;
+mod wrong_audience;
+mod wrong_issuer;
 mod wrong_type_token;
 
 use futures::{StreamExt, stream};
@@ -35,10 +47,22 @@ checks![
     tampered_payload,
     stripped_signature,
     alg_none,
+    algorithm_confusion,
+    weaker_algorithm,
     expired,
+    not_yet_valid,
+    missing_exp,
+    wrong_issuer,
+    wrong_audience,
+    key_injection,
+    query_token,
     rejection_shape,
     transport_parity,
     rejected_stays_out,
+    retry_after_rejection,
+    other_namespaces,
+    expiry_during_session,
+    recovery_without_token,
 ];
 
 /// How many connections a check opens at once.

@@ -1,8 +1,11 @@
 //! Events of the application.
 
 mod immediate_emit;
+mod latency;
+mod malformed_payload;
 mod ping_pong;
 mod ping_pong_private;
+mod prototype_keys;
 
 use tokio::time::Instant;
 
@@ -13,7 +16,7 @@ use crate::{
     wire::SocketPacket,
 };
 
-checks![ping_pong, ping_pong_private, immediate_emit];
+checks![ping_pong, ping_pong_private, immediate_emit, malformed_payload, prototype_keys, latency];
 
 /// Sends `rounds` pings, one after the other's pong, and finds exactly as many pongs behind the fence that follows.
 pub(super) async fn expect_one_pong_each(probe: &Probe, client: &mut Client, rounds: usize) -> Verdict {

@@ -3,11 +3,13 @@
 mod graceful;
 mod new_session;
 mod parallel_clients;
+pub(super) mod recovery;
 mod reload;
 mod same_greeting;
 mod single_notification;
 mod single_pong;
 mod single_room_delivery;
+mod storm;
 
 use super::checks;
 use crate::{
@@ -24,7 +26,9 @@ checks![
     same_greeting,
     parallel_clients,
     graceful,
+    storm,
     reload,
+    recovery,
 ];
 
 /// How often a user's connection ends before it is looked at for the last time.

@@ -1,9 +1,13 @@
 //! The REST trigger.
 
+mod bad_body;
+mod concurrent;
 mod emit_all;
 mod emit_authenticated_only;
 mod emit_once;
 mod response;
+mod unauthenticated;
+mod wrong_method;
 
 use futures::future::{join_all, try_join_all};
 
@@ -13,7 +17,7 @@ use crate::{
     probe::{Client, Probe, Stop},
 };
 
-checks![response, emit_once, emit_all, emit_authenticated_only];
+checks![response, emit_once, emit_all, emit_authenticated_only, concurrent, bad_body, wrong_method, unauthenticated,];
 
 /// A new message for the trigger, and the variables by which its event is known. Where the contract's call carries no
 /// message, none is looked for.

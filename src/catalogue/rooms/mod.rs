@@ -2,6 +2,7 @@
 
 mod cross_transport;
 mod disconnect_leaves;
+mod join_authorization;
 mod join_twice;
 mod leave;
 mod member_receives;
@@ -27,7 +28,8 @@ checks![
     disconnect_leaves,
     join_twice,
     cross_transport,
-    own_room_eavesdrop
+    own_room_eavesdrop,
+    join_authorization,
 ];
 
 /// The variables of a new message to `room`. Where the contract's events carry no message, none is looked for.

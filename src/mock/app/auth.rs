@@ -1,22 +1,40 @@
 //! Who may connect: the token of the CONNECT payload, and every way of getting it wrong.
 
+use std::time::{Duration, SystemTime};
+
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey, Validation, jwk::Jwk};
 use serde_json::{Map, Value};
 
-use crate::mock::{Fault, Faults, gateway::Transport};
+use crate::mock::{Fault, Faults, Options, decoding_key, gateway::Transport};
 
-/// Verifies tokens: JWTs signed with HS256 (RFC 7519; fixed algorithm as RFC 8725, 3.1 asks).
+/// A token that lives for longer than this outlives every connection.
+const FOR_EVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// Verifies tokens: JWTs signed with the one algorithm of the deployment (RFC 7519; fixed as RFC 8725, 3.1 asks).
 pub struct Auth {
     key: DecodingKey,
+    algorithm: Algorithm,
+    public_key: Option<String>,
+    issuer: Option<String>,
+    audience: Option<String>,
     faults: Faults,
+}
+
+/// Who a token is for, and for how long.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct User {
+    /// The token's `sub`, where there is one.
+    pub name: Option<String>,
+    /// The token's `exp`, where that is a matter of a connection's life.
+    pub until: Option<SystemTime>,
 }
 
 /// What becomes of a CONNECT.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is accepted; the user is the token's `sub`, where there is one.
-    Admit(Option<String>),
+    /// It is accepted.
+    Admit(User),
     Refuse,
     /// The connection is dropped without an answer.
     Drop,
@@ -35,8 +53,27 @@ enum Form {
 }
 
 impl Auth {
-    pub fn new(secret: &str, faults: Faults) -> Auth {
-        Auth { key: DecodingKey::from_secret(secret.as_bytes()), faults }
+    pub fn new(options: &Options, faults: Faults) -> Auth {
+        let secret = DecodingKey::from_secret(options.jwt_secret.as_bytes());
+        // A key that is none was refused when the options were made.
+        let public = options
+            .jwt_public_key
+            .as_ref()
+            .and_then(|(pem, algorithm)| Some((decoding_key(pem, *algorithm).ok()?, *algorithm)));
+        let (key, algorithm) = public.unwrap_or((secret, Algorithm::HS256));
+        Auth {
+            key,
+            algorithm,
+            public_key: options.jwt_public_key.as_ref().map(|(pem, _)| pem.clone()),
+            issuer: options.issuer.clone(),
+            audience: options.audience.clone(),
+            faults,
+        }
+    }
+
+    /// Whether a REST call may be made with that token.
+    pub fn is_valid(&self, token: &str) -> bool {
+        self.verify(token).is_some()
     }
 
     /// Judges the `token` field of a CONNECT payload.
@@ -52,7 +89,7 @@ impl Auth {
 
     fn judge_missing(&self, transport: Transport) -> Verdict {
         if self.faults.has(Fault::AcceptsMissingTokenOnWebsocket) && transport == Transport::Websocket {
-            return Verdict::Admit(None);
+            return Verdict::Admit(User::default());
         }
         self.unless(Fault::AcceptsMissingToken)
     }
@@ -62,42 +99,92 @@ impl Auth {
             if self.faults.has(Fault::RejectsValidToken) {
                 return Verdict::Refuse;
             }
-            return Verdict::Admit(user(&claims));
+            return Verdict::Admit(self.user(&claims));
         }
         let (form, header, claims) = dissect(token);
-        let claims_hs256_in_time = header.get("alg") == Some(&Value::from("HS256")) && in_time(&claims);
+        let algorithm = format!("{:?}", self.algorithm);
+        let is_in_time = header.get("alg") == Some(&Value::from(algorithm)) && in_time(&claims);
         let passes = match form {
-            Form::Signed => self.faults.has(Fault::AcceptsAnySignature) && claims_hs256_in_time,
-            Form::Stripped => self.faults.has(Fault::AcceptsStrippedSignature) && claims_hs256_in_time,
+            Form::Signed => self.faults.has(Fault::AcceptsAnySignature) && is_in_time,
+            Form::Stripped => self.faults.has(Fault::AcceptsStrippedSignature) && is_in_time,
             Form::Unsigned => self.faults.has(Fault::AcceptsUnsignedToken),
             Form::Malformed if self.faults.has(Fault::DropsMalformedToken) => return Verdict::Drop,
             Form::Malformed => self.faults.has(Fault::AcceptsMalformedToken),
         };
-        if passes { Verdict::Admit(user(&claims)) } else { Verdict::Refuse }
+        if passes { Verdict::Admit(self.user(&claims)) } else { Verdict::Refuse }
     }
 
-    /// The claims of a token that is valid: signed with the secret by HS256, with an `exp` that is not over, and an
-    /// `nbf`, if any, that is.
+    /// The claims of a token that is valid: signed with the deployment's key and algorithm, for its audience, by its
+    /// issuer, with an `exp` that is not over, and an `nbf`, if any, that is.
     fn verify(&self, token: &str) -> Option<Map<String, Value>> {
-        let mut validation = Validation::new(Algorithm::HS256);
+        let mut validation = Validation::new(self.algorithm);
         validation.leeway = 0;
-        validation.validate_nbf = true;
-        // Neither issuer nor audience is part of the default contract.
+        validation.validate_nbf = !self.faults.has(Fault::AcceptsEarlyToken);
+        validation.validate_exp = !self.faults.has(Fault::AcceptsExpiredToken);
         validation.validate_aud = false;
-        if self.faults.has(Fault::AcceptsExpiredToken) {
-            validation.validate_exp = false;
+        if let Some(issuer) = self.issuer.as_ref().filter(|_| !self.faults.has(Fault::AcceptsAnyIssuer)) {
+            validation.set_issuer(&[issuer]);
+            validation.required_spec_claims.insert("iss".to_owned());
         }
-        Some(jsonwebtoken::decode::<Map<String, Value>>(token, &self.key, &validation).ok()?.claims)
+        if let Some(audience) = self.audience.as_ref().filter(|_| !self.faults.has(Fault::AcceptsAnyAudience)) {
+            validation.validate_aud = true;
+            validation.set_audience(&[audience]);
+            validation.required_spec_claims.insert("aud".to_owned());
+        }
+        if self.faults.has(Fault::AcceptsMissingExp) && !dissect(token).2.contains_key("exp") {
+            validation.validate_exp = false;
+            validation.required_spec_claims.remove("exp");
+        }
+        if self.faults.has(Fault::AcceptsOtherHmac) && self.algorithm.family() == AlgorithmFamily::Hmac {
+            validation.algorithms = vec![Algorithm::HS256, Algorithm::HS384, Algorithm::HS512];
+        }
+        let claims = |key: &DecodingKey, validation: &Validation| {
+            Some(jsonwebtoken::decode::<Map<String, Value>>(token, key, validation).ok()?.claims)
+        };
+        claims(&self.key, &validation).or_else(|| {
+            let (key, algorithm) = self.key_by_header(token)?;
+            validation.algorithms = vec![algorithm];
+            claims(&key, &validation)
+        })
+    }
+
+    /// With the faults by which the token's own header chooses what it is verified with: that key and algorithm.
+    fn key_by_header(&self, token: &str) -> Option<(DecodingKey, Algorithm)> {
+        let (_, header, _) = dissect(token);
+        if let Some(pem) = &self.public_key
+            && self.faults.has(Fault::AcceptsPublicKeyAsSecret)
+            && header.get("alg") == Some(&Value::from("HS256"))
+        {
+            return Some((DecodingKey::from_secret(pem.as_bytes()), Algorithm::HS256));
+        }
+        if let Some(jwk) = header.get("jwk")
+            && self.faults.has(Fault::TrustsEmbeddedKey)
+        {
+            let jwk: Jwk = serde_json::from_value(jwk.clone()).ok()?;
+            return Some((DecodingKey::from_jwk(&jwk).ok()?, self.algorithm));
+        }
+        // Files are not really read: this one is empty everywhere.
+        let path = header.get("kid").and_then(Value::as_str)?;
+        (self.faults.has(Fault::TrustsKeyPath) && path.ends_with("/dev/null"))
+            .then(|| (DecodingKey::from_secret(b""), self.algorithm))
+    }
+
+    fn user(&self, claims: &Map<String, Value>) -> User {
+        let is_looked_at =
+            ![Fault::OutlivesToken, Fault::AcceptsExpiredToken].iter().any(|fault| self.faults.has(*fault));
+        let expiry = claims.get("exp").and_then(Value::as_f64).filter(|_| is_looked_at);
+        let now = SystemTime::now();
+        let until = expiry.and_then(|expiry| {
+            let after_epoch = Duration::try_from_secs_f64(expiry).ok()?;
+            SystemTime::UNIX_EPOCH.checked_add(after_epoch).filter(|until| *until < now + FOR_EVER)
+        });
+        User { name: claims.get("sub").and_then(Value::as_str).map(str::to_owned), until }
     }
 
     /// Refuses, unless the fault is there.
     fn unless(&self, fault: Fault) -> Verdict {
-        if self.faults.has(fault) { Verdict::Admit(None) } else { Verdict::Refuse }
+        if self.faults.has(fault) { Verdict::Admit(User::default()) } else { Verdict::Refuse }
     }
-}
-
-fn user(claims: &Map<String, Value>) -> Option<String> {
-    claims.get("sub").and_then(Value::as_str).map(str::to_owned)
 }
 
 fn in_time(claims: &Map<String, Value>) -> bool {

@@ -6,8 +6,11 @@
 use std::{
     collections::{BTreeMap, HashMap},
     future::ready,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
-    time::Duration,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::{Duration, SystemTime},
 };
 
 use serde::{Deserialize, Serialize};
@@ -20,13 +23,14 @@ use socketioxide::{
 };
 
 use super::{
-    auth::{Auth, Verdict},
-    payload::Payload,
+    auth::{Auth, User, Verdict},
+    payload::{Arguments, Payload},
+    recovery::{Absent, Audience, Recovery, Sent},
     users::{Past, Users},
 };
 use crate::mock::{
-    Fault, Faults, SECOND_NAMESPACE,
-    gateway::{Control, Link, Standing, Transport, random_id},
+    Fault, Faults, Options, PRIVATE_ROOM, SECOND_NAMESPACE,
+    gateway::{Control, Link, SocketId, Standing, Transport, random_id},
 };
 
 /// How many rooms one connection may be in.
@@ -34,6 +38,15 @@ const MAX_ROOMS: usize = 1_000;
 
 /// With the fault `pongs-cross`: how long the shared variable is left alone before it is used.
 const CROSSING: Duration = Duration::from_millis(30);
+
+/// With the fault `slow-pong`: how long a `pong` takes.
+const SLOW: Duration = Duration::from_millis(600);
+
+/// With the fault `turns-crowd-away`: how many users whose connections dropped are let in again at the same time.
+const CROWD: usize = 50;
+
+/// Properties that every JavaScript object has.
+const INHERITED: [&str; 4] = ["__proto__", "constructor", "toString", "hasOwnProperty"];
 
 /// An emit without arguments; socketioxide writes a unit as one argument, `null`.
 const NO_ARGUMENTS: [(); 0] = [];
@@ -50,18 +63,28 @@ pub struct State {
     sessions: Mutex<Vec<Weak<Link>>>,
     /// With the fault `pongs-cross`: the variable that all connections share.
     last_pinged: Mutex<Option<SocketRef>>,
+    /// What is kept for clients that may come back, where that is offered.
+    recovery: Option<Mutex<Recovery>>,
+    /// How many users whose connections dropped before are connected.
+    returned: AtomicUsize,
 }
 
 /// One session of the gateway, as it is attached to socketioxide's request.
 pub struct Visit {
     link: Arc<Link>,
     admission: Mutex<Option<Admission>>,
+    was_refused: AtomicBool,
 }
 
 /// What is known of a client between its verification and its connection.
 struct Admission {
     id: String,
+    private_id: Option<String>,
     user: Option<String>,
+    until: Option<SystemTime>,
+    has_dropped: bool,
+    /// What it was and what it missed, where it comes back to an earlier connection of its own.
+    recovered: Option<(Absent, Vec<Sent>)>,
 }
 
 /// One connected client.
@@ -69,6 +92,10 @@ struct Connection {
     socket: SocketRef,
     /// The socket's id.
     id: String,
+    /// The id by which its client recovers it, where that is offered.
+    private_id: Option<String>,
+    /// Whether a connection of its user has dropped before.
+    has_dropped: bool,
     /// The token's `sub`.
     user: Option<String>,
     link: Arc<Link>,
@@ -85,14 +112,6 @@ struct Connection {
 struct RoomMessage {
     room: String,
     message: Payload,
-}
-
-/// The argument of `receive_message`.
-#[derive(Serialize)]
-struct Delivery<'a> {
-    room: &'a str,
-    message: &'a Payload,
-    from: &'a str,
 }
 
 /// Registers the application's namespaces.
@@ -123,6 +142,9 @@ pub fn serve(io: &SocketIo, state: &Arc<State>) {
     if !state.faults.has(Fault::NoSecondNamespace) {
         io.ns(SECOND_NAMESPACE, (|_: SocketRef| ready(())).with(admit_beside));
     }
+    if state.faults.has(Fault::OpenAdminNamespace) {
+        io.ns("/admin", || ready(()));
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -134,16 +156,23 @@ fn visit_of(socket: &SocketRef) -> Option<&Arc<Visit>> {
 }
 
 impl State {
-    pub fn new(jwt_secret: &str, faults: Faults, doubled: bool) -> State {
+    pub fn new(options: &Options, faults: Faults, doubled: bool) -> State {
         State {
-            auth: Auth::new(jwt_secret, faults.clone()),
+            auth: Auth::new(options, faults.clone()),
             faults,
             servers: if doubled { 2 } else { 1 },
             connections: Mutex::default(),
             users: Users::default(),
             sessions: Mutex::default(),
             last_pinged: Mutex::default(),
+            recovery: options.recovery.then(Mutex::default),
+            returned: AtomicUsize::new(0),
         }
+    }
+
+    /// Who may connect.
+    pub fn auth(&self) -> &Auth {
+        &self.auth
     }
 
     /// Takes note of a new session of the gateway.
@@ -156,7 +185,7 @@ impl State {
             sessions.retain(|session| session.strong_count() > 0);
         }
         sessions.push(Arc::downgrade(&link));
-        Arc::new(Visit { link, admission: Mutex::default() })
+        Arc::new(Visit { link, admission: Mutex::default(), was_refused: AtomicBool::new(false) })
     }
 
     /// Verifies a client and registers its handlers.
@@ -165,10 +194,33 @@ impl State {
     /// follows the reply at once would be lost otherwise.
     async fn admit(self: &Arc<Self>, socket: &SocketRef, auth: Option<Value>) -> Result<(), String> {
         let Some(visit) = visit_of(socket) else { return Err("unauthorized".to_owned()) };
-        let user = self.verify(visit, auth).await?;
-        let id = random_id(20);
-        visit.link.name_socket("/", id.clone());
-        *lock(&visit.admission) = Some(Admission { id, user });
+        let user = self.verify(visit, auth.as_ref()).await?;
+        if visit.was_refused.load(Ordering::Relaxed) && self.faults.has(Fault::RefusesForGood) {
+            return Err("unauthorized".to_owned());
+        }
+        let has_dropped = self.users.past(user.name.as_deref()).abrupt > 0;
+        if has_dropped {
+            let crowd = self.returned.fetch_add(1, Ordering::Relaxed);
+            if crowd >= CROWD && self.faults.has(Fault::TurnsCrowdAway) {
+                self.returned.fetch_sub(1, Ordering::Relaxed);
+                return Err("too many users".to_owned());
+            }
+        }
+        let recovered = self.recover(auth.as_ref(), &user);
+        let id = recovered.as_ref().map_or_else(|| random_id(20), |(_, absent, _)| absent.id.clone());
+        let private_id = match &recovered {
+            Some((private_id, ..)) => Some(private_id.clone()),
+            None => self.recovery.as_ref().map(|_| random_id(20)),
+        };
+        visit.link.name_socket("/", SocketId { public: id.clone(), private: private_id.clone() });
+        *lock(&visit.admission) = Some(Admission {
+            id,
+            private_id,
+            user: recovered.as_ref().map_or(user.name, |(_, absent, _)| absent.user.clone()),
+            until: user.until,
+            has_dropped,
+            recovered: recovered.map(|(_, absent, missed)| (absent, missed)),
+        });
         self.register_handlers(socket);
         Ok(())
     }
@@ -176,8 +228,8 @@ impl State {
     /// As [`State::admit`], for the second namespace, which has no rooms and no notifications.
     async fn admit_beside(&self, socket: &SocketRef, auth: Option<Value>) -> Result<(), String> {
         let Some(visit) = visit_of(socket) else { return Err("unauthorized".to_owned()) };
-        self.verify(visit, auth).await?;
-        visit.link.name_socket(SECOND_NAMESPACE, random_id(20));
+        self.verify(visit, auth.as_ref()).await?;
+        visit.link.name_socket(SECOND_NAMESPACE, SocketId { public: random_id(20), private: None });
         socket.on("ping", |socket: SocketRef, ack: AckSender| {
             let _ = ack.send("pong");
             let _ = socket.emit("pong", &NO_ARGUMENTS);
@@ -188,20 +240,51 @@ impl State {
     }
 
     /// The user whose token that is.
-    async fn verify(&self, visit: &Visit, auth: Option<Value>) -> Result<Option<String>, String> {
-        let verdict = match &auth {
-            Some(auth) => self.auth.judge(auth.get("token"), visit.link.transport()),
-            None => Verdict::Refuse,
-        };
-        match verdict {
+    async fn verify(&self, visit: &Visit, auth: Option<&Value>) -> Result<User, String> {
+        match self.judge(auth, &visit.link) {
             Verdict::Admit(user) => Ok(user),
             Verdict::Drop => {
                 visit.link.ask(Control::Cut);
                 visit.link.ended().await;
                 Err("unauthorized".to_owned())
             }
-            Verdict::Refuse => Err(self.refuse(&visit.link).await),
+            Verdict::Refuse => {
+                visit.was_refused.store(true, Ordering::Relaxed);
+                Err(self.refuse(&visit.link).await)
+            }
         }
+    }
+
+    /// Judges the CONNECT payload.
+    fn judge(&self, auth: Option<&Value>, link: &Link) -> Verdict {
+        if self.faults.has(Fault::RecoversWithoutToken)
+            && let Some(auth) = auth
+            && auth.get("token").is_none()
+            && let (Some(recovery), Some(private_id)) = (&self.recovery, auth.get("pid").and_then(Value::as_str))
+            && lock(recovery).knows(private_id)
+        {
+            return Verdict::Admit(User::default());
+        }
+        if self.faults.has(Fault::AcceptsQueryToken)
+            && let Some(token) = link.query("token")
+            && auth.and_then(|auth| auth.get("token")).is_none()
+        {
+            return self.auth.judge(Some(&token.into()), link.transport());
+        }
+        match auth {
+            Some(auth) => self.auth.judge(auth.get("token"), link.transport()),
+            None => Verdict::Refuse,
+        }
+    }
+
+    /// What a client of that user comes back to, where it asks for it: its private id, its state, what it missed.
+    fn recover(&self, auth: Option<&Value>, user: &User) -> Option<(String, Absent, Vec<Sent>)> {
+        let field = |name| auth?.get(name)?.as_str();
+        let (private_id, offset) = (field("pid")?, field("offset")?);
+        let (absent, missed) = lock(self.recovery.as_ref()?).back(private_id, offset)?;
+        // The id is secret; still, it is the token that says who somebody is.
+        let is_own = absent.user == user.name || self.faults.has(Fault::RecoversWithoutToken);
+        is_own.then(|| (private_id.to_owned(), absent, missed))
     }
 
     /// The message of the CONNECT_ERROR.
@@ -229,17 +312,20 @@ impl State {
         });
         let state = self.clone();
         socket.on("join_room", move |socket: SocketRef, TryData(room): TryData<String>, ack: AckSender| {
-            acknowledge(ack, room.is_ok_and(|room| state.join(&socket, room)));
+            let room = state.well_formed(room);
+            acknowledge(ack, room.is_some_and(|room| state.join(&socket, room)));
             ready(())
         });
         let state = self.clone();
         socket.on("leave_room", move |socket: SocketRef, TryData(room): TryData<String>, ack: AckSender| {
-            acknowledge(ack, room.is_ok_and(|room| state.leave(&socket, &room)));
+            let room = state.well_formed(room);
+            acknowledge(ack, room.is_some_and(|room| state.leave(&socket, &room)));
             ready(())
         });
         let state = self.clone();
         socket.on("send_message", move |socket: SocketRef, TryData(message): TryData<RoomMessage>, ack: AckSender| {
-            acknowledge(ack, message.is_ok_and(|message| state.send_message(&socket, &message)));
+            let message = state.well_formed(message);
+            acknowledge(ack, message.is_some_and(|message| state.send_message(&socket, &message)));
             ready(())
         });
         self.register_echo(socket);
@@ -277,16 +363,35 @@ impl State {
         });
     }
 
-    /// Takes up a client whose CONNECT reply has just gone out, and greets it.
+    /// The argument of an event, if it is what it has to be.
+    fn well_formed<T, E>(&self, argument: Result<T, E>) -> Option<T> {
+        if argument.is_err() && self.faults.has(Fault::MalformedPayloadCrashes) {
+            self.crash();
+        }
+        argument.ok()
+    }
+
+    /// With the faults that take the server down: what its clients see of that.
+    fn crash(&self) {
+        for session in lock(&self.sessions).iter().filter_map(Weak::upgrade) {
+            session.ask(Control::Cut);
+        }
+    }
+
+    /// Takes up a client whose CONNECT reply has just gone out, and greets it or tells it what it missed.
     fn welcome(&self, socket: SocketRef) {
         let Some(visit) = visit_of(&socket) else { return };
-        let Some(Admission { id, user }) = lock(&visit.admission).take() else { return };
+        let Some(admission) = lock(&visit.admission).take() else { return };
+        let Admission { id, private_id, user, until, has_dropped, recovered } = admission;
         let link = visit.link.clone();
+        if let Some(until) = until {
+            tokio::spawn(close_at(link.clone(), until));
+        }
 
         let past = self.users.past(user.as_deref());
         let ended = past.clean + past.abrupt;
         let piled_up = |fault, times| if self.faults.has(fault) { times } else { 0 };
-        let connection = Connection {
+        let mut connection = Connection {
             pongs: 1
                 + piled_up(Fault::HandlersPileUp, past.abrupt)
                 + piled_up(Fault::HandlersPileUpAfterDisconnect, past.clean),
@@ -295,13 +400,53 @@ impl State {
             rooms: Mutex::new(self.rooms_at_first(past, &id)),
             socket,
             id,
+            private_id,
+            has_dropped,
             user,
             link,
         };
-        for _ in 0..1 + piled_up(Fault::GreetingsPileUp, ended) {
-            let _ = connection.socket.emit("welcome", &json!({ "id": connection.id }));
+        match recovered {
+            Some((absent, missed)) => {
+                connection.rooms = Mutex::new(absent.rooms);
+                self.make_up(&connection, &missed);
+            }
+            None => {
+                let greeting = Payload::texts([("id", &connection.id)]);
+                let times = 1 + piled_up(Fault::GreetingsPileUp, ended);
+                let audience = Audience::Socket(connection.id.clone());
+                self.emit(audience, "welcome", vec![greeting], [(&connection, times)]);
+            }
         }
         lock(&self.connections).insert(connection.socket.id, Arc::new(connection));
+    }
+
+    /// Sends what a client missed while it was away.
+    fn make_up(&self, connection: &Connection, missed: &[Sent]) {
+        let lost = usize::from(self.faults.has(Fault::RecoveryLosesEvent));
+        let times = 1 + usize::from(self.faults.has(Fault::RecoveryRepeatsEvents));
+        for Sent { event, arguments } in missed.iter().skip(lost) {
+            for _ in 0..times {
+                let _ = connection.socket.emit(*event, &Arguments(arguments));
+            }
+        }
+    }
+
+    /// Sends an event to each of these clients, so many times, and keeps it for those who may come back.
+    fn emit<'a>(
+        &self,
+        audience: Audience,
+        event: &'static str,
+        mut arguments: Vec<Payload>,
+        receivers: impl IntoIterator<Item = (&'a Connection, usize)>,
+    ) {
+        if let Some(recovery) = &self.recovery {
+            arguments = lock(recovery).keep(audience, event, arguments);
+        }
+        for (receiver, times) in receivers {
+            for _ in 0..times {
+                let _ = receiver.socket.emit(event, &Arguments(&arguments));
+            }
+        }
     }
 
     /// The rooms that a new connection is in: none.
@@ -318,8 +463,18 @@ impl State {
 
     fn forget(&self, socket: &SocketRef, reason: DisconnectReason) {
         let Some(connection) = lock(&self.connections).remove(&socket.id) else { return };
+        if connection.has_dropped {
+            self.returned.fetch_sub(1, Ordering::Relaxed);
+        }
+        let clean = reason == DisconnectReason::ClientNSDisconnect;
+        if let (Some(recovery), Some(private_id)) = (&self.recovery, &connection.private_id)
+            && !clean
+        {
+            let rooms = lock(&connection.rooms).clone();
+            let absent = Absent::new(connection.id.clone(), connection.user.clone(), rooms);
+            lock(recovery).lost(private_id.clone(), absent);
+        }
         if let Some(user) = &connection.user {
-            let clean = reason == DisconnectReason::ClientNSDisconnect;
             let rooms = std::mem::take(&mut *lock(&connection.rooms));
             self.users.remember(user, clean, rooms.into_keys());
         }
@@ -345,12 +500,16 @@ impl State {
         }
         let twice = if self.faults.has(Fault::DoublePong) { 2 } else { 1 };
         let times = connection.pongs * self.servers * twice;
-        let receivers = if self.faults.has(Fault::BroadcastsPong) { self.everyone() } else { vec![connection] };
-        for receiver in receivers {
-            for _ in 0..times {
-                let _ = receiver.socket.emit("pong", &NO_ARGUMENTS);
-            }
+        if self.faults.has(Fault::SlowPong) {
+            tokio::spawn(async move {
+                tokio::time::sleep(SLOW).await;
+                let _ = connection.socket.emit("pong", &NO_ARGUMENTS);
+            });
+            return;
         }
+        let audience = Audience::Socket(connection.id.clone());
+        let receivers = if self.faults.has(Fault::BroadcastsPong) { self.everyone() } else { vec![connection] };
+        self.emit(audience, "pong", Vec::new(), receivers.iter().map(|receiver| (&**receiver, times)));
     }
 
     /// With the fault `pongs-cross`: answers whoever pinged last by the time the answer is ready.
@@ -368,6 +527,12 @@ impl State {
     /// `join_room`
     fn join(&self, socket: &SocketRef, room: String) -> bool {
         let Some(connection) = self.connection(socket) else { return false };
+        if room == PRIVATE_ROOM && !self.faults.has(Fault::OpenPrivateRoom) {
+            return false;
+        }
+        if self.faults.has(Fault::PrototypeRoomCrashes) && INHERITED.contains(&room.as_str()) {
+            self.crash();
+        }
         let mut rooms = lock(&connection.rooms);
         if rooms.len() >= MAX_ROOMS && !rooms.contains_key(&room) {
             return false;
@@ -406,12 +571,17 @@ impl State {
         if self.faults.has(Fault::RoomsRunTogether) {
             rooms.extend(lock(&sender.rooms).keys().filter(|other| *other != room).cloned());
         }
-        let delivery = Delivery { room, message, from: sender.user.as_ref().unwrap_or(&sender.id) };
-        for receiver in self.everyone() {
-            for _ in 0..rooms.iter().map(|room| self.deliveries(&receiver, room)).sum() {
-                let _ = receiver.socket.emit("receive_message", &delivery);
-            }
-        }
+        let from = sender.user.as_ref().unwrap_or(&sender.id);
+        let delivery = Payload::Map(vec![
+            ("room".to_owned(), Payload::Text(room.clone())),
+            ("message".to_owned(), message.clone()),
+            ("from".to_owned(), Payload::Text(from.clone())),
+        ]);
+        let everyone = self.everyone();
+        let receivers = everyone
+            .iter()
+            .map(|receiver| (&**receiver, rooms.iter().map(|room| self.deliveries(receiver, room)).sum()));
+        self.emit(Audience::Room(room.clone()), "receive_message", vec![delivery.clone()], receivers);
         if self.faults.has(Fault::RejectedStillHears) {
             self.tell_unconnected(Standing::Refused, "receive_message", &delivery);
         }
@@ -423,7 +593,9 @@ impl State {
         if self.faults.has(Fault::RoomSkipsPolling) && receiver.link.transport() == Transport::Polling {
             return 0;
         }
-        if self.faults.has(Fault::RoomBroadcastsToAll) {
+        if self.faults.has(Fault::RoomBroadcastsToAll)
+            || self.faults.has(Fault::PrototypeRoomHoldsAll) && INHERITED.contains(&room)
+        {
             return receiver.deliveries;
         }
         match lock(&receiver.rooms).get(room) {
@@ -439,16 +611,14 @@ impl State {
             return;
         }
         let message = if self.faults.has(Fault::RestWrongPayload) { "[object Object]" } else { message };
-        let notification = json!({ "message": message });
+        let notification = Payload::texts([("message", message)]);
         let twice = if self.faults.has(Fault::RestEmitsTwice) { 2 } else { 1 };
-        for receiver in self.everyone() {
-            if self.faults.has(Fault::RestSkipsPolling) && receiver.link.transport() == Transport::Polling {
-                continue;
-            }
-            for _ in 0..receiver.notifications * self.servers * twice {
-                let _ = receiver.socket.emit("notification", &notification);
-            }
-        }
+        let everyone = self.everyone();
+        let receivers = everyone.iter().map(|receiver| {
+            let skipped = self.faults.has(Fault::RestSkipsPolling) && receiver.link.transport() == Transport::Polling;
+            (&**receiver, if skipped { 0 } else { receiver.notifications * self.servers * twice })
+        });
+        self.emit(Audience::Everyone, "notification", vec![notification.clone()], receivers);
         if self.faults.has(Fault::RestEmitsBeforeConnect) {
             self.tell_unconnected(Standing::Silent, "notification", &notification);
         }
@@ -471,4 +641,13 @@ impl State {
 /// Acknowledges, if the client asked for it.
 fn acknowledge(ack: AckSender, ok: bool) {
     let _ = ack.send(&json!({ "ok": ok }));
+}
+
+/// Closes a session when its token runs out.
+async fn close_at(link: Arc<Link>, until: SystemTime) {
+    let left = until.duration_since(SystemTime::now()).unwrap_or_default();
+    tokio::select! {
+        () = tokio::time::sleep(left) => link.ask(Control::Close),
+        () = link.ended() => {}
+    }
 }

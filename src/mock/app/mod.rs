@@ -7,6 +7,7 @@
 mod auth;
 mod events;
 mod payload;
+mod recovery;
 mod users;
 mod web;
 
@@ -43,8 +44,7 @@ const NO_HEARTBEAT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The application as it is deployed: it survives reloads, of which each brings a new [`App`].
 pub struct Deployment {
-    jwt_secret: String,
-    connect_timeout: Duration,
+    options: Options,
     faults: Faults,
     address: SocketAddr,
     current: RwLock<Arc<App>>,
@@ -53,14 +53,8 @@ pub struct Deployment {
 impl Deployment {
     /// Deploys the application for the first time.
     pub fn new(options: &Options, faults: Faults, address: SocketAddr) -> Deployment {
-        let first = App::new(&options.jwt_secret, options.connect_timeout, faults.clone(), false);
-        Deployment {
-            jwt_secret: options.jwt_secret.clone(),
-            connect_timeout: options.connect_timeout,
-            faults,
-            address,
-            current: RwLock::new(Arc::new(first)),
-        }
+        let first = App::new(options, faults.clone(), false);
+        Deployment { options: options.clone(), faults, address, current: RwLock::new(Arc::new(first)) }
     }
 
     /// The application that is serving.
@@ -72,7 +66,7 @@ impl Deployment {
     async fn reload(&self, gateway: &Gateway) {
         // With the fault, the old server goes on beside the new one, and answers everything as well.
         let doubled = self.faults.has(Fault::ReloadDoublesServer);
-        let new = App::new(&self.jwt_secret, self.connect_timeout, self.faults.clone(), doubled);
+        let new = App::new(&self.options, self.faults.clone(), doubled);
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);
         let _ = tokio::time::timeout(RELOAD_WITHIN, gateway.cut_all()).await;
     }
@@ -92,16 +86,16 @@ struct App {
 }
 
 impl App {
-    fn new(jwt_secret: &str, connect_timeout: Duration, faults: Faults, doubled: bool) -> App {
+    fn new(options: &Options, faults: Faults, doubled: bool) -> App {
         let (service, io) = SocketIo::builder()
             .req_path("/socket.io")
             .ping_interval(NO_HEARTBEAT)
             .ping_timeout(NO_HEARTBEAT)
             // The gateway comes first; this one only cleans up.
-            .connect_timeout(connect_timeout + Duration::from_secs(60))
+            .connect_timeout(options.connect_timeout + Duration::from_secs(60))
             .max_buffer_size(BUFFERED_PACKETS)
             .build_with_inner_svc(());
-        let state = Arc::new(events::State::new(jwt_secret, faults, doubled));
+        let state = Arc::new(events::State::new(options, faults, doubled));
         events::serve(&io, &state);
         App { service, state }
     }

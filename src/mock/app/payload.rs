@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
     de::{self, MapAccess, SeqAccess, Visitor},
-    ser::{SerializeMap, SerializeSeq},
+    ser::{SerializeMap, SerializeSeq, SerializeTuple},
 };
 
 /// A JSON value whose leaves may be binary. `serde_json::Value` would lose those.
@@ -20,6 +20,24 @@ pub enum Payload {
     Binary(Vec<u8>),
     List(Vec<Payload>),
     Map(Vec<(String, Payload)>),
+}
+
+impl Payload {
+    /// An object of texts.
+    pub fn texts<const N: usize>(fields: [(&str, &str); N]) -> Payload {
+        Payload::Map(fields.map(|(name, value)| (name.to_owned(), Payload::Text(value.to_owned()))).into())
+    }
+}
+
+/// The arguments of an event, any number of them. socketioxide takes a tuple for many, and anything else for one.
+pub struct Arguments<'a>(pub &'a [Payload]);
+
+impl Serialize for Arguments<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut tuple = serializer.serialize_tuple(self.0.len())?;
+        self.0.iter().try_for_each(|argument| tuple.serialize_element(argument))?;
+        tuple.end()
+    }
 }
 
 impl Serialize for Payload {

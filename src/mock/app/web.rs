@@ -1,12 +1,19 @@
 //! The web side of the application: its page, its REST route, and the hook that reloads it.
 
-use std::{fmt::Write, sync::Arc, time::Duration};
+use std::{
+    fmt::Write,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use axum::{
     Json, Router,
     body::Body,
     extract::{Request, State},
-    http::{StatusCode, Uri, header},
+    http::{Method, StatusCode, Uri, header},
     response::{Html, IntoResponse, Redirect, Response},
     routing::{any, get, post},
 };
@@ -22,10 +29,15 @@ const MAX_BODY: usize = 1_000_000;
 /// How long the body of a REST call may take.
 const BODY_WITHIN: Duration = Duration::from_secs(30);
 
+/// With the fault `rest-loses-bursts`: how long a call takes, and how many may be in progress.
+const BURST: (Duration, usize) = (Duration::from_millis(250), 15);
+
 #[derive(Clone)]
 struct Web {
     deployment: Arc<Deployment>,
     gateway: Gateway,
+    /// How many REST calls are in progress.
+    calls: Arc<AtomicUsize>,
 }
 
 /// The body of `POST /api/notify`.
@@ -37,15 +49,17 @@ struct Notification {
 /// The routes of the application, apart from Socket.IO.
 pub fn router(deployment: Arc<Deployment>, gateway: Gateway) -> Router {
     let faults = deployment.faults.clone();
-    let mut router =
-        Router::new().route("/api/notify", post(notify)).route("/__siospec/reload", post(reload)).fallback(not_found);
+    let mut router = Router::new()
+        .route("/api/notify", if faults.has(Fault::RestEmitsOnGet) { any(notify) } else { post(notify) })
+        .route("/__siospec/reload", post(reload))
+        .fallback(not_found);
     if !faults.has(Fault::NoPage) {
         router = router.route("/", get(page));
     }
     if faults.has(Fault::NoSlashCrashes) {
         router = router.route("/socket.io", any(StatusCode::INTERNAL_SERVER_ERROR));
     }
-    router.with_state(Web { deployment, gateway })
+    router.with_state(Web { deployment, gateway, calls: Arc::default() })
 }
 
 async fn page(State(web): State<Web>) -> Response {
@@ -71,7 +85,7 @@ fn html(deployment: &Deployment) -> Html<String> {
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><title>siospec reference server</title></head>\n\
          <body>\n<h1>siospec reference server</h1>\n\
          <p>Socket.IO is served at <code>/socket.io/</code>, namespace <code>/</code>. \
-         A token (JWT, HS256) is expected as <code>auth.token</code>.</p>\n\
+         A token (JWT) is expected as <code>auth.token</code>.</p>\n\
          <p>Client events: <code>ping</code>, <code>join_room</code>, <code>leave_room</code>, <code>send_message</code>. \
          Server events: <code>welcome</code>, <code>pong</code>, <code>receive_message</code>, \
          <code>notification</code>.</p>\n\
@@ -87,13 +101,31 @@ async fn notify(State(web): State<Web>, request: Request) -> Response {
     if faults.has(Fault::RestAnswersPage) {
         return html(&web.deployment).into_response();
     }
+    if web.deployment.options.rest_credentials && !faults.has(Fault::RestOpenToAll) {
+        let header = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let token = header.and_then(|value| value.strip_prefix("Bearer "));
+        if !token.is_some_and(|token| web.deployment.app().state.auth().is_valid(token)) {
+            let answer = json!({ "success": false, "message": "a valid token is needed" });
+            return (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Bearer")], Json(answer)).into_response();
+        }
+    }
+    let is_get = request.method() == Method::GET;
     let notification = match read(request).await {
         Ok(notification) => notification,
+        Err(_) if is_get || faults.has(Fault::RestAcceptsAnyBody) => Notification { message: "undefined".to_owned() },
+        Err(_) if faults.has(Fault::RestCrashesOnBadBody) => return StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         Err((status, message)) => {
             return (status, Json(json!({ "success": false, "message": message }))).into_response();
         }
     };
-    web.deployment.app().state.notify(&notification.message);
+    let calls = web.calls.fetch_add(1, Ordering::Relaxed);
+    if faults.has(Fault::RestLosesBursts) {
+        tokio::time::sleep(BURST.0).await;
+    }
+    web.calls.fetch_sub(1, Ordering::Relaxed);
+    if !(faults.has(Fault::RestLosesBursts) && calls >= BURST.1) {
+        web.deployment.app().state.notify(&notification.message);
+    }
     Json(json!({ "success": !faults.has(Fault::RestAnswersFailure) })).into_response()
 }
 

@@ -33,7 +33,7 @@ use answer::{Answer, Refusal};
 use packet::Packet;
 use session::Command;
 
-pub use upstream::{Control, Link, Standing, Transport, Upstream};
+pub use upstream::{Control, Link, SocketId, Standing, Transport, Upstream};
 pub use websocket::{Io, hang as hang_upgrade, is_upgrade};
 
 /// How many sessions may be open at the same time.
@@ -309,7 +309,7 @@ impl Gateway {
             return answer::payload(body.clone());
         }
 
-        let Some((sid, start)) = self.register(Transport::Polling) else { return too_many_sessions() };
+        let Some((sid, start)) = self.register(Transport::Polling, query.raw) else { return too_many_sessions() };
         tokio::spawn(session::run(start));
         let body = Packet::Open(self.open_packet(&sid, Transport::Polling)).encode();
 
@@ -357,7 +357,8 @@ impl Gateway {
         }
 
         let (answer, upgrading) = websocket::accept(request)?;
-        let (sid, mut start) = self.register(Transport::Websocket).ok_or_else(|| Box::new(too_many_sessions()))?;
+        let (sid, mut start) =
+            self.register(Transport::Websocket, query.raw).ok_or_else(|| Box::new(too_many_sessions()))?;
         let open = Packet::Open(self.open_packet(&sid, Transport::Websocket));
         tokio::spawn(async move {
             let Some(mut connection) = upgrading.complete(start.settings.max_payload).await else { return };
@@ -386,9 +387,9 @@ impl Gateway {
     }
 
     /// Makes room for a session, unless there is none left.
-    fn register(&self, transport: Transport) -> Option<(String, session::Start)> {
+    fn register(&self, transport: Transport, query: &str) -> Option<(String, session::Start)> {
         let sid = self.new_sid();
-        let (link, link_end) = Link::new(transport);
+        let (link, link_end) = Link::new(transport, query);
         let (sender, commands) = mpsc::channel(COMMANDS);
         {
             let mut open = self.sessions.open();

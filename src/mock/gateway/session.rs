@@ -556,9 +556,7 @@ impl Session {
         match client {
             Client::Websocket(mut connection) => {
                 drop(registration);
-                if ending == Ending::Held
-                    || (ending == Ending::Gone && settings.faults.has(Fault::IgnoresCloseFrame))
-                {
+                if ending == Ending::Held || (ending == Ending::Gone && settings.faults.has(Fault::IgnoresCloseFrame)) {
                     tokio::spawn(connection.hold());
                 } else if ending != Ending::Cut {
                     outbox.into_iter().for_each(|packet| connection.push(packet));

@@ -13,7 +13,7 @@ use super::{
     super::{Fault, Faults},
     packet::Packet,
     random_id,
-    upstream::{Link, Standing},
+    upstream::{Link, SocketId, Standing},
 };
 
 /// How many characters a socket's id has.
@@ -266,7 +266,7 @@ impl SocketIo {
         }
         if self.faults.has(Fault::AcceptsUnknownNamespace) {
             self.namespaces.insert(namespace.to_owned(), Namespace::Connected);
-            return vec![Packet::Message(reply_with_sid(namespace, &random_id(SOCKET_ID)))];
+            return vec![Packet::Message(connect_reply(namespace, &any_socket()))];
         }
         vec![Packet::Message(text.to_owned())]
     }
@@ -287,7 +287,7 @@ impl SocketIo {
         let payload = head.payload;
         if !payload.is_empty() && !is_object(payload) {
             if self.faults.has(Fault::AcceptsConnectPayloadOfAnyKind) {
-                return Ok(Passage::back(reply_with_sid(head.namespace, &random_id(SOCKET_ID))));
+                return Ok(Passage::back(connect_reply(head.namespace, &any_socket())));
             }
             return Err(Violation);
         }
@@ -305,7 +305,7 @@ impl SocketIo {
     fn connect_again(&mut self, head: &Head<'_>) -> Result<Passage, Violation> {
         self.doubles_events = self.faults.has(Fault::SecondConnectDoublesEvents);
         if self.doubles_events || self.faults.has(Fault::AcceptsSecondConnect) {
-            return Ok(Passage::back(reply_with_sid(head.namespace, &random_id(SOCKET_ID))));
+            return Ok(Passage::back(connect_reply(head.namespace, &any_socket())));
         }
         Err(Violation)
     }
@@ -381,16 +381,25 @@ impl SocketIo {
             return "0{}".to_owned();
         }
         match self.link.take_socket_id(namespace) {
-            Some(id) => reply_with_sid(namespace, &id),
+            Some(id) => connect_reply(namespace, &id),
             None => text.to_owned(),
         }
     }
 }
 
 /// A CONNECT reply.
-fn reply_with_sid(namespace: &str, sid: &str) -> String {
-    let payload = serde_json::json!({ "sid": sid }).to_string();
+fn connect_reply(namespace: &str, id: &SocketId) -> String {
+    let mut payload = serde_json::json!({ "sid": id.public });
+    if let Some(private) = &id.private {
+        payload["pid"] = private.as_str().into();
+    }
+    let payload = payload.to_string();
     Head { kind: Kind::Connect, attachments: 0, namespace, id: None, payload: &payload }.encode(namespace, None)
+}
+
+/// A socket that the upstream knows nothing of.
+fn any_socket() -> SocketId {
+    SocketId { public: random_id(SOCKET_ID), private: None }
 }
 
 /// Whether the upstream refuses the namespace itself, and not the client.

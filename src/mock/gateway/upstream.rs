@@ -67,11 +67,22 @@ const CONTROLS: usize = 1024;
 pub struct Link {
     transport: AtomicU8,
     standing: AtomicU8,
+    /// The raw query of the request that opened the session.
+    query: String,
     /// By namespace.
-    socket_ids: Mutex<BTreeMap<String, String>>,
+    socket_ids: Mutex<BTreeMap<String, SocketId>>,
     doubled: AtomicBool,
     control: mpsc::Sender<Control>,
     ended: watch::Receiver<()>,
+}
+
+/// What a CONNECT reply says of a socket.
+#[derive(Clone, Debug)]
+pub struct SocketId {
+    /// The id that others may know.
+    pub public: String,
+    /// The id by which its client recovers it, where that is offered.
+    pub private: Option<String>,
 }
 
 /// The session's end of a [`Link`]; dropping it tells the other that the session has ended.
@@ -82,13 +93,14 @@ pub struct LinkEnd {
 }
 
 impl Link {
-    /// A link for a new session.
-    pub fn new(transport: Transport) -> (Arc<Link>, LinkEnd) {
+    /// A link for a new session that was opened by a request with that query.
+    pub fn new(transport: Transport, query: &str) -> (Arc<Link>, LinkEnd) {
         let (control, controls) = mpsc::channel(CONTROLS);
         let (end, ended) = watch::channel(());
         let link = Link {
             transport: AtomicU8::new(transport as u8),
             standing: AtomicU8::new(Standing::Silent as u8),
+            query: query.to_owned(),
             socket_ids: Mutex::default(),
             doubled: AtomicBool::new(false),
             control,
@@ -126,9 +138,15 @@ impl Link {
         while ended.changed().await.is_ok() {}
     }
 
+    /// The value of a parameter in the query of the request that opened the session.
+    pub fn query(&self, name: &str) -> Option<String> {
+        let mut pairs = url::form_urlencoded::parse(self.query.as_bytes());
+        pairs.find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+    }
+
     /// Names the socket that the namespace's next CONNECT reply is about, in place of the id that the upstream's library
     /// gave it.
-    pub fn name_socket(&self, namespace: &str, id: String) {
+    pub fn name_socket(&self, namespace: &str, id: SocketId) {
         self.socket_ids.lock().unwrap_or_else(PoisonError::into_inner).insert(namespace.to_owned(), id);
     }
 
@@ -141,7 +159,7 @@ impl Link {
         self.doubled.load(Ordering::Relaxed)
     }
 
-    pub(super) fn take_socket_id(&self, namespace: &str) -> Option<String> {
+    pub(super) fn take_socket_id(&self, namespace: &str) -> Option<SocketId> {
         self.socket_ids.lock().unwrap_or_else(PoisonError::into_inner).remove(namespace)
     }
 

@@ -1,0 +1,32 @@
+//! A token without `exp` is refused, although it is signed as it should be.
+//!
+//! Libraries look at `exp` where it is there, and take a token without it for one that is always valid.
+
+use super::{Attempt, expect_refusal};
+use crate::{
+    catalogue::{Check, Isolation, Need, Wait, cite},
+    mock::Fault,
+    probe::{Probe, Verdict},
+    verdict::{Level, Row},
+};
+
+pub const CHECK: Check = Check {
+    id: "auth.missing-exp",
+    title: "A token that never runs out is refused",
+    level: Level::Should,
+    row: Row::C4,
+    cites: &[cite::RFC7519_4_1_4, cite::CWE_613],
+    needs: &[Need::SigningKey, Need::Refusals],
+    requires: &["auth.rejection-in-time", "auth.valid-token"],
+    isolation: Isolation::SideBySide,
+    wait: Wait::None,
+    meaning: "A token that leaks once opens the door for ever, and nobody can tell it from a good one.",
+    fix: "Sign with `expiresIn`, and refuse what has no `exp`: `const { exp } = jwt.verify(token, secret, { algorithms: ['HS256'] }); if (typeof exp !== 'number') throw new Error('unauthorized')`; or give `maxAge`.",
+    faults: &[Fault::AcceptsMissingExp],
+    run: |probe| Box::pin(run(probe)),
+};
+
+async fn run(probe: &Probe) -> Verdict {
+    let token = probe.tokens().without_expiry(&probe.user("eternal").name)?;
+    expect_refusal(probe, &[Attempt::with_token(probe, "a token without exp", token)]).await
+}

@@ -1,0 +1,68 @@
+//! Namespaces beside the main one do not open without a token: `/admin`, `/internal`, and those that are declared.
+//!
+//! `io.use()` guards the namespace `/` and no other: each `io.of(…)` needs a `use` of its own. A namespace that does not
+//! exist is refused as well, which is what most deployments do with the first two.
+
+use futures::future::try_join_all;
+use tokio::time::Instant;
+
+use super::REFUSAL;
+use crate::{
+    catalogue::{Check, Isolation, Need, Wait, cite},
+    mock::Fault,
+    probe::{Probe, Stop, Verdict, fail},
+    verdict::{Level, Row},
+    wire::{SocketPacket, Transport, WireError, socket::Kind},
+};
+
+pub const CHECK: Check = Check {
+    id: "auth.other-namespaces",
+    title: "No other namespace opens without a token",
+    level: Level::Should,
+    row: Row::C4,
+    cites: &[cite::SIO_NAMESPACES, cite::SIO_MIDDLEWARES, cite::CWE_306],
+    needs: &[Need::Refusals],
+    requires: &["auth.rejection-in-time", "auth.missing-token"],
+    isolation: Isolation::SideBySide,
+    wait: Wait::None,
+    meaning: "The front door is locked and a side door is open: anybody hears, and may send, what happens there.",
+    fix: "Give each namespace the same middleware: `io.of('/admin').use(authenticate)` beside `io.use(authenticate)`, or \
+          `io.on('new_namespace', (namespace) => namespace.use(authenticate))` for all of them.",
+    faults: &[Fault::OpenAdminNamespace],
+    run: |probe| Box::pin(run(probe)),
+};
+
+async fn run(probe: &Probe) -> Verdict {
+    let contract = probe.contract();
+    let mut names = vec!["/admin", "/internal"];
+    names.extend(contract.choices.namespaces.iter().map(String::as_str));
+    names.retain(|name| *name != contract.namespace);
+    names.sort_unstable();
+    names.dedup();
+    for transport in probe.transports() {
+        let opened = try_join_all(names.iter().map(|name| opens(probe, name, transport))).await?;
+        if let Some(reply) = opened.into_iter().flatten().next() {
+            return fail(format!("The namespace {} opens without a token, over {transport}", reply.namespace))
+                .sent(format!("4{}", SocketPacket::connect(&reply.namespace, None).encode()))
+                .received(format!("4{}", reply.encode()))
+                .expected(REFUSAL.replacen("44", &format!("44{},", reply.namespace), 1))
+                .stop();
+        }
+    }
+    Ok(())
+}
+
+/// The CONNECT reply of that namespace to a CONNECT without a token, if there is one.
+async fn opens(probe: &Probe, name: &str, transport: Transport) -> Result<Option<SocketPacket>, Stop> {
+    let mut client = probe.open(&format!("{name} ({transport})"), transport).await?;
+    client.send(&SocketPacket::connect(name, None));
+    let is_answer =
+        |packet: &SocketPacket| packet.namespace == name && matches!(packet.kind, Kind::Connect | Kind::ConnectError);
+    match client.wait("answer to CONNECT", 0, Instant::now() + probe.deadline(), is_answer).await {
+        Ok(packet) => Ok((packet.kind == Kind::Connect).then_some(packet)),
+        // Closing the connection keeps everybody out, too.
+        Err(WireError::Closed(_)) => Ok(None),
+        Err(error) if error.is_bad_request() => Ok(None),
+        Err(error) => Err(Stop::Broken(format!("CONNECT to {name} over {transport}: {error}"))),
+    }
+}

@@ -1,0 +1,64 @@
+//! A valid token that stands in the URL alone, `?token=…`, does not connect.
+//!
+//! URLs are written to the logs of servers and proxies, and kept in histories; the CONNECT payload is not. The token is
+//! given as every parameter that servers are known to look at, and the CONNECT has no payload. A handshake that is
+//! refused because of it is as good.
+
+use super::REFUSAL;
+use crate::{
+    catalogue::{Check, Isolation, Need, Wait, cite},
+    mock::Fault,
+    probe::{Answer, Probe, Stop, Verdict, fail},
+    verdict::{Level, Row},
+    wire::{Heartbeats, WireError},
+};
+
+pub const CHECK: Check = Check {
+    id: "auth.query-token",
+    title: "A token in the URL alone does not connect",
+    level: Level::Should,
+    row: Row::C4,
+    cites: &[cite::RFC6750_5_3, cite::CWE_598, cite::SIO_CREDENTIALS],
+    needs: &[Need::Token, Need::Refusals],
+    requires: &["auth.rejection-in-time", "auth.valid-token", "auth.missing-token"],
+    isolation: Isolation::SideBySide,
+    wait: Wait::None,
+    meaning: "Clients may send tokens where logs keep them. Whoever reads a log of the proxy is any user in it.",
+    fix: "Read `socket.handshake.auth.token` alone, without `?? socket.handshake.query.token`; and let clients send it by \
+          `io({ auth: { token } })`, not by `query`.",
+    faults: &[Fault::AcceptsQueryToken],
+    run: |probe| Box::pin(run(probe)),
+};
+
+async fn run(probe: &Probe) -> Verdict {
+    let token = probe.valid_token(&probe.user("a")).await?;
+    let mut names = vec![probe.contract().auth.token_field.as_str(), "token", "access_token"];
+    names.sort_unstable();
+    names.dedup();
+    let query: Vec<(String, String)> = names.iter().map(|name| ((*name).to_owned(), token.clone())).collect();
+    for transport in probe.transports() {
+        let endpoint = probe.endpoint(transport.name()).with_query(query.clone());
+        let mut client = match probe.open_at(endpoint, transport, Heartbeats::Answered).await {
+            Ok(client) => client,
+            Err(WireError::Status { response, .. }) if matches!(response.status, 400 | 401 | 403) => {
+                probe.note(format!("the handshake over {transport} is refused for it: HTTP {}", response.status));
+                continue;
+            }
+            Err(error) => return Err(Stop::Broken(format!("no {transport} session with a token in the URL: {error}"))),
+        };
+        match client.connect(None).await? {
+            answer @ Answer::Connected(_) => {
+                return fail(format!("A token in the URL alone connects over {transport}"))
+                    .sent(format!("a handshake with ?{}=‹valid token›, then 40", names.join("=…&")))
+                    .received(answer)
+                    .expected(REFUSAL)
+                    .stop();
+            }
+            Answer::Refused(_) | Answer::Closed(_) => {}
+            answer @ Answer::Silence(_) => {
+                return Err(Stop::Broken(format!("over {transport}: {answer} (see auth.rejection-in-time)")));
+            }
+        }
+    }
+    Ok(())
+}

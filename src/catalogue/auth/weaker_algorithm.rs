@@ -1,0 +1,36 @@
+//! A token that is signed with the right secret, but by another HMAC algorithm than the declared one, is refused.
+//!
+//! Whoever can make such a token has the secret, so that nobody gets in by this alone. But it shows that the algorithm is
+//! not fixed on the server: what it accepts is what the token's header says, or whatever the library takes by default.
+
+use super::{Attempt, expect_refusal};
+use crate::{
+    catalogue::{Check, Isolation, Need, Wait, cite},
+    mock::Fault,
+    probe::{Probe, Verdict},
+    verdict::{Level, Row},
+};
+
+pub const CHECK: Check = Check {
+    id: "auth.weaker-algorithm",
+    title: "A token signed by another algorithm than the declared one is refused",
+    level: Level::Should,
+    row: Row::C4,
+    cites: &[cite::RFC8725_3_1, cite::RFC8725_3_2],
+    needs: &[Need::SigningKey, Need::Hmac, Need::Refusals],
+    requires: &["auth.rejection-in-time", "auth.valid-token", "auth.forged-signature"],
+    isolation: Isolation::SideBySide,
+    wait: Wait::None,
+    meaning: "The server does not insist on its algorithm. The day that the secret becomes a key pair, that is a way in.",
+    fix: "Name the one algorithm that signs the tokens: `jwt.verify(token, secret, { algorithms: ['HS256'] })`.",
+    faults: &[Fault::AcceptsOtherHmac],
+    run: |probe| Box::pin(run(probe)),
+};
+
+async fn run(probe: &Probe) -> Verdict {
+    let tokens = probe.tokens().other_hmac(&probe.user("a").name)?.into_iter();
+    let attempts = tokens.map(|(algorithm, token)| {
+        Attempt::with_token(probe, format!("a token signed by {algorithm:?} with the right secret"), token)
+    });
+    expect_refusal(probe, &attempts.collect::<Vec<_>>()).await
+}

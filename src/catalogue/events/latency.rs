@@ -1,0 +1,86 @@
+//! How long a `pong` takes: the median and the 99th percentile of fifty rounds, one after the other.
+//!
+//! For comparison, each round also measures an answer that the library gives without the application: that to a CONNECT
+//! to an unknown namespace. Both pass the same network and the same load. When the median `pong` takes half a second
+//! longer than five times that, it is the handler that is slow, or something else that keeps the server's one thread
+//! busy. The figures are of one client, and no benchmark.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::{
+    catalogue::{Check, Isolation, Need, Wait, cite},
+    contract::Vars,
+    mock::Fault,
+    probe::{Probe, Stop, Verdict, fail, on_wire},
+    verdict::{Level, Row},
+};
+
+pub const CHECK: Check = Check {
+    id: "events.latency",
+    title: "pong comes about as fast as the server answers at all",
+    level: Level::May,
+    row: Row::C12,
+    cites: &[cite::CHECKLIST],
+    needs: &[Need::Connect, Need::Ping],
+    requires: &["socket.connect-reply-once", "events.ping-pong"],
+    isolation: Isolation::SideBySide,
+    wait: Wait::None,
+    meaning: "Everything that a user does on the page takes noticeably long.",
+    fix: "Answer at once, `socket.on('ping', () => socket.emit('pong'))`, without waiting for a database or another \
+          service first. Move long computations out of the process: they hold up every client.",
+    faults: &[Fault::SlowPong],
+    run: |probe| Box::pin(run(probe)),
+};
+
+const ROUNDS: usize = 50;
+/// No further round is begun after this.
+const TIME: Duration = Duration::from_secs(3);
+/// What a handler may take on top of the library's own answer.
+const ALLOWANCE: Duration = Duration::from_millis(500);
+
+async fn run(probe: &Probe) -> Verdict {
+    let ping = probe.ping()?;
+    let mut client = probe.client("a", probe.transport()).await?;
+    let (mut pongs, mut others) = (Vec::new(), vec![probe.target().round_trip]);
+    let begun = Instant::now();
+    while pongs.len() < ROUNDS && begun.elapsed() < TIME {
+        let (from, sent) = (client.mark(), Instant::now());
+        client.emit(&ping.emit, &Vars::new());
+        if client.wait_event(from, &ping.reply).await?.is_none() {
+            return Err(Stop::Broken(format!("no `{}` in time (see events.ping-pong)", ping.reply)));
+        }
+        pongs.push(sent.elapsed());
+        let sent = Instant::now();
+        client.fence().await?;
+        others.push(sent.elapsed());
+    }
+    let [pong, other] = [&mut pongs, &mut others].map(|times| percentile(times, 50));
+    let milliseconds = |duration: Duration| format!("{:.1} ms", duration.as_secs_f64() * 1_000.0);
+    let figures = format!(
+        "`{}` to `{}` in {} rounds: median {}, 99th percentile {}; the library's own answer: median {}",
+        ping.emit.event,
+        ping.reply,
+        pongs.len(),
+        milliseconds(pong),
+        milliseconds(percentile(&mut pongs, 99)),
+        milliseconds(other)
+    );
+    probe.note(&figures);
+    if pong <= 5 * other + ALLOWANCE {
+        return Ok(());
+    }
+    fail(format!("`{}` takes long: {} in the median", ping.reply, milliseconds(pong)))
+        .sent(on_wire(&probe.contract().namespace, &ping.emit, &Vars::new()))
+        .received(figures)
+        .expected(format!("at most {} in the median", milliseconds(5 * other + ALLOWANCE)))
+        .stop()
+}
+
+/// The smallest time that so many percent do not exceed.
+fn percentile(times: &mut [Duration], percent: usize) -> Duration {
+    times.sort_unstable();
+    let rank = (times.len() * percent).div_ceil(100).max(1);
+    times.get(rank - 1).copied().unwrap_or_default()
+}

@@ -1,0 +1,117 @@
+//! Arguments of another kind than declared harm nobody but their sender.
+//!
+//! Each declared event is sent with null, a number, texts, arrays, an object nested 200 levels deep, 100 kB of text, too
+//! few arguments and too many, each after the other. The sender's own connection may be closed; it is opened anew then.
+//! After each event, the connections of others must work, and a new client must be let in.
+//!
+//! The check runs alone, after all others: where it fails, it takes everybody's connection down.
+
+use serde_json::{Value, json};
+
+use crate::{
+    catalogue::{Check, Isolation, Need, Wait, cite},
+    contract::{Emit, Vars},
+    mock::Fault,
+    probe::{Client, Life, Probe, Stop, Verdict, fail},
+    verdict::{Level, Row},
+    wire::{SocketPacket, shorten},
+};
+
+pub const CHECK: Check = Check {
+    id: "events.malformed-payload",
+    title: "Malformed arguments harm nobody else",
+    level: Level::Must,
+    row: Row::C5,
+    cites: &[cite::SIO_LISTENING, cite::CWE_20, cite::CWE_248],
+    needs: &[Need::Connect],
+    requires: &["socket.connect-reply-once"],
+    isolation: Isolation::Alone,
+    wait: Wait::None,
+    meaning: "One client, by a bug or on purpose, takes the server down for everybody.",
+    fix: "Look at what arrives before using it, and call an acknowledgement only where there is one: \
+          `socket.on('join_room', (room, ack) => { if (typeof room !== 'string') return; …; if (typeof ack === 'function') \
+          ack() })`. What a handler throws, nothing catches: in an async one, put `try { … } catch { … }` around it.",
+    faults: &[Fault::MalformedPayloadCrashes],
+    run: |probe| Box::pin(run(probe)),
+};
+
+/// Bytes of the long text, as long as the target takes messages of that size.
+const LONG: usize = 100_000;
+/// Levels of the deep object.
+const DEPTH: usize = 200;
+
+async fn run(probe: &Probe) -> Verdict {
+    let mut peers = probe.clients("peer", &probe.transports()).await?;
+    let mut sender = probe.client("sender", probe.transport()).await?;
+    for emit in declared(probe) {
+        for (what, args) in variations(probe, emit) {
+            let packet = SocketPacket::event(&probe.contract().namespace, &emit.event, &args);
+            sender.send(&packet);
+            let sent = format!("`{}` with {what}: 4{}", emit.event, shorten(&packet.encode(), 120));
+            if let Life::Closed(how) = sender.life().await? {
+                probe.note(format!("lawful choice: the sender's connection is closed after {what} ({how})"));
+                expect_life(probe, &mut peers, &sent).await?;
+                sender = probe.client("sender", probe.transport()).await?;
+            }
+        }
+        expect_life(probe, &mut peers, &format!("`{}` with malformed arguments, one after the other", emit.event))
+            .await?;
+    }
+    Ok(())
+}
+
+/// The events that the contract declares clients to send.
+fn declared(probe: &Probe) -> Vec<&Emit> {
+    let contract = probe.contract();
+    let rooms = contract.rooms.iter().flat_map(|rooms| [&rooms.join, &rooms.send, &rooms.leave]);
+    let ping = contract.ping.iter().map(|ping| &ping.emit);
+    ping.chain(rooms).chain(contract.ack.iter().map(|ack| &ack.emit)).collect()
+}
+
+/// Arguments that the event is not declared with.
+fn variations(probe: &Probe, emit: &Emit) -> Vec<(&'static str, Vec<Value>)> {
+    let text = probe.nonce("junk");
+    let deep = (0..DEPTH).fold(Value::Null, |inner, _| json!({ "a": inner }));
+    let long = "x".repeat(LONG.min(probe.target().handshake().max_payload() / 2));
+    let vars = Vars::new().room(&text).message(&text);
+    let (_, declared) = emit.render(&vars);
+    let mut surplus = declared;
+    surplus.extend([json!(1), Value::Null, json!({ "siospec": text }), json!([])]);
+    vec![
+        ("no arguments", Vec::new()),
+        ("null", vec![Value::Null]),
+        ("true", vec![json!(true)]),
+        ("a number", vec![json!(-1.5e300)]),
+        ("an empty text", vec![json!("")]),
+        ("a text", vec![json!(text)]),
+        ("an array", vec![json!([text, null, []])]),
+        ("an empty object", vec![json!({})]),
+        ("an object of other fields", vec![json!({ "room": null, "message": null, "siospec": text })]),
+        ("an object nested 200 levels deep", vec![deep]),
+        ("a long text", vec![json!(long)]),
+        ("too many arguments", surplus),
+    ]
+}
+
+/// The others' connections must work, and a new client be let in, after `sent`.
+async fn expect_life(probe: &Probe, peers: &mut [Client], sent: &str) -> Verdict {
+    for peer in peers {
+        if let Life::Closed(how) = peer.life().await? {
+            return fail("Malformed arguments of one client take another one's connection down")
+                .sent(sent)
+                .received(format!("at a client that sent nothing, over {}: {how}", peer.transport()))
+                .expected("the other client's connection goes on")
+                .stop();
+        }
+        peer.take_notes(probe);
+    }
+    match probe.client("newcomer", probe.transport()).await {
+        Ok(_) => Ok(()),
+        Err(Stop::Broken(reason)) => fail("After malformed arguments of one client, nobody can connect")
+            .sent(sent)
+            .received(reason)
+            .expected("a new client connects")
+            .stop(),
+        Err(stop) => Err(stop),
+    }
+}

@@ -1,0 +1,88 @@
+//! Twenty calls of the REST trigger at the same time give every connected client twenty events, each call's own once.
+//!
+//! A route that keeps what it is about to emit in a variable outside of its handler mixes up calls that overlap. Every
+//! call has a text of its own, by which its event is known.
+//!
+//! The check runs alone, after all others, so that the load of its calls is not theirs.
+
+use futures::future::{join_all, try_join_all};
+
+use crate::{
+    catalogue::{Check, Isolation, Need, Wait, cite},
+    mock::Fault,
+    probe::{Client, Probe, Stop, Verdict, fail},
+    verdict::{Level, Row},
+};
+
+pub const CHECK: Check = Check {
+    id: "rest.concurrent",
+    title: "REST calls at the same time each give their own event",
+    level: Level::Must,
+    row: Row::C11,
+    cites: &[cite::CHECKLIST, cite::SIO_BROADCAST],
+    needs: &[Need::Connect, Need::Rest],
+    requires: &["socket.connect-reply-once", "rest.response", "rest.emit-once", "rest.emit-all"],
+    isolation: Isolation::Alone,
+    wait: Wait::None,
+    meaning: "As soon as two things happen at once, one is lost, or shown twice in place of the other.",
+    fix: "Keep what belongs to one call inside the handler: `const { message } = await readBody(event); \
+          globalThis.io.emit('notification', { message })`, with no `let` outside of `defineEventHandler` and no flag \
+          such as `if (busy) return`.",
+    faults: &[Fault::RestLosesBursts],
+    run: |probe| Box::pin(run(probe)),
+};
+
+const CALLS: usize = 20;
+
+async fn run(probe: &Probe) -> Verdict {
+    let rest = probe.rest()?;
+    let name = &rest.event.event;
+    let mut clients = probe.clients("client", &probe.transports()).await?;
+    let marks: Vec<usize> = clients.iter().map(Client::mark).collect();
+    let messages = (0..CALLS).map(|_| super::message(probe)).collect::<Result<Vec<_>, _>>()?;
+    for response in join_all(messages.iter().map(|(message, _)| probe.trigger(message))).await {
+        match response? {
+            response if response.status == 429 => {
+                return Err(Stop::Skip("the REST trigger limits how often it is called (HTTP 429)".into()));
+            }
+            response if response.is_success() => {}
+            response => {
+                return fail(format!("Of {CALLS} REST calls at the same time, not all succeed"))
+                    .sent(format!("{CALLS} × {}, at once", super::on_wire(rest, &messages[0].1)))
+                    .received(response)
+                    .expected("HTTP 2xx to each")
+                    .stop();
+            }
+        }
+    }
+    // Who waits in vain for one of them is seen below. One that is lost costs the deadline only once.
+    for (client, &from) in clients.iter_mut().zip(&marks) {
+        for (_, vars) in &messages {
+            if client.wait_expected(from, &rest.event, vars).await?.is_none() {
+                break;
+            }
+        }
+    }
+    try_join_all(clients.iter_mut().map(Client::fence)).await?;
+    for (client, from) in clients.iter_mut().zip(marks) {
+        client.take_notes(probe);
+        let copies = |vars| client.expected_since(from, &rest.event, vars).len();
+        let received = if rest.carries_message() {
+            let counts: Vec<usize> = messages.iter().map(|(_, vars)| copies(vars)).collect();
+            let lost = counts.iter().filter(|count| **count == 0).count();
+            let repeated = counts.iter().filter(|count| **count > 1).count();
+            (lost + repeated > 0).then(|| format!("{lost} of {CALLS} events missing, {repeated} more than once"))
+        } else {
+            let count = copies(&messages[0].1);
+            (count != CALLS).then(|| format!("{count} × `{name}`"))
+        };
+        if let Some(received) = received {
+            return fail(format!("{CALLS} REST calls at the same time do not give {CALLS} events"))
+                .sent(format!("{CALLS} × {}, at once, each with its own message", super::on_wire(rest, &messages[0].1)))
+                .received(format!("over {}: {received}", client.transport()))
+                .expected(format!("one `{name}` for each call, at each client"))
+                .stop();
+        }
+    }
+    Ok(())
+}
