@@ -337,9 +337,7 @@ fn unread(contract: &Contract) -> Option<String> {
     let declared = [
         ("origins", !contract.origins.is_empty()),
         ("nodes", !contract.nodes.is_empty()),
-        ("ack.event", contract.ack.is_some()),
         ("auth.public-key", contract.auth.public_key.is_some()),
-        ("choices.dynamic-namespaces", choices.dynamic_namespaces),
         ("choices.namespaces", !choices.namespaces.is_empty()),
         ("choices.private-room", choices.private_room.is_some()),
     ];

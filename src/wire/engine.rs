@@ -136,6 +136,11 @@ impl Handshake {
         self.milliseconds("pingTimeout").unwrap_or(Duration::from_millis(20_000))
     }
 
+    /// The largest payload and message that the server takes, in bytes; `None` where the packet does not say.
+    pub fn max_payload(&self) -> Option<usize> {
+        self.raw.get("maxPayload").and_then(Value::as_u64).and_then(|bytes| bytes.try_into().ok())
+    }
+
     /// The transports that the session can be upgraded to.
     pub fn upgrades(&self) -> Vec<&str> {
         self.raw.get("upgrades").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect()

@@ -2,7 +2,8 @@
 
 mod connect;
 mod connect_reply_once;
+mod connect_timeout;
 
 use super::checks;
 
-checks![connect, connect_reply_once];
+checks![connect, connect_reply_once, connect_timeout];
