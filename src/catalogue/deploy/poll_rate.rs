@@ -1,16 +1,14 @@
 //! Thirty polls in a row meet no limit of a rate: none is answered 429, nor 503 as nginx does it by default.
 //!
-//! Each poll is released by the answer to a CONNECT to a namespace that does not exist, so that a busy chat is what it
-//! looks like. A client on polling sends two requests for each exchange; limits made for pages are too low for that.
-
-use tokio::time::Instant;
+//! Each poll is released by the answer to a CONNECT to a namespace that does not exist, so that it looks like a busy chat.
+//! A client on polling sends two requests for each exchange; limits that were made for pages are too low for that.
 
 use crate::{
     catalogue::{Check, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
-    wire::{EnginePacket, Polling, Session, SocketPacket, WireError},
+    wire::{Heartbeats, Transport, WireError},
 };
 
 pub const CHECK: Check = Check {
@@ -31,60 +29,33 @@ pub const CHECK: Check = Check {
     run: |probe| Box::pin(run(probe)),
 };
 
-/// Polls that are sent.
-const POLLS: usize = 30;
+/// Exchanges, each of which takes a POST and a poll at least.
+const ROUNDS: usize = 30;
 
 async fn run(probe: &Probe) -> Verdict {
-    let endpoint = probe.endpoint("a");
-    let limited = |polls: usize, error: WireError| match &error {
-        WireError::Status { method, response } if matches!(response.status, 429 | 503) => {
-            fail(format!("Polling meets a rate limit after {polls} polls"))
-                .sent(format!("up to {POLLS} polls, one after the other, and as many POSTs"))
-                .received(format!("{method} was answered {response}"))
-                .expected("HTTP 200 to each")
-                .stop()
-        }
-        _ => Err(Stop::Broken(format!("the session to poll, after {polls} polls: {error}"))),
-    };
-    let (handshake, _) = match Session::polling_handshake(&endpoint).await {
-        Ok(opened) => opened,
-        Err(error) => return limited(0, error),
-    };
-    let polling = Polling::new(&endpoint, &handshake.sid);
-    let mut polls = 0;
-    while polls < POLLS {
-        let question = format!("/{}", probe.nonce("poll"));
-        let connect = EnginePacket::Message(SocketPacket::connect(&question, None).encode());
-        if let Err(error) = polling.push(&[connect]).await {
-            return limited(polls, error);
-        }
-        let until = probe.in_time();
-        let mut is_answered = false;
-        while !is_answered {
-            let packets = match polling.poll(until.saturating_duration_since(Instant::now())).await {
-                Ok(packets) => packets,
-                Err(WireError::Timeout { .. }) => {
-                    return Err(Stop::Broken(
-                        "a CONNECT to an unknown namespace is not answered (see socket.unknown-namespace)".into(),
-                    ));
-                }
-                Err(error) => return limited(polls, error),
-            };
-            polls += 1;
-            for packet in packets {
-                match packet {
-                    EnginePacket::Ping(data) => {
-                        if let Err(error) = polling.push(&[EnginePacket::Pong(data)]).await {
-                            return limited(polls, error);
-                        }
-                    }
-                    EnginePacket::Message(text) => {
-                        is_answered |= SocketPacket::decode(&text).is_ok_and(|packet| packet.namespace == question);
-                    }
-                    _ => {}
-                }
+    let mut steady = probe.steady("a", Transport::Polling, Heartbeats::Answered).await?;
+    for round in 0..ROUNDS {
+        match steady.client.round_trip(None).await {
+            Ok(()) => {}
+            Err(error @ WireError::Status { .. }) if is_limit(&error) => {
+                return fail(format!("Polling meets a rate limit after {round} exchanges"))
+                    .sent(format!("up to {ROUNDS} polls, one after the other, and as many POSTs"))
+                    .received(error)
+                    .expected("HTTP 200 to each")
+                    .stop();
             }
+            Err(WireError::Timeout { .. }) => {
+                return Err(Stop::Broken(
+                    "a CONNECT to an unknown namespace is not answered (see socket.unknown-namespace)".into(),
+                ));
+            }
+            Err(error) => return Err(Stop::Broken(format!("the session to poll, after {round} exchanges: {error}"))),
         }
     }
     Ok(())
+}
+
+/// Whether a request was refused because there were too many: nginx says 503 unless told otherwise.
+fn is_limit(error: &WireError) -> bool {
+    matches!(error, WireError::Status { response, .. } if matches!(response.status, 429 | 503))
 }

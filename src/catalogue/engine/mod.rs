@@ -70,8 +70,8 @@ async fn expect_heartbeats(probe: &Probe, transport: Transport) -> Verdict {
         let finding = |reason: String| {
             fail(reason)
                 .sent(match beat {
-                    1 => "a handshake, and then nothing that the server has to answer".to_owned(),
-                    _ => format!("3 to {}", plural(beat - 1, "heartbeat")),
+                    1 => "a handshake".to_owned(),
+                    _ => format!("3 to heartbeat number {}", beat - 1),
                 })
                 .expected(format!(
                     "2 within pingInterval = {} (tolerated: {} more)",
@@ -80,13 +80,13 @@ async fn expect_heartbeats(probe: &Probe, transport: Transport) -> Verdict {
                 ))
         };
         return match error {
-            WireError::Timeout { .. } => finding(format!("No heartbeat number {beat} comes over {transport}"))
+            WireError::Timeout { .. } => finding(format!("Heartbeat number {beat} does not come over {transport}"))
                 .received(format!("no 2 within {}", shown(interval + probe.deadline())))
                 .stop(),
             error if transport == Transport::Polling && beat == 1 && is_cut(&error) => Err(Stop::Broken(format!(
                 "the first poll that waits for a heartbeat: {error} (see deploy.long-poll-survival)"
             ))),
-            error if is_end(&error) => {
+            error if has_ended(&error) => {
                 finding(format!("A session over {transport} ends although its heartbeats are answered"))
                     .received(format!("after {}: {error}", steady.age()))
                     .stop()
@@ -164,7 +164,7 @@ async fn expect_dead_peer_closed(probe: &Probe, transport: Transport) -> Verdict
             ))
             .stop();
     }
-    if !is_end(&end) {
+    if !has_ended(&end) {
         return Err(Stop::Broken(format!("the session that should be closed: {end}")));
     }
     // Even a server that sends its first heartbeat at once has to wait for the pong.
@@ -191,7 +191,7 @@ async fn expect_dead_peer_closed(probe: &Probe, transport: Transport) -> Verdict
 }
 
 /// Whether an exchange ended because the session did. Close frame, `1`, end of stream, reset and 400 are all lawful.
-fn is_end(error: &WireError) -> bool {
+fn has_ended(error: &WireError) -> bool {
     matches!(error, WireError::Closed(_)) || error.is_bad_request()
 }
 

@@ -31,7 +31,8 @@ pub const CHECK: Check = Check {
               ends up different for each of them.",
     fix: "Hand each request to the engine in the order in which it came, and wait for nothing in between: no `await` before \
           `engine.handleRequest(…)` or `engine.onWebSocket(…)`, no queue that several workers empty, and no middleware that \
-          drops packets beyond a rate (answer such clients by a disconnect instead).",
+          drops packets beyond a rate (answer such clients by a disconnect instead). python-engineio takes no POST of more \
+          than 16 packets: raise `engineio.payload.Payload.max_decode_packets`.",
     faults: &[Fault::ReversesLargePosts, Fault::LosesBursts, Fault::RepeatsMessageAfterUpgrade],
     run: |probe| Box::pin(run(probe)),
 };
@@ -50,10 +51,10 @@ async fn run(probe: &Probe) -> Verdict {
 }
 
 async fn over(probe: &Probe, transport: Transport) -> Verdict {
+    let burst = Burst::new(probe, format!("over {transport}"));
     let endpoint = probe.endpoint(transport.name());
     let opened = Session::open(&endpoint, transport).await;
     let session = opened.map_err(|error| Stop::Broken(format!("no {transport} session: {error}")))?;
-    let burst = Burst::new(probe, format!("over {transport}"));
     (0..COUNT).for_each(|number| session.send(burst.message(number)));
     burst.judge(probe, session).await
 }
@@ -82,11 +83,12 @@ struct Burst {
     name: String,
     way: String,
     heard: Vec<usize>,
+    begun: Instant,
 }
 
 impl Burst {
     fn new(probe: &Probe, way: String) -> Burst {
-        Burst { name: probe.nonce("burst"), way, heard: Vec::new() }
+        Burst { name: probe.nonce("burst"), way, heard: Vec::new(), begun: Instant::now() }
     }
 
     fn message(&self, number: usize) -> EnginePacket {
@@ -130,14 +132,26 @@ impl Burst {
             }
         }
         match &end {
-            Err(WireError::Timeout { .. }) if self.heard.is_empty() => {
-                return Err(Stop::Broken(
-                    "a CONNECT to an unknown namespace is not answered (see socket.unknown-namespace)".into(),
-                ));
+            Err(WireError::Timeout { .. }) if !self.heard.is_empty() => {}
+            Err(WireError::Timeout { .. }) => {
+                // Lost, if a single one is answered.
+                session.send(self.message(COUNT));
+                if self.listen(probe, &mut session, 1).await.is_err() {
+                    return Err(Stop::Broken(
+                        "a CONNECT to an unknown namespace is not answered (see socket.unknown-namespace)".into(),
+                    ));
+                }
             }
             Err(WireError::Status { response, .. }) if matches!(response.status, 429 | 503) => {
                 return Err(Stop::Broken(format!(
                     "the burst {} is cut short: {response} (see deploy.poll-rate)",
+                    self.way
+                )));
+            }
+            Err(error) if self.begun.elapsed() >= probe.contract().choices.connect_timeout.mul_f64(0.9) => {
+                return Err(Stop::Broken(format!(
+                    "the burst {} takes so long that its session, which is not connected, may have been closed for that \
+                     reason: {error}",
                     self.way
                 )));
             }
