@@ -72,6 +72,10 @@ cites! {
     SIO_CLIENT_OPTIONS = "Socket.IO documentation, \"Client options\"", "https://socket.io/docs/v4/client-options/";
     /// The server's options.
     SIO_SERVER_OPTIONS = "Socket.IO documentation, \"Server options\"", "https://socket.io/docs/v4/server-options/";
+    /// The largest message.
+    SIO_MAX_PAYLOAD = "Socket.IO documentation, \"Server options\", \"maxHttpBufferSize\"", "https://socket.io/docs/v4/server-options/#maxhttpbuffersize";
+    /// How long a session may live without a CONNECT.
+    SIO_CONNECT_TIMEOUT = "Socket.IO documentation, \"Server options\", \"connectTimeout\"", "https://socket.io/docs/v4/server-options/#connecttimeout";
     /// Socket.IO in Nuxt.
     SIO_NUXT = "Socket.IO documentation, \"How to use with Nuxt\"", "https://socket.io/how-to/use-with-nuxt";
     /// A client library other than the browser's.
@@ -152,4 +156,12 @@ cites! {
     CWE_248 = "CWE-248", "https://cwe.mitre.org/data/definitions/248.html";
     /// Same origin.
     RFC6454_4 = "RFC 6454, 4", "https://www.rfc-editor.org/rfc/rfc6454#section-4";
+    /// Proxied WebSocket connections that are silent.
+    NGINX_WEBSOCKET = "nginx documentation, \"WebSocket proxying\"", "https://nginx.org/en/docs/http/websocket.html";
+    /// Too many requests.
+    RFC6585_4 = "RFC 6585, 4", "https://www.rfc-editor.org/rfc/rfc6585#section-4";
+    /// Resources that anybody can use up.
+    CWE_400 = "CWE-400", "https://cwe.mitre.org/data/definitions/400.html";
+    /// engine.io never answers a POST of binary data.
+    CVE_2026_59725 = "CVE-2026-59725", "https://www.cve.org/CVERecord?id=CVE-2026-59725";
 }

@@ -141,6 +141,33 @@ faults! {
 
     // Engine.IO: heartbeats, limits, order.
 
+    /// Sessions on polling get no heartbeat.
+    NoHeartbeatOnPolling = "no-heartbeat-on-polling",
+    /// Sessions on WebSocket get no heartbeat.
+    NoHeartbeatOnWebsocket = "no-heartbeat-on-websocket",
+    /// The answer to a heartbeat does not count: the session is closed as if none had come.
+    IgnoresPongs = "ignores-pongs",
+    /// One more heartbeat is sent right after the open packet.
+    PingsAtOnce = "pings-at-once",
+    /// A session without a CONNECT is never closed for that.
+    NoConnectTimeout = "no-connect-timeout",
+    /// Messages larger than `maxPayload` are taken on both transports.
+    NoPayloadLimit = "no-payload-limit",
+    /// Messages of more than three quarters of `maxPayload` are refused as too large.
+    LimitsBelowMaxPayload = "limits-below-max-payload",
+    /// A message to the client of more than three quarters of `maxPayload` ends its session.
+    CannotSendLargeMessages = "cannot-send-large-messages",
+    /// Characters outside the first 65,536 that a client sends are replaced by U+FFFD.
+    ManglesAstral = "mangles-astral",
+    /// The body of a POST is read as Latin-1.
+    ReadsPostsAsLatin1 = "reads-posts-as-latin1",
+    /// The last byte of binary data that comes by polling is lost.
+    ShortensBase64 = "shortens-base64",
+    /// Of more than 150 messages that a client sends within ten seconds, the rest is lost.
+    LosesBursts = "loses-bursts",
+    /// The last message sent by polling before an upgrade is sent again after it.
+    RepeatsMessageAfterUpgrade = "repeats-message-after-upgrade",
+
     // Tokens in the CONNECT payload.
 
     /// A valid token is refused.
@@ -365,12 +392,27 @@ faults! {
 
     // Deployment.
 
+    /// A WebSocket on which the client sent nothing but two pongs is cut half a `pingInterval` later, as by a proxy.
+    CutsIdleConnections = "cuts-idle-connections",
+    /// A poll that is held for three quarters of `pingInterval` is answered 504, as by a proxy.
+    CutsLongPolls = "cuts-long-polls",
+    /// All polls of a session after the twenty-fifth are answered 429.
+    LimitsPolls = "limits-polls",
+
     // Security.
 
     /// A binary event may announce any number of attachments, and they are waited for without end.
     TakesExcessAttachments = "takes-excess-attachments",
     /// A binary event that announces no attachment waits for one without end.
     WaitsForZeroAttachments = "waits-for-zero-attachments",
+    /// Messages larger than `maxPayload` are taken on WebSocket, and only there.
+    NoPayloadLimitOnWebsocket = "no-payload-limit-on-websocket",
+    /// Messages larger than `maxPayload` are taken on polling, and only there.
+    NoPayloadLimitOnPolling = "no-payload-limit-on-polling",
+    /// While the body of one POST is being read, no other request is looked at.
+    SlowPostStalls = "slow-post-stalls",
+    /// A POST of the type `application/octet-stream` is never answered.
+    HangsOnBinaryPost = "hangs-on-binary-post",
 
     // Client libraries.
 

@@ -338,25 +338,32 @@ impl Client {
         if self.fences_fail.load(Ordering::Relaxed) {
             return self.quiet_window().await;
         }
-        let fence = format!("/siospec-fence-{:016x}", rand::random::<u64>());
-        let from = self.mark();
-        self.send(&SocketPacket::connect(&fence, None));
-        let answered =
-            self.wait("answer for the fence", from, Instant::now() + self.deadline, |packet| packet.namespace == fence);
-        match answered.await {
-            Ok(packet) => {
-                if packet.kind == Kind::Connect {
-                    // A dynamic namespace took us in; leave it as we found it.
-                    self.send(&SocketPacket::new(Kind::Disconnect, &fence));
-                }
-                Ok(())
-            }
+        match self.round_trip(None).await {
+            Ok(()) => Ok(()),
             Err(WireError::Timeout { .. }) => {
                 self.fences_fail.store(true, Ordering::Relaxed);
                 self.quiet_window().await
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// One exchange that asks nothing of the application: a CONNECT to a namespace that does not exist, with this payload,
+    /// and the answer to it.
+    ///
+    /// # Errors
+    /// As [`Client::wait`].
+    pub async fn round_trip(&mut self, payload: Option<Value>) -> Result<(), WireError> {
+        let nowhere = format!("/siospec-fence-{:016x}", rand::random::<u64>());
+        let from = self.mark();
+        self.send(&SocketPacket::connect(&nowhere, payload));
+        let until = Instant::now() + self.deadline;
+        let answer = self.wait("answer to a CONNECT", from, until, |packet| packet.namespace == nowhere).await?;
+        if answer.kind == Kind::Connect {
+            // A dynamic namespace took us in; leave it as we found it.
+            self.send(&SocketPacket::new(Kind::Disconnect, &nowhere));
+        }
+        Ok(())
     }
 
     /// What stands in for a fence at a target that does not answer one.

@@ -1,7 +1,9 @@
 //! What a check is written with: clients, tokens, fences, verdicts.
 
 mod client;
+mod echo;
 mod recon;
+mod steady;
 mod stop;
 pub mod tokens;
 mod upgrade;
@@ -17,7 +19,9 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 pub use client::{Answer, Client, Life};
+pub use echo::{Echo, Echoed, bytes_as_text};
 pub use recon::{Target, Untestable, reconnoitre};
+pub use steady::Steady;
 pub use stop::{Finding, Stop, Verdict, fail};
 pub use tokens::Tokens;
 pub use upgrade::Upgraded;

@@ -21,6 +21,19 @@ impl Probe {
     /// # Errors
     /// [`Stop::Skip`] where no upgrade is offered, [`Stop::Broken`] where it fails: `transport.upgrade` judges that.
     pub async fn upgraded(&self, label: &str, before: &[EnginePacket]) -> Result<Upgraded, Stop> {
+        self.upgraded_during(label, before, &[]).await
+    }
+
+    /// As [`Probe::upgraded`], and `during` goes by a POST while the upgrade is under way.
+    ///
+    /// # Errors
+    /// As [`Probe::upgraded`].
+    pub async fn upgraded_during(
+        &self,
+        label: &str,
+        before: &[EnginePacket],
+        during: &[EnginePacket],
+    ) -> Result<Upgraded, Stop> {
         let endpoint = self.endpoint(label);
         let broken = |what: &str| {
             let what = what.to_owned();
@@ -54,6 +67,9 @@ impl Probe {
             .send_packet(&EnginePacket::Ping("probe".into()))
             .await
             .map_err(broken("the WebSocket of the upgrade"))?;
+        if !during.is_empty() {
+            polling.push(during).await.map_err(broken("the session to upgrade"))?;
+        }
         match socket.receive(self.deadline()).await {
             Ok(Frame::Text(text)) if text == "3probe" => {}
             Ok(frame) => {

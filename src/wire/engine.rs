@@ -142,10 +142,9 @@ impl Handshake {
         self.milliseconds("pingTimeout").unwrap_or(Duration::from_millis(20_000))
     }
 
-    /// The largest message that the server takes, in bytes; 1,000,000, Node's default, where the packet lacks it.
-    pub fn max_payload(&self) -> usize {
-        let value = self.raw.get("maxPayload").and_then(Value::as_u64);
-        value.and_then(|value| value.try_into().ok()).unwrap_or(1_000_000)
+    /// The largest payload and message that the server takes, in bytes; `None` where the packet does not say.
+    pub fn max_payload(&self) -> Option<usize> {
+        self.raw.get("maxPayload").and_then(Value::as_u64).and_then(|bytes| bytes.try_into().ok())
     }
 
     /// The transports that the session can be upgraded to.

@@ -11,9 +11,12 @@ use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use reqwest::{
     Method,
-    header::{CONTENT_TYPE, COOKIE, HeaderMap, HeaderName, HeaderValue, SET_COOKIE},
+    header::{CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HeaderMap, HeaderName, HeaderValue, SET_COOKIE},
 };
-use tokio::time::timeout;
+use tokio::{
+    sync::watch,
+    time::{sleep, timeout},
+};
 use url::Url;
 
 use super::{Direction, Transcript, Transport, WireError, shorten};
@@ -294,6 +297,41 @@ impl Endpoint {
             Err(error) => self.record(Direction::Remark, &error.to_string()),
         }
         answer
+    }
+
+    /// Sends a POST whose body of `length` bytes comes byte by byte, one each `pace`, and waits for its answer without any
+    /// deadline. `sent` counts the bytes.
+    ///
+    /// # Errors
+    /// As [`Endpoint::send`].
+    pub async fn post_slowly(
+        &self,
+        url: Url,
+        length: u32,
+        pace: Duration,
+        sent: watch::Sender<u32>,
+    ) -> Result<HttpResponse, WireError> {
+        self.record(Direction::Sent, &format!("POST {}\n(one byte each {pace:?})", path_and_query(&url)));
+        let body = futures::stream::unfold(0, move |count| {
+            let sent = sent.clone();
+            async move {
+                if count == length {
+                    return None;
+                }
+                if count > 0 {
+                    sleep(pace).await;
+                }
+                sent.send_replace(count + 1);
+                Some((Ok::<_, std::convert::Infallible>(Bytes::from_static(b"6")), count + 1))
+            }
+        });
+        let mut headers = Endpoint::content_type("text/plain;charset=UTF-8");
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+        let request = self.http.fresh.post(url).headers(self.with_cookies(headers));
+        let response = request.body(reqwest::Body::wrap_stream(body)).send().await.map_err(|error| classify(&error))?;
+        let answer = read(response).await?;
+        self.record(Direction::Received, &wire_text(&answer));
+        Ok(answer)
     }
 
     /// Sends a request and hands over the answer unread, for an upgrade.

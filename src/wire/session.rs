@@ -31,6 +31,8 @@ const MAX_PENDING_BYTES: usize = 32 << 20;
 const MAX_EMPTY_POLLS: usize = 1_000;
 /// Packets that go into one POST at the most.
 const MAX_BATCH: usize = 500;
+/// How [`WireError::Closed`] tells that a session was ended by its server, and not by a connection that was cut.
+pub const CLOSE_PACKET: &str = "by an Engine.IO close packet";
 
 /// The polling transport of one session, request by request, for checks that look at each.
 #[derive(Clone)]
@@ -306,7 +308,7 @@ impl Inbox {
         match packet {
             EnginePacket::Noop => true,
             EnginePacket::Close => {
-                self.end(WireError::Closed("by an Engine.IO close packet".into()));
+                self.end(WireError::Closed(CLOSE_PACKET.into()));
                 false
             }
             packet => {

@@ -30,7 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 async fn start(fixture: &Fixture, script: &str) -> Result<(Service, String), crate::harness::process::Complaint> {
     let mut command = Command::new("node");
     command.arg(script).current_dir(&fixture.folder).env("PORT", "0").env("JWT_SECRET", SECRET);
-    command.env("PING_INTERVAL", "2000").env("PING_TIMEOUT", "2000");
+    command.env("PING_INTERVAL", "2000").env("PING_TIMEOUT", "2000").env("CONNECT_TIMEOUT", "5000");
     let mut service = Service::start(&mut command)
         .map_err(|error| crate::harness::process::Complaint(format!("node {script}: {error}")))?;
     let url = service.word_after("listening on ", PATIENCE).await?;
@@ -43,8 +43,10 @@ async fn socket_io_4_passes_every_must() -> TestResult {
     require(Tool::Node)?;
     let fixture = Fixture::installed("node").await?;
     let (_service, url) = start(&fixture, "server.mjs").await?;
-    let report = score(&url, &[("auth.secret", SECRET)]).await.expect("testable");
-    let skipped = [NOT_DECLARED, &["reconnect.reload"]].concat();
+    let flags = [("auth.secret", SECRET), ("choices.connect-timeout", "5s"), ("choices.idle-limit", "6s")];
+    let report = score(&url, &flags).await.expect("testable");
+    // Its rooms take texts only.
+    let skipped = [NOT_DECLARED, &["reconnect.reload", "engine.payload-base64"]].concat();
     assert_conforms(&report, &skipped);
     Ok(())
 }

@@ -4,22 +4,38 @@ mod bad_method;
 mod cancelled_poll;
 mod close_polling;
 mod close_websocket;
+mod dead_peer_polling;
+mod dead_peer_websocket;
 mod eio_missing;
 mod eio_unsupported;
+mod heartbeat_polling;
+mod heartbeat_websocket;
 mod invalid_packet_polling;
 mod invalid_packet_websocket;
+mod large_message;
+mod max_payload_polling;
+mod max_payload_websocket;
+mod order;
 mod overlapping_poll;
+mod payload_base64;
 mod payload_batching;
+mod ping_not_early_polling;
+mod ping_not_early_websocket;
 mod post_ok;
 mod post_upgrade_polling;
+mod promises;
 mod second_websocket;
 mod transport_missing;
 mod transport_unknown;
 mod unknown_sid;
+mod utf8;
 
 use futures::{FutureExt, future::BoxFuture};
 use tokio::time::{Instant, timeout};
 use url::Url;
+
+pub(super) use promises::{Oversized, is_cut, oversized, oversized_on_wire, payload_limit};
+use promises::{expect_dead_peer_closed, expect_heartbeats, expect_no_early_ping, expect_refused, plural};
 
 use super::checks;
 use crate::{
@@ -48,6 +64,18 @@ checks![
     close_websocket,
     post_upgrade_polling,
     second_websocket,
+    heartbeat_polling,
+    heartbeat_websocket,
+    ping_not_early_polling,
+    ping_not_early_websocket,
+    dead_peer_polling,
+    dead_peer_websocket,
+    max_payload_polling,
+    max_payload_websocket,
+    large_message,
+    utf8,
+    payload_base64,
+    order,
 ];
 
 /// An HTTP answer, or why there is none.

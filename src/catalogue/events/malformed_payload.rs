@@ -72,7 +72,7 @@ fn declared(probe: &Probe) -> Vec<&Emit> {
 fn variations(probe: &Probe, emit: &Emit) -> Vec<(&'static str, Vec<Value>)> {
     let text = probe.nonce("junk");
     let deep = (0..DEPTH).fold(Value::Null, |inner, _| json!({ "a": inner }));
-    let long = "x".repeat(LONG.min(probe.target().handshake().max_payload() / 2));
+    let long = "x".repeat(LONG.min(probe.target().handshake().max_payload().map_or(LONG, |limit| limit / 2)));
     let vars = Vars::new().room(&text).message(&text);
     let (_, declared) = emit.render(&vars);
     let mut surplus = declared;

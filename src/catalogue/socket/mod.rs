@@ -8,6 +8,7 @@ mod clean_close;
 mod connect;
 mod connect_payload;
 mod connect_reply_once;
+mod connect_timeout;
 mod disconnect;
 mod empty_event;
 mod event_before_connect;
@@ -35,6 +36,7 @@ checks![
     second_connect,
     connect_payload,
     event_before_connect,
+    connect_timeout,
     empty_event,
     reserved_event,
     unknown_type,

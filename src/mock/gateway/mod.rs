@@ -42,6 +42,9 @@ const MAX_SESSIONS: usize = 10_000;
 /// How many requests of one session may wait for it.
 const COMMANDS: usize = 16;
 
+/// What stands for no limit in the faults that lift it, in bytes.
+const NO_LIMIT: usize = 64 << 20;
+
 /// How many handshake answers the fault `cached-handshake` keeps.
 const MAX_CACHED: usize = 1_000;
 
@@ -58,6 +61,8 @@ pub struct Settings {
     /// In bytes.
     pub max_payload: usize,
     pub faults: Faults,
+    /// For the fault `slow-post-stalls`: held while a body is being read.
+    reading: tokio::sync::Mutex<()>,
 }
 
 impl Settings {
@@ -68,7 +73,28 @@ impl Settings {
             connect_timeout: options.connect_timeout,
             max_payload: options.max_payload,
             faults,
+            reading: tokio::sync::Mutex::default(),
         }
+    }
+
+    /// The largest body or message that is taken on that transport, in bytes.
+    fn limit(&self, transport: Transport) -> usize {
+        let unlimited = match transport {
+            Transport::Polling => Fault::NoPayloadLimitOnPolling,
+            Transport::Websocket => Fault::NoPayloadLimitOnWebsocket,
+        };
+        if self.faults.has(Fault::NoPayloadLimit) || self.faults.has(unlimited) {
+            NO_LIMIT
+        } else if self.faults.has(Fault::LimitsBelowMaxPayload) {
+            self.large()
+        } else {
+            self.max_payload
+        }
+    }
+
+    /// What the faults about large messages call large, in bytes.
+    fn large(&self) -> usize {
+        self.max_payload / 4 * 3
     }
 }
 
@@ -102,6 +128,8 @@ impl Sessions {
 pub struct Handle {
     commands: mpsc::Sender<Command>,
     posting: Arc<AtomicBool>,
+    /// How many polls there were, for the fault `limits-polls`.
+    polls: Arc<AtomicUsize>,
     link: Arc<Link>,
 }
 
@@ -180,6 +208,9 @@ impl Gateway {
     pub async fn handle(&self, request: Request<Incoming>) -> Option<Answer> {
         let raw = request.uri().query().unwrap_or_default().to_owned();
         let query = Query::parse(&raw);
+        if self.settings.faults.has(Fault::SlowPostStalls) {
+            drop(self.settings.reading.lock().await);
+        }
         if is_upgrade(request.headers()) {
             return Some(self.handle_upgrade(&query, request).unwrap_or_else(|refusal| *refusal));
         }
@@ -257,7 +288,7 @@ impl Gateway {
             return Some(Refusal::BadRequest.answer());
         }
         match *request.method() {
-            Method::GET => polling::get(handle).await,
+            Method::GET => polling::get(handle, &self.settings).await,
             Method::POST => polling::post(handle, &self.settings, request).await,
             _ => Some(answer::empty(StatusCode::INTERNAL_SERVER_ERROR)),
         }
@@ -339,9 +370,9 @@ impl Gateway {
         };
         if let Some(handle) = session {
             let (answer, upgrading) = websocket::accept(request)?;
-            let max_payload = self.settings.max_payload;
+            let limit = self.settings.limit(Transport::Websocket);
             tokio::spawn(async move {
-                let Some(connection) = upgrading.complete(max_payload).await else { return };
+                let Some(connection) = upgrading.complete(limit).await else { return };
                 let refused = handle.send(Command::Upgrade(Box::new(connection))).await;
                 if let Err(mpsc::error::SendError(Command::Upgrade(connection))) = refused {
                     connection.close(None).await;
@@ -361,7 +392,8 @@ impl Gateway {
             self.register(Transport::Websocket, query.raw).ok_or_else(|| Box::new(too_many_sessions()))?;
         let open = Packet::Open(self.open_packet(&sid, Transport::Websocket));
         tokio::spawn(async move {
-            let Some(mut connection) = upgrading.complete(start.settings.max_payload).await else { return };
+            let limit = start.settings.limit(Transport::Websocket);
+            let Some(mut connection) = upgrading.complete(limit).await else { return };
             connection.push(open);
             start.websocket = Some(connection);
             session::run(start).await;
@@ -396,7 +428,8 @@ impl Gateway {
             if open.len() >= MAX_SESSIONS {
                 return None;
             }
-            let handle = Handle { commands: sender, posting: Arc::default(), link: link.clone() };
+            let handle =
+                Handle { commands: sender, posting: Arc::default(), polls: Arc::default(), link: link.clone() };
             open.insert(sid.clone(), handle);
         }
         let start = session::Start {

@@ -77,6 +77,11 @@ impl Packet {
         }
     }
 
+    /// Whether it carries something of the application's.
+    pub fn is_message(&self) -> bool {
+        matches!(self, Packet::Message(_) | Packet::Binary(_))
+    }
+
     /// About what it weighs, in bytes.
     pub fn len(&self) -> usize {
         1 + match self {

@@ -1,6 +1,6 @@
 //! Long-polling: what a request of a known session does (Engine.IO v4, "HTTP long-polling").
 
-use std::time::Duration;
+use std::{future::pending, sync::atomic::Ordering, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode, header};
@@ -10,14 +10,17 @@ use tokio::{sync::oneshot, time};
 
 use super::{
     super::Fault,
-    Handle, Settings,
+    Handle, Settings, Transport,
     answer::{self, Answer, Refusal},
-    packet::decode_payload,
+    packet::{Packet, decode_payload},
     session::{Command, PollAnswer},
 };
 
 /// How much of a refused body is read and thrown away, in bytes, so that the refusal is not lost to a reset.
 const DISCARD_AT_MOST: usize = 64 << 20;
+
+/// How many polls of a session the fault `limits-polls` answers.
+const POLL_LIMIT: usize = 25;
 
 /// How long that may take.
 const DISCARD_WITHIN: Duration = Duration::from_secs(1);
@@ -26,13 +29,23 @@ const DISCARD_WITHIN: Duration = Duration::from_secs(1);
 const FEW_PACKETS: usize = 4;
 
 /// A GET: waits for packets. Nothing, when the connection is to be cut.
-pub async fn get(handle: Handle) -> Option<Answer> {
+pub async fn get(handle: Handle, settings: &Settings) -> Option<Answer> {
+    if settings.faults.has(Fault::LimitsPolls) && handle.polls.fetch_add(1, Ordering::Relaxed) >= POLL_LIMIT {
+        return Some(answer::empty(StatusCode::TOO_MANY_REQUESTS));
+    }
     let (sender, answer) = oneshot::channel();
     if handle.send(Command::Poll(sender)).await.is_err() {
         return Some(Refusal::SessionUnknown.answer());
     }
     // When the client cuts the request, hyper drops this future, and the session sees its end of the channel close.
-    match answer.await {
+    let patience = match settings.faults.has(Fault::CutsLongPolls) {
+        true => settings.ping_interval * 3 / 4,
+        false => Duration::MAX,
+    };
+    let Ok(answer) = time::timeout(patience, answer).await else {
+        return Some(answer::empty(StatusCode::GATEWAY_TIMEOUT));
+    };
+    match answer {
         Ok(PollAnswer::Payload(payload)) => Some(answer::payload(payload)),
         Ok(PollAnswer::Overlap) => Some(answer::empty(StatusCode::BAD_REQUEST)),
         Ok(PollAnswer::Cut) => None,
@@ -51,16 +64,23 @@ pub async fn post(handle: Handle, settings: &Settings, request: Request<Incoming
     let unfinished = FailOnDrop(Some(&handle));
     let (head, mut body) = request.into_parts();
     if is_binary(&head.headers) {
+        if settings.faults.has(Fault::HangsOnBinaryPost) {
+            pending::<()>().await;
+        }
         // Since v4, binary data travels as base64 in a text body.
         discard(body).await;
         return Some(answer::empty(StatusCode::BAD_REQUEST));
     }
-    let limit = settings.max_payload;
+    let limit = settings.limit(Transport::Polling);
     if body.size_hint().lower() > limit as u64 {
         discard(body).await;
         return Some(answer::empty(StatusCode::PAYLOAD_TOO_LARGE));
     }
     let patience = settings.ping_interval + settings.ping_timeout;
+    let reading = match settings.faults.has(Fault::SlowPostStalls) {
+        true => Some(settings.reading.lock().await),
+        false => None,
+    };
     let bytes = match time::timeout(patience, collect(Limited::new(&mut body, limit))).await {
         Ok(Ok(bytes)) => bytes,
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
@@ -69,10 +89,15 @@ pub async fn post(handle: Handle, settings: &Settings, request: Request<Incoming
         }
         Ok(Err(_)) | Err(_) => return Some(answer::empty(StatusCode::BAD_REQUEST)),
     };
+    drop(reading);
     unfinished.disarm();
 
-    let mut packets = decode_payload(&String::from_utf8_lossy(&bytes));
     let faults = &settings.faults;
+    let payload = match faults.has(Fault::ReadsPostsAsLatin1) {
+        true => bytes.iter().copied().map(char::from).collect(),
+        false => String::from_utf8_lossy(&bytes),
+    };
+    let mut packets = decode_payload(&payload);
     if faults.has(Fault::InvalidPostSparesSession) && packets.iter().any(Result::is_err) {
         return Some(answer::empty(StatusCode::BAD_REQUEST));
     }
@@ -81,6 +106,13 @@ pub async fn post(handle: Handle, settings: &Settings, request: Request<Incoming
     }
     if faults.has(Fault::ReversesPayload) && packets.len() > FEW_PACKETS {
         packets.reverse();
+    }
+    if faults.has(Fault::ShortensBase64) {
+        for packet in &mut packets {
+            if let Ok(Packet::Binary(data)) = packet {
+                data.truncate(data.len().saturating_sub(1));
+            }
+        }
     }
     let (done, dealt_with) = oneshot::channel();
     if handle.send(Command::Post(packets, done)).await.is_err() || dealt_with.await.is_err() {

@@ -38,6 +38,10 @@ const BACKLOG: (usize, usize) = (16_384, 32 << 20);
 /// How many bytes may wait for the upstream before no more are taken from the client.
 const UPSTREAM_BACKLOG: usize = 4 << 20;
 
+/// How many messages of a client the fault `loses-bursts` takes, and within what time.
+const BURST: usize = 150;
+const BURST_LASTS: Duration = Duration::from_secs(10);
+
 /// What a request or a connection of the client asks of its session.
 pub enum Command {
     /// A polling GET.
@@ -131,6 +135,15 @@ struct Session {
     pong_deadline: Option<Instant>,
     connect_deadline: Instant,
     attachments_deadline: Option<Instant>,
+    /// With the fault `pings-at-once`: the heartbeat that comes too early is still due.
+    pinging_early: bool,
+    /// With the fault `cuts-idle-connections`: how many pongs came in a row, and when the connection is to be cut.
+    idle_pongs: usize,
+    idle_until: Option<Instant>,
+    /// With the fault `loses-bursts`: when the burst began, and how many messages came in it.
+    burst: (Instant, usize),
+    /// With the fault `repeats-message-after-upgrade`: what was last sent by polling.
+    last_polled: Option<Packet>,
     /// With the fault `upgrade-loses-message`: how many packets are to be lost, once it is known.
     losing: Losing,
 }
@@ -154,6 +167,7 @@ pub async fn run(start: Start) {
         return;
     };
     let now = Instant::now();
+    let pinging_early = settings.faults.has(Fault::PingsAtOnce);
     let mut session = Session {
         socket_io: SocketIo::new(settings.faults.clone(), link.clone()),
         link,
@@ -168,8 +182,13 @@ pub async fn run(start: Start) {
         unreleased: None,
         outbox: Vec::new(),
         outbox_bytes: 0,
-        next_ping: now + settings.ping_interval,
+        next_ping: if pinging_early { now } else { now + settings.ping_interval },
         pong_deadline: None,
+        pinging_early,
+        idle_pongs: 0,
+        idle_until: None,
+        burst: (now, 0),
+        last_polled: None,
         connect_deadline: now + settings.connect_timeout,
         attachments_deadline: None,
         losing: Losing::Nothing,
@@ -226,10 +245,16 @@ impl Session {
     }
 
     fn next_deadline(&self) -> Instant {
-        let connect = (!self.socket_io.is_connected()).then_some(self.connect_deadline);
         let candidate = self.candidate.as_ref().map(|candidate| candidate.deadline);
-        let others = [self.pong_deadline, self.attachments_deadline, connect, candidate];
+        let others =
+            [self.pong_deadline, self.attachments_deadline, self.connect_deadline(), candidate, self.idle_until];
         others.into_iter().flatten().fold(self.next_ping, Instant::min)
+    }
+
+    /// When a session that is not connected is to be closed.
+    fn connect_deadline(&self) -> Option<Instant> {
+        let waits = !self.socket_io.is_connected() && !self.settings.faults.has(Fault::NoConnectTimeout);
+        waits.then_some(self.connect_deadline)
     }
 
     fn on(&mut self, event: Event) -> Step {
@@ -266,13 +291,29 @@ impl Session {
         if self.attachments_deadline.is_some_and(|deadline| deadline <= now) {
             return Err(Ending::Error);
         }
-        if !self.socket_io.is_connected() && self.connect_deadline <= now {
+        if self.connect_deadline().is_some_and(|deadline| deadline <= now) {
             return Err(Ending::Close);
+        }
+        if self.idle_until.is_some_and(|until| until <= now) {
+            return Err(Ending::Cut);
         }
         if self.candidate.as_ref().is_some_and(|candidate| candidate.deadline <= now) {
             self.dismiss_candidate();
         }
         if self.next_ping <= now {
+            let silent = match self.client {
+                Client::Polling { .. } => Fault::NoHeartbeatOnPolling,
+                Client::Websocket(_) => Fault::NoHeartbeatOnWebsocket,
+            };
+            if self.settings.faults.has(silent) {
+                self.next_ping = now + self.settings.ping_interval;
+                return Ok(());
+            }
+            if std::mem::take(&mut self.pinging_early) {
+                self.send(Packet::Ping { probe: false });
+                self.next_ping = now + self.settings.ping_interval;
+                return Ok(());
+            }
             self.send(Packet::Ping { probe: false });
             self.pong_deadline = Some(now + self.settings.ping_timeout);
             // The next one is due an interval after the pong; this is for a pong that never comes.
@@ -283,6 +324,11 @@ impl Session {
 
     fn on_upstream(&mut self, arrival: Arrival) -> Step {
         match arrival {
+            Arrival::Packet(Packet::Message(text))
+                if self.settings.faults.has(Fault::CannotSendLargeMessages) && text.len() > self.settings.large() =>
+            {
+                Err(Ending::Error)
+            }
             Arrival::Packet(Packet::Message(text)) => {
                 for packet in self.socket_io.outbound(text) {
                     self.send(packet);
@@ -309,7 +355,17 @@ impl Session {
 
     /// A packet from the client, over whichever transport.
     fn on_packet(&mut self, packet: Packet) -> Step {
+        if packet.is_message() {
+            (self.idle_pongs, self.idle_until) = (0, None);
+            if self.is_lost_in_burst() {
+                return Ok(());
+            }
+        }
         let passage = match packet {
+            Packet::Message(text) if self.settings.faults.has(Fault::ManglesAstral) => {
+                let is_astral = |c: char| u32::from(c) > 0xFFFF;
+                self.socket_io.inbound(text.replace(is_astral, "\u{FFFD}"))
+            }
             Packet::Message(text) => self.socket_io.inbound(text),
             Packet::Binary(data) => self.socket_io.inbound_attachment(data),
             other => {
@@ -336,9 +392,31 @@ impl Session {
         if self.settings.faults.has(Fault::IgnoresInvalidPackets) { Ok(()) } else { Err(Ending::Error) }
     }
 
+    /// With the fault `loses-bursts`: whether this message is one too many.
+    fn is_lost_in_burst(&mut self) -> bool {
+        if !self.settings.faults.has(Fault::LosesBursts) {
+            return false;
+        }
+        if self.burst.0.elapsed() > BURST_LASTS {
+            self.burst = (Instant::now(), 0);
+        }
+        self.burst.1 += 1;
+        self.burst.1 > BURST
+    }
+
     fn on_engine_packet(&mut self, packet: &Packet) -> Step {
         match packet {
             Packet::Pong { .. } => {
+                if self.settings.faults.has(Fault::IgnoresPongs) {
+                    return Ok(());
+                }
+                self.idle_pongs += 1;
+                if self.settings.faults.has(Fault::CutsIdleConnections)
+                    && self.idle_pongs == 2
+                    && matches!(self.client, Client::Websocket(_))
+                {
+                    self.idle_until = Some(Instant::now() + self.settings.ping_interval / 2);
+                }
                 self.pong_deadline = None;
                 self.next_ping = Instant::now() + self.settings.ping_interval;
                 Ok(())
@@ -471,6 +549,9 @@ impl Session {
             self.unreleased = pending;
         }
         self.link.set_transport(Transport::Websocket);
+        if let Some(packet) = self.last_polled.take() {
+            self.outbox.insert(0, packet);
+        }
         if self.settings.faults.has(Fault::UpgradeLosesMessage) {
             self.losing = Losing::NextMessage;
         }
@@ -501,6 +582,9 @@ impl Session {
                     && let Some(poll) = pending.take()
                 {
                     let payload = encode_payload(&self.outbox);
+                    if self.settings.faults.has(Fault::RepeatsMessageAfterUpgrade) {
+                        self.last_polled = self.outbox.iter().rfind(|packet| packet.is_message()).cloned();
+                    }
                     // A poll that has been cut meanwhile leaves its packets lost, as in Node, and the session gone.
                     if poll.send(PollAnswer::Payload(payload)).is_err() {
                         return self.on_poll_cut();

@@ -23,7 +23,7 @@ const SOCKET_ID: usize = 20;
 const MAX_ATTACHMENTS: usize = 10;
 
 /// How many namespaces one session may be connected to, or be asking for, at the same time.
-const MAX_NAMESPACES: usize = 100;
+const MAX_NAMESPACES: usize = 1_000;
 
 /// Event names that only the library itself may use (socket.io-parser).
 const RESERVED: [&str; 6] =

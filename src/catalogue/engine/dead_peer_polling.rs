@@ -1,0 +1,35 @@
+//! Over polling, a client that answers no heartbeat is given up: its session is closed after `pingInterval` +
+//! `pingTimeout`.
+//!
+//! The clients polls go on, but no POST brings a pong. Some servers look for missing pongs only every
+//! so often, which takes up to another `pingTimeout`: lawful, and noted. Where a token can be had, the session is connected:
+//! one that is not is closed after 45 seconds for that reason alone, which is just when the default heartbeat runs out.
+
+use crate::{
+    catalogue::{Check, Isolation, Need, Wait, cite},
+    mock::Fault,
+    probe::{Probe, Verdict},
+    verdict::{Level, Row},
+    wire::Transport,
+};
+
+pub const CHECK: Check = Check {
+    id: "engine.dead-peer-polling",
+    title: "A peer that answers no heartbeat over polling is given up",
+    level: Level::Must,
+    row: Row::P,
+    cites: &[cite::EIO_HEARTBEAT],
+    needs: &[Need::Polling],
+    requires: &[],
+    isolation: Isolation::SideBySide,
+    wait: Wait::DeadPeer,
+    meaning: "Every client that ever lost its network stays in the server's memory and in its rooms; it is shown as \
+              online for ever, and `disconnect` handlers never run.",
+    fix: "Leave the engine's heartbeat on (`pingInterval: 25000, pingTimeout: 20000`, not `Infinity` or days).",
+    faults: &[Fault::KeepsDeadSessions],
+    run: |probe| Box::pin(run(probe)),
+};
+
+async fn run(probe: &Probe) -> Verdict {
+    super::expect_dead_peer_closed(probe, Transport::Polling).await
+}

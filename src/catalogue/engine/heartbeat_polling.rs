@@ -1,0 +1,36 @@
+//! Over polling, the server sends a heartbeat (`2`, in the answer to a poll) within `pingInterval`, and again after the
+//! client's `3` (by a POST), for two rounds.
+//!
+//! An answered heartbeat must keep the session: the second one comes only where the first one's pong was taken. The
+//! deadline of one answer is tolerated beyond `pingInterval`. Where a token can be had, the session is connected, because
+//! servers close one that is not after 45 seconds; else only what fits into that time is judged.
+
+use crate::{
+    catalogue::{Check, Isolation, Need, Wait, cite},
+    mock::Fault,
+    probe::{Probe, Verdict},
+    verdict::{Level, Row},
+    wire::Transport,
+};
+
+pub const CHECK: Check = Check {
+    id: "engine.heartbeat-polling",
+    title: "Heartbeats come in time over polling, and answering them keeps the session",
+    level: Level::Must,
+    row: Row::P,
+    cites: &[cite::EIO_HEARTBEAT],
+    needs: &[Need::Polling],
+    requires: &[],
+    isolation: Isolation::SideBySide,
+    wait: Wait::TwoHeartbeats,
+    meaning: "Clients take the server for dead and reconnect all the time, or are thrown out although they answer: \
+              messages sent in between are lost.",
+    fix: "Advertise the heartbeat that is kept: set `pingInterval` and `pingTimeout` on the one engine that serves the \
+          requests, and let no plugin, middleware or proxy hold back or drop the POST that carries the pong.",
+    faults: &[Fault::NoHeartbeatOnPolling, Fault::IgnoresPongs],
+    run: |probe| Box::pin(run(probe)),
+};
+
+async fn run(probe: &Probe) -> Verdict {
+    super::expect_heartbeats(probe, Transport::Polling).await
+}

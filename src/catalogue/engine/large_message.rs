@@ -1,0 +1,96 @@
+//! A message just under `maxPayload` passes, over both transports and in both directions: it comes back whole.
+//!
+//! It goes by an event whose acknowledgement holds the message, or by a room. The transport is what is judged: where the
+//! connection lives on and the message does not come back, the application may bound its messages, and the check is
+//! skipped. A limit of more than 3 MB is not filled.
+
+use futures::future::try_join_all;
+
+use super::{payload_limit, plural};
+use crate::{
+    catalogue::{Check, Isolation, Need, Wait, cite},
+    mock::Fault,
+    probe::{Echoed, Probe, Stop, Verdict, fail},
+    verdict::{Level, Row},
+    wire::Transport,
+};
+
+pub const CHECK: Check = Check {
+    id: "engine.large-message",
+    title: "A message just under maxPayload passes in both directions",
+    level: Level::Must,
+    row: Row::P,
+    cites: &[cite::EIO_HANDSHAKE, cite::SIO_MAX_PAYLOAD],
+    needs: &[Need::Connect, Need::Echo],
+    requires: &["socket.connect-reply-once"],
+    isolation: Isolation::SideBySide,
+    wait: Wait::None,
+    meaning: "A picture or a long text that the server says it takes ends the connection instead, time and again, because \
+              the client sends it anew after each reconnect.",
+    fix: "Let what stands in between take as much as the server: the proxy's limit for request bodies (nginx: \
+          `client_max_body_size`) and for WebSocket messages must not be lower than `maxHttpBufferSize` (1 MB by default), \
+          which is what the handshake advertises.",
+    faults: &[Fault::LimitsBelowMaxPayload, Fault::CannotSendLargeMessages],
+    run: |probe| Box::pin(run(probe)),
+};
+
+/// Bytes that are left free below the limit.
+const SPARE: usize = 64;
+/// The largest message that is sent, in bytes; siospec itself takes no answer of more than 4 MiB.
+const MAX_MESSAGE: usize = 3_000_000;
+
+async fn run(probe: &Probe) -> Verdict {
+    let limit = payload_limit(probe)?;
+    if limit > MAX_MESSAGE {
+        probe.note(format!("judged by {MAX_MESSAGE} bytes: maxPayload is {limit}"));
+    }
+    let returned = probe.transports().into_iter().map(|transport| returns(probe, transport, limit.min(MAX_MESSAGE)));
+    let returned = try_join_all(returned).await?;
+    let bounded: Vec<&Transport> =
+        returned.iter().filter_map(|(transport, whole)| (!whole).then_some(transport)).collect();
+    match bounded[..] {
+        [] => Ok(()),
+        [one] if returned.len() > 1 => {
+            let event = probe.echo(*one).await?.event().to_owned();
+            fail(format!("A message just under maxPayload does not come back over {one}"))
+                .sent(format!("{event} with a text of about {} bytes", limit.min(MAX_MESSAGE)))
+                .received("no answer in time, and the connection stays open")
+                .expected("the same text, as over the other transport")
+                .stop()
+        }
+        _ => Err(Stop::Skip(format!(
+            "the transport takes a message just under maxPayload and stays open, but the application does not send it back \
+             (over {}): declare an event that returns texts of any length (ack.event, ack.reply)",
+            plural(bounded.len(), "transport")
+        ))),
+    }
+}
+
+/// Sends a message of about `size` bytes; whether it comes back whole, or not at all.
+async fn returns(probe: &Probe, transport: Transport, size: usize) -> Result<(Transport, bool), Stop> {
+    let mut echo = probe.echo(transport).await?;
+    let Some(length) = size.checked_sub(echo.envelope() + SPARE).filter(|length| *length > 0) else {
+        return Err(Stop::Skip(format!("maxPayload is {size} bytes, which leaves no room for a message")));
+    };
+    let found = match echo.text(&"x".repeat(length)).await? {
+        Echoed::Unchanged => return Ok((transport, true)),
+        Echoed::Nothing => {
+            // A connection that still works took the message; one that is stuck proves nothing.
+            return match echo.text("afterwards").await? {
+                Echoed::Unchanged => Ok((transport, false)),
+                other => Err(Stop::Broken(format!(
+                    "a message of {size} bytes is not answered over {transport} within the deadline, nor is a short one \
+                     after it ({other:?}); is the network too slow for it?"
+                ))),
+            };
+        }
+        Echoed::Changed(found) => ("comes back changed", found),
+        Echoed::Closed(how) => ("ends the connection", how),
+    };
+    let (what, received) = found;
+    fail(format!("A message just under maxPayload {what} over {transport}"))
+        .sent(format!("{} with a text of {length} bytes", echo.event()))
+        .received(received)
+        .expected(format!("the same text: maxPayload is {} bytes", payload_limit(probe)?))
+        .stop()
+}

@@ -1,0 +1,73 @@
+//! Binary data survives polling, where it travels as base64 in a packet that begins with `b`.
+//!
+//! An event goes out with an attachment of all 256 bytes in the message's place, and with others of lengths that need
+//! each kind of base64 padding; the attachment in the answer must hold the same bytes. Where none comes back, the same is
+//! tried over WebSocket: an application that returns no binary data over either is not judged.
+
+use crate::{
+    catalogue::{Check, Isolation, Need, Wait, cite},
+    mock::Fault,
+    probe::{Echoed, Probe, Stop, Verdict, bytes_as_text, fail},
+    verdict::{Level, Row},
+    wire::Transport,
+};
+
+pub const CHECK: Check = Check {
+    id: "engine.payload-base64",
+    title: "Binary data survives polling",
+    level: Level::Must,
+    row: Row::P,
+    cites: &[cite::EIO_POLLING],
+    needs: &[Need::Connect, Need::Echo, Need::Polling],
+    requires: &["socket.connect-reply-once"],
+    isolation: Isolation::SideBySide,
+    wait: Wait::None,
+    meaning: "Files and pictures arrive broken, or end the connection, for users whose network lets only polling through, \
+              and for everybody in the first moments of a connection.",
+    fix: "Hand the request's body to the engine unread: no body parser, and no filter of the proxy, may change it \
+          (a `+` of the base64 text that is taken for a blank is the usual way to break it).",
+    faults: &[Fault::ShortensBase64],
+    run: |probe| Box::pin(run(probe)),
+};
+
+async fn run(probe: &Probe) -> Verdict {
+    // Both letters beyond digits and letters that base64 has, and each of its paddings.
+    let all: Vec<u8> = (0..=255).collect();
+    let samples = [&all[..], &all[250..251], &all[250..252], &all[250..253], &[0xfb, 0xff, 0xbf]];
+    let mut echo = probe.echo(Transport::Polling).await?;
+    for sample in samples {
+        let (how, received) = match echo.binary(sample).await? {
+            Echoed::Unchanged => continue,
+            Echoed::Changed(found) => ("comes back changed", found),
+            Echoed::Closed(how) => ("ends the connection", how),
+            Echoed::Nothing => ("does not come back", "no answer in time".to_owned()),
+        };
+        expect_other_transport(probe, sample, how).await?;
+        return fail(format!("Binary data {how} over polling"))
+            .sent(format!("{} with {}", echo.event(), bytes_as_text(sample)))
+            .received(received)
+            .expected("the same bytes, as they come back over WebSocket")
+            .stop();
+    }
+    Ok(())
+}
+
+/// Goes on only where the same comes back over WebSocket: then it is not the application that is in its way.
+async fn expect_other_transport(probe: &Probe, sample: &[u8], how: &str) -> Result<(), Stop> {
+    let advice = "declare an event that returns whatever it is sent (ack.event, ack.reply)";
+    if !probe.target().usable(Transport::WebSocket) {
+        return Err(Stop::Skip(format!(
+            "binary data {how} over polling, and without WebSocket nobody can tell whether the application returns any: \
+             {advice}"
+        )));
+    }
+    match probe.echo(Transport::WebSocket).await?.binary(sample).await? {
+        Echoed::Unchanged => Ok(()),
+        Echoed::Closed(end) => Err(Stop::Broken(format!(
+            "binary data ends the connection over WebSocket, too: {end} (see socket.binary-event)"
+        ))),
+        Echoed::Changed(_) | Echoed::Nothing => {
+            Err(Stop::Skip(format!("the application returns no binary data, over neither transport: {advice}")))
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! A POST of the type `application/octet-stream`, which Engine.IO v4 does not have, is answered at once, by a refusal.
+//!
+//! Version 3 of the protocol sent binary data that way; in version 4 it is base64 in a text. engine.io before 6.6.7 never
+//! answers such a POST (CVE-2026-59725). A server that takes no notice of the type and reads the body as text may answer
+//! 200: lawful, and noted.
+
+use bytes::Bytes;
+use reqwest::Method;
+
+use crate::{
+    catalogue::{Check, Isolation, Need, Wait, cite},
+    mock::Fault,
+    probe::{Probe, Stop, Verdict, fail},
+    verdict::{Level, Row},
+    wire::{Endpoint, Session, Transport, WireError},
+};
+
+pub const CHECK: Check = Check {
+    id: "security.binary-post",
+    title: "An octet-stream POST is refused at once",
+    level: Level::Should,
+    row: Row::D,
+    cites: &[cite::EIO_POLLING, cite::CVE_2026_59725],
+    needs: &[Need::Polling],
+    requires: &[],
+    isolation: Isolation::SideBySide,
+    wait: Wait::None,
+    meaning: "Each such request of a stranger stays open, with all that hangs on it, until the server has no connections or \
+              no memory left.",
+    fix: "Update: `npm install socket.io@latest`, and see in the lock file that engine.io is 6.6.7 or newer \
+          (`npm ls engine.io`).",
+    faults: &[Fault::HangsOnBinaryPost],
+    run: |probe| Box::pin(run(probe)),
+};
+
+async fn run(probe: &Probe) -> Verdict {
+    let endpoint = probe.endpoint("a");
+    let opened = Session::polling_handshake(&endpoint).await;
+    let (handshake, _) = opened.map_err(|error| Stop::Broken(format!("the session to post to: {error}")))?;
+    let url = endpoint.engine_url(Transport::Polling, Some(&handshake.sid));
+    // A message in the binary framing of version 3: type, length, end of length, data. No packet to version 4.
+    let body = Bytes::from_static(&[1, 2, 255, 4, 0]);
+    let headers = Endpoint::content_type("application/octet-stream");
+    let finding = |reason: &str, received: String| {
+        fail(reason)
+            .sent("POST with Content-Type: application/octet-stream, 5 bytes")
+            .received(received)
+            .expected("HTTP 400, or another 4xx, at once")
+    };
+    match endpoint.send(Method::POST, url, headers, Some(body), probe.deadline()).await {
+        Ok(response) if (400..500).contains(&response.status) => Ok(()),
+        Ok(response) if response.is_success() => {
+            probe.note(format!("lawful choice: an octet-stream POST is read as text, and answered {response}"));
+            Ok(())
+        }
+        Ok(response) => finding("An octet-stream POST makes the server fail", response.to_string()).stop(),
+        Err(error @ WireError::Timeout { .. }) => {
+            finding("An octet-stream POST is never answered", error.to_string()).stop()
+        }
+        // The end of the connection is a refusal as well.
+        Err(WireError::Closed(_)) => Ok(()),
+        Err(error) => Err(Stop::Broken(format!("the octet-stream POST: {error}"))),
+    }
+}

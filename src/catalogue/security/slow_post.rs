@@ -1,0 +1,106 @@
+//! A POST whose body comes a byte a second keeps nobody else from being served.
+//!
+//! While the body drips, clients on every transport that were there before have an exchange after each byte, and one new
+//! client opens a session; each must be answered in time. The check runs alone, because a server that it stalls is stalled
+//! for every other check, and it is over after two bytes.
+
+use std::time::Duration;
+
+use futures::future::try_join_all;
+use tokio::{sync::watch, task::JoinSet, time::timeout};
+
+use crate::{
+    catalogue::{Check, Isolation, Need, Wait, cite},
+    mock::Fault,
+    probe::{Client, Probe, Stop, Verdict, fail},
+    verdict::{Level, Row},
+    wire::{Session, Transport, WireError},
+};
+
+pub const CHECK: Check = Check {
+    id: "security.slow-post",
+    title: "A POST that drips keeps nobody else from being served",
+    level: Level::Should,
+    row: Row::D,
+    cites: &[cite::EIO_POLLING, cite::CWE_400],
+    needs: &[Need::Polling],
+    requires: &[],
+    isolation: Isolation::Alone,
+    wait: Wait::None,
+    meaning: "One stranger with a slow connection, or one who pretends to have one, stops the whole application for \
+              everybody.",
+    fix: "Read bodies as they come: `engine.handleRequest(event.node.req, event.node.res)` does, and nothing before it may \
+          wait for the whole body while it holds what others need (a lock, one of few workers). A proxy that buffers \
+          requests helps (nginx: `proxy_request_buffering on`), with a limit for the time (`client_body_timeout 10s`).",
+    faults: &[Fault::SlowPostStalls],
+    run: |probe| Box::pin(run(probe)),
+};
+
+/// Time between two bytes.
+const PACE: Duration = Duration::from_secs(1);
+/// Bytes after which others are looked at.
+const BYTES: u32 = 2;
+/// Bytes that the body is said to have: more than are ever sent.
+const LENGTH: u32 = 600;
+
+async fn run(probe: &Probe) -> Verdict {
+    let mut others = Vec::new();
+    for transport in probe.transports() {
+        let mut client = probe.open(transport.name(), transport).await?;
+        client.round_trip(None).await.map_err(|error| {
+            Stop::Broken(format!(
+                "an exchange over {transport} before anything drips: {error} (see socket.unknown-namespace)"
+            ))
+        })?;
+        others.push(client);
+    }
+    let endpoint = probe.endpoint("slow");
+    let lost = |error: WireError| Stop::Broken(format!("the session of the slow POST: {error}"));
+    let (handshake, _) = Session::polling_handshake(&endpoint).await.map_err(lost)?;
+    let url = endpoint.engine_url(Transport::Polling, Some(&handshake.sid));
+
+    let (sent, mut dripped) = watch::channel(0);
+    // Ended with this set, when the check is over.
+    let mut slow = JoinSet::new();
+    slow.spawn(async move { endpoint.post_slowly(url, LENGTH, PACE, sent).await });
+    for byte in 1..=BYTES {
+        let patience = PACE + probe.deadline();
+        let is_sent = timeout(patience, dripped.wait_for(|count| *count >= byte)).await.map(|sent| sent.is_ok());
+        match is_sent {
+            Ok(true) => {}
+            // A server may refuse to wait for such a body.
+            Ok(false) if byte > 1 => {
+                let answer = slow.join_next().await.and_then(Result::ok);
+                let answer = answer.map_or("no answer".to_owned(), |answer| {
+                    answer.map_or_else(|error| error.to_string(), |response| response.to_string())
+                });
+                probe.note(format!("lawful choice: the slow POST is ended by the server: {answer}"));
+                return expect_served(probe, &mut others).await;
+            }
+            Ok(false) | Err(_) => return Err(Stop::Broken("the slow POST could not be sent".into())),
+        }
+        expect_served(probe, &mut others).await?;
+    }
+    Ok(())
+}
+
+/// Has an exchange with each client at once, and lets a new one come.
+async fn expect_served(probe: &Probe, others: &mut [Client]) -> Verdict {
+    let exchanges = others.iter_mut().map(|client| async move {
+        let over = client.transport();
+        client.round_trip(None).await.map_err(|error| (format!("a client over {over}"), error))
+    });
+    let newcomer = async {
+        let endpoint = probe.endpoint("new");
+        Session::polling_handshake(&endpoint).await.map_err(|error| ("a handshake by polling".to_owned(), error))
+    };
+    match tokio::try_join!(try_join_all(exchanges), newcomer) {
+        Ok(_) => Ok(()),
+        Err((who, error @ WireError::Timeout { .. })) => fail("While one POST drips, others are not served")
+            .sent("a POST whose body comes a byte a second")
+            .received(format!("{who}: {error}"))
+            .expected("an answer to everybody else in time")
+            .stop(),
+        Err((who, error)) => Err(Stop::Broken(format!("{who}, while a POST drips: {error}"))),
+    }
+}

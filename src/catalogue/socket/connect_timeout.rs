@@ -1,0 +1,53 @@
+//! A session on which no CONNECT is ever sent is closed by the server, after 45 seconds by default.
+//!
+//! Its heartbeats are answered, so that nothing but the missing CONNECT is a reason to close it. Where the server waits for
+//! another time, `choices.connect-timeout` says so; the deadline of one answer is tolerated beyond it.
+
+use std::time::Duration;
+
+use futures::future::try_join_all;
+
+use crate::{
+    catalogue::{Check, Isolation, Wait, cite},
+    mock::Fault,
+    probe::{Life, Probe, Verdict, fail},
+    verdict::{Level, Row},
+    wire::{Transport, round},
+};
+
+pub const CHECK: Check = Check {
+    id: "socket.connect-timeout",
+    title: "A session without a CONNECT is closed",
+    level: Level::Should,
+    row: Row::P,
+    cites: &[cite::SIO_CONNECT, cite::SIO_CONNECT_TIMEOUT],
+    needs: &[],
+    requires: &[],
+    isolation: Isolation::SideBySide,
+    wait: Wait::ConnectTimeout,
+    meaning: "Strangers without any token hold as many connections as they like for as long as they like, until the server \
+              has none left for its users.",
+    fix: "Leave the server's `connectTimeout` at its default (45 s). A library that has none (python-socketio) needs a timer \
+          of one's own, or a proxy that bounds connections by address.",
+    faults: &[Fault::NoConnectTimeout],
+    run: |probe| Box::pin(run(probe)),
+};
+
+async fn run(probe: &Probe) -> Verdict {
+    let limit = probe.contract().choices.connect_timeout;
+    try_join_all(probe.transports().into_iter().map(|transport| expect_end(probe, transport, limit))).await.map(drop)
+}
+
+async fn expect_end(probe: &Probe, transport: Transport, limit: Duration) -> Verdict {
+    let mut client = probe.open(transport.name(), transport).await?;
+    let within = limit + probe.deadline();
+    if let Life::Closed(_) = client.wait_end(within).await? {
+        return Ok(());
+    }
+    let shown = |duration| humantime::format_duration(round(duration)).to_string();
+    fail(format!("A session over {transport} on which nobody connects stays open"))
+        .sent("a handshake, and pongs, but no CONNECT (40)")
+        .received(format!("the session still open after {}", shown(within)))
+        .expected(format!("its end after {} (choices.connect-timeout)", shown(limit)))
+        .stop()
+}

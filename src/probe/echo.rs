@@ -1,0 +1,338 @@
+//! A message of ours that comes back, for checks that look at what became of it on its way.
+//!
+//! Over the declared event whose acknowledgement holds the message, where there is one; else over a room, with one client
+//! that sends and another that listens, because a server need not send a room message back to its sender.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::{Client, Probe, Stop, is_expected};
+use crate::{
+    contract::{Ack, Emit, Rooms, Vars},
+    wire::{SocketPacket, Transport, WireError, shorten, socket::Kind},
+};
+
+/// A way to get a message back over one transport, in both directions.
+pub struct Echo<'a> {
+    probe: &'a Probe,
+    way: Way<'a>,
+}
+
+enum Way<'a> {
+    Ack { ack: &'a Ack, client: Client, last_id: u64 },
+    Room { rooms: &'a Rooms, room: String, sender: Client, member: Client },
+}
+
+/// What became of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Echoed {
+    /// It came back as it was sent.
+    Unchanged,
+    /// It came back as something else.
+    Changed(String),
+    /// It did not come back in time.
+    Nothing,
+    /// The target ended the connection, or refused the request that carried it.
+    Closed(String),
+}
+
+impl Probe {
+    /// A way to get messages back over `transport`, which was seen to work.
+    ///
+    /// # Errors
+    /// [`Stop::Skip`] when the contract has none, [`Stop::Broken`] when a short message does not come back.
+    pub async fn echo(&self, transport: Transport) -> Result<Echo<'_>, Stop> {
+        let contract = self.contract();
+        let name = transport.name();
+        let way = match (&contract.ack, &contract.rooms) {
+            (Some(ack), _) if ack.echoes() => Way::Ack { ack, client: self.client(name, transport).await?, last_id: 0 },
+            (_, Some(rooms)) if rooms.send.carries_message() => {
+                let room = self.nonce("room");
+                let mut sender = self.client(&format!("{name} sender"), transport).await?;
+                let mut member = self.client(&format!("{name} member"), transport).await?;
+                for client in [&mut sender, &mut member] {
+                    client.emit(&rooms.join, &Vars::new().room(&room));
+                    client.fence().await?;
+                }
+                Way::Room { rooms, room, sender, member }
+            }
+            _ => {
+                return Err(Stop::Skip(
+                    "needs a way to get a message back: an event whose acknowledgement holds {{message}} (ack.event, \
+                     ack.reply), or rooms whose messages do"
+                        .into(),
+                ));
+            }
+        };
+        let mut echo = Echo { probe: self, way };
+        echo.settle().await?;
+        Ok(echo)
+    }
+}
+
+impl Echo<'_> {
+    /// Sends `text` and waits for what comes of it.
+    ///
+    /// # Errors
+    /// [`Stop::Broken`] when the network, not the target, ends the exchange.
+    pub async fn text(&mut self, text: &str) -> Result<Echoed, Stop> {
+        self.text_within(text, self.probe.deadline()).await
+    }
+
+    async fn text_within(&mut self, text: &str, patience: Duration) -> Result<Echoed, Stop> {
+        // Known by its beginning even where the rest was changed.
+        let mark = self.probe.nonce("echo");
+        let vars = self.vars(&format!("{mark}:{text}"));
+        let (mut packet, from) = self.packet(&vars);
+        let until = Instant::now() + patience;
+        let came = match &mut self.way {
+            Way::Ack { client, last_id, .. } => {
+                *last_id += 1;
+                let id = *last_id;
+                packet.ack_id = Some(id);
+                client.send(&packet);
+                client.wait("acknowledgement", from, until, |packet| is_ack(packet, id)).await
+            }
+            Way::Room { rooms, sender, member, .. } => {
+                sender.send(&packet);
+                let event = rooms.receive.event.as_str();
+                let ours = |packet: &SocketPacket| {
+                    packet.event_name() == Some(event) && packet.event_args().iter().any(|arg| holds(arg, &mark))
+                };
+                either(member, from, sender, until, ours).await
+            }
+        };
+        let packet = match self.end_of(came)? {
+            Ok(packet) => packet,
+            Err(end) => return Ok(end),
+        };
+        let is_whole = match &self.way {
+            Way::Ack { ack, .. } => ack.check(arguments(&packet), &vars).is_ok(),
+            Way::Room { rooms, .. } => is_expected(&packet, &rooms.receive, &vars),
+        };
+        if is_whole {
+            return Ok(Echoed::Unchanged);
+        }
+        let found = arguments(&packet).iter().find_map(|arg| text_with(arg, &mark));
+        let found = found.map(|found| found.trim_start_matches(&mark).trim_start_matches(':').to_owned());
+        Ok(Echoed::Changed(match found {
+            Some(found) => format!("{:?} ({} characters)", shorten(&found, 80), found.chars().count()),
+            None => format!("4{}", shorten(&packet.encode(), 200)),
+        }))
+    }
+
+    /// Sends `data` as an attachment in the message's place and waits for what comes of it.
+    ///
+    /// # Errors
+    /// As [`Echo::text`]; [`Stop::Skip`] when the declared arguments have no place for an attachment.
+    pub async fn binary(&mut self, data: &[u8]) -> Result<Echoed, Stop> {
+        let mark = self.probe.nonce("binary");
+        let (mut packet, from) = self.packet(&self.vars(&mark));
+        let mut places = 0;
+        if let Some(data) = &mut packet.data {
+            place_attachment(data, &mark, &mut places);
+        }
+        if places == 0 {
+            return Err(Stop::Skip(
+                "needs {{message}} as an argument or a field of its own, not as a part of a longer text, to send binary \
+                 data in its place"
+                    .into(),
+            ));
+        }
+        packet.kind = Kind::BinaryEvent;
+        packet.attachments = 1;
+        let until = self.probe.in_time();
+        let (came, before) = match &mut self.way {
+            Way::Ack { client, last_id, .. } => {
+                *last_id += 1;
+                let id = *last_id;
+                packet.ack_id = Some(id);
+                let before = client.attachments().len();
+                client.send(&packet);
+                client.send_binary(data.to_vec());
+                (client.wait("acknowledgement", from, until, |packet| is_ack(packet, id)).await, before)
+            }
+            Way::Room { rooms, sender, member, .. } => {
+                let before = member.attachments().len();
+                sender.send(&packet);
+                sender.send_binary(data.to_vec());
+                let event = rooms.receive.event.as_str();
+                let ours = |packet: &SocketPacket| packet.event_name() == Some(event);
+                (either(member, from, sender, until, ours).await, before)
+            }
+        };
+        let packet = match self.end_of(came)? {
+            Ok(packet) => packet,
+            Err(end) => return Ok(end),
+        };
+        let Some(index) = arguments(&packet).iter().find_map(placeholder) else {
+            return Ok(Echoed::Changed(format!("4{}, without an attachment", shorten(&packet.encode(), 200))));
+        };
+        let listener = self.listener();
+        while listener.attachments().len() <= before + index {
+            match listener.next_packet("attachment", until).await {
+                Ok(_) => {}
+                Err(WireError::Timeout { .. }) => {
+                    return Ok(Echoed::Changed(format!("4{}, and no attachment after it", packet.encode())));
+                }
+                Err(error) => return self.end_of(Err(error)).map(|end| end.err().unwrap_or(Echoed::Nothing)),
+            }
+        }
+        let found: &Bytes = &listener.attachments()[before + index];
+        Ok(if found.as_ref() == data { Echoed::Unchanged } else { Echoed::Changed(bytes_as_text(found)) })
+    }
+
+    /// How many bytes of an Engine.IO message are not the text that [`Echo::text`] is given.
+    pub fn envelope(&self) -> usize {
+        let mark = self.probe.nonce("echo");
+        let (mut packet, _) = self.packet(&self.vars(&format!("{mark}:")));
+        packet.ack_id = Some(u64::from(u32::MAX));
+        1 + packet.encode().len()
+    }
+
+    /// What the event is that carries the message, for a failure's "sent".
+    pub fn event(&self) -> &str {
+        &self.emit().event
+    }
+
+    fn emit(&self) -> &Emit {
+        match &self.way {
+            Way::Ack { ack, .. } => &ack.emit,
+            Way::Room { rooms, .. } => &rooms.send,
+        }
+    }
+
+    fn vars(&self, message: &str) -> Vars {
+        let vars = Vars::new().message(message);
+        match &self.way {
+            Way::Ack { .. } => vars,
+            Way::Room { room, .. } => vars.room(room),
+        }
+    }
+
+    /// The packet that carries the message of `vars`, and the place in the listener's inbox before it.
+    fn packet(&self, vars: &Vars) -> (SocketPacket, usize) {
+        let (event, args) = self.emit().render(vars);
+        let listener = match &self.way {
+            Way::Ack { client, .. } => client,
+            Way::Room { member, .. } => member,
+        };
+        (SocketPacket::event(&self.probe.contract().namespace, &event, &args), listener.mark())
+    }
+
+    fn listener(&mut self) -> &mut Client {
+        match &mut self.way {
+            Way::Ack { client, .. } => client,
+            Way::Room { member, .. } => member,
+        }
+    }
+
+    /// Waits until short messages come back. A join is not answered, and its handler may have to ask a database first; so
+    /// over a room several messages are sent, each after a longer wait.
+    async fn settle(&mut self) -> Result<(), Stop> {
+        let end = self.probe.in_time();
+        let (subject, mut patience) = match &self.way {
+            Way::Ack { .. } => ("socket.ack", self.probe.deadline()),
+            Way::Room { .. } => ("rooms.member-receives", self.probe.target().quiet_window()),
+        };
+        let broken = |what: String| Err(Stop::Broken(format!("a short message {what} (see {subject})")));
+        loop {
+            match self.text_within("hello", patience).await? {
+                Echoed::Unchanged => return Ok(()),
+                Echoed::Changed(found) => return broken(format!("comes back as {found}")),
+                Echoed::Closed(how) => return broken(format!("ends the connection: {how}")),
+                Echoed::Nothing if Instant::now() >= end => return broken("does not come back".into()),
+                Echoed::Nothing => patience *= 2,
+            }
+        }
+    }
+
+    /// Tells what is an answer of the target from what is none.
+    fn end_of(&self, came: Result<SocketPacket, WireError>) -> Result<Result<SocketPacket, Echoed>, Stop> {
+        match came {
+            Ok(packet) => Ok(Ok(packet)),
+            Err(WireError::Timeout { .. }) => Ok(Err(Echoed::Nothing)),
+            Err(WireError::Closed(how)) => Ok(Err(Echoed::Closed(how))),
+            Err(error @ WireError::Status { .. }) => Ok(Err(Echoed::Closed(error.to_string()))),
+            Err(error) => Err(Stop::Broken(error.to_string())),
+        }
+    }
+}
+
+/// Bytes as a failure shows them.
+pub fn bytes_as_text(bytes: &[u8]) -> String {
+    let head: Vec<String> = bytes.iter().take(24).map(|byte| format!("{byte:02x}")).collect();
+    format!("{} bytes: {}{}", bytes.len(), head.join(" "), if bytes.len() > 24 { " …" } else { "" })
+}
+
+/// Waits for a packet at `member`, or for the end of `sender`.
+async fn either(
+    member: &mut Client,
+    from: usize,
+    sender: &mut Client,
+    until: Instant,
+    wanted: impl Fn(&SocketPacket) -> bool,
+) -> Result<SocketPacket, WireError> {
+    let all = sender.mark();
+    tokio::select! {
+        biased;
+        came = member.wait("room message", from, until, wanted) => came,
+        end = sender.wait("room message", all, until, |_| false) => end,
+    }
+}
+
+fn is_ack(packet: &SocketPacket, id: u64) -> bool {
+    matches!(packet.kind, Kind::Ack | Kind::BinaryAck) && packet.ack_id == Some(id)
+}
+
+/// The arguments of an event or of an acknowledgement.
+fn arguments(packet: &SocketPacket) -> &[Value] {
+    match (packet.kind, &packet.data) {
+        (Kind::Ack | Kind::BinaryAck, Some(Value::Array(args))) => args,
+        (Kind::Ack | Kind::BinaryAck, _) => &[],
+        _ => packet.event_args(),
+    }
+}
+
+fn holds(value: &Value, text: &str) -> bool {
+    text_with(value, text).is_some()
+}
+
+/// The first text inside `value` that holds `text`.
+fn text_with<'v>(value: &'v Value, text: &str) -> Option<&'v str> {
+    match value {
+        Value::String(found) => found.contains(text).then_some(found),
+        Value::Array(items) => items.iter().find_map(|item| text_with(item, text)),
+        Value::Object(fields) => fields.values().find_map(|field| text_with(field, text)),
+        _ => None,
+    }
+}
+
+/// Puts a placeholder for the first attachment where the text `mark` stands.
+fn place_attachment(value: &mut Value, mark: &str, places: &mut usize) {
+    match value {
+        Value::String(text) if text == mark => {
+            *value = json!({ "_placeholder": true, "num": 0 });
+            *places += 1;
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| place_attachment(item, mark, places)),
+        Value::Object(fields) => fields.values_mut().for_each(|field| place_attachment(field, mark, places)),
+        _ => {}
+    }
+}
+
+/// The attachment that the first placeholder inside `value` stands for.
+fn placeholder(value: &Value) -> Option<usize> {
+    match value {
+        Value::Object(fields) if fields.get("_placeholder") == Some(&Value::Bool(true)) => {
+            // No application sends more of them than one can count by hand.
+            fields.get("num")?.as_u64().filter(|num| *num < 100)?.try_into().ok()
+        }
+        Value::Array(items) => items.iter().find_map(placeholder),
+        Value::Object(fields) => fields.values().find_map(placeholder),
+        _ => None,
+    }
+}
