@@ -164,6 +164,11 @@ fn is_refusal(response: &HttpResponse) -> bool {
     (400..500).contains(&response.status) && response.status != 429
 }
 
+/// Whether a poll is answered by a close packet.
+fn is_end(response: &HttpResponse) -> bool {
+    engine::decode_payload(&response.text()).is_ok_and(|packets| packets.contains(&EnginePacket::Close))
+}
+
 fn opens_session(response: &HttpResponse) -> bool {
     let packets = engine::decode_payload(&response.text());
     packets.is_ok_and(|packets| matches!(packets.first(), Some(EnginePacket::Open(_))))
@@ -261,10 +266,12 @@ fn poll<'a>(probe: &Probe, polling: &'a Polling) -> BoxFuture<'a, HttpResult> {
 /// answered, and the next poll is tried.
 async fn held_poll<'a>(probe: &Probe, polling: &'a Polling) -> Result<BoxFuture<'a, HttpResult>, Stop> {
     let lost = |error| Stop::Broken(format!("the session to poll: {error}"));
+    // Shorter than the time between two heartbeats, which would else answer every poll.
+    let a_while = probe.target().quiet_window().min(probe.target().handshake().ping_interval() / 2);
     let end = probe.in_time();
     while Instant::now() < end {
         let mut poll = poll(probe, polling);
-        let Ok(answer) = timeout(probe.target().quiet_window(), &mut poll).await else { return Ok(poll) };
+        let Ok(answer) = timeout(a_while, &mut poll).await else { return Ok(poll) };
         let response = answer.map_err(lost)?;
         if response.status != 200 {
             return Err(Stop::Broken(format!("the session to poll: GET is answered {response}")));
@@ -305,7 +312,7 @@ async fn life_of(probe: &Probe, polling: &Polling, held: Option<BoxFuture<'_, Ht
             Ok(Err(error)) => return Err(broken(error)),
         };
         let packets = engine::decode_payload(&response.text()).map_err(WireError::Malformed).map_err(broken)?;
-        if packets.contains(&EnginePacket::Close) {
+        if is_end(&response) {
             return Ok(Life::Closed("GET: a close packet".into()));
         }
         if packets.iter().any(|packet| is_answer(packet, &name)) {

@@ -28,7 +28,7 @@ pub const CHECK: Check = Check {
           (`engine.handleRequest(event.node.req, event.node.res)`, no `readBody` before it) and set \
           `event._handled = true`; with several nodes, see that all requests of a session reach the same one. Another \
           text is the server library's own.",
-    faults: &[Fault::PostAnswersOtherText, Fault::PostAnswersNoContent],
+    faults: &[Fault::PostAnswersOtherText],
     run: |probe| Box::pin(run(probe)),
 };
 

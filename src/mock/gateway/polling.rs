@@ -119,9 +119,6 @@ pub async fn post(handle: Handle, settings: &Settings, request: Request<Incoming
         return Some(Refusal::SessionUnknown.answer());
     }
     drop(posting);
-    if faults.has(Fault::PostAnswersNoContent) {
-        return Some(answer::empty(StatusCode::NO_CONTENT));
-    }
     let body = if faults.has(Fault::PostAnswersOtherText) { "OK" } else { "ok" };
     Some(answer::with_body(StatusCode::OK, "text/html", body))
 }
