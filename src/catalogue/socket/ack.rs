@@ -6,7 +6,7 @@
 
 use serde_json::Value;
 
-use super::{heard, is_ack};
+use super::{found_twice, heard, is_ack};
 use crate::{
     catalogue::{Check, Isolation, Need, Wait, cite},
     contract::{Ack, Vars},
@@ -41,7 +41,7 @@ async fn run(probe: &Probe) -> Verdict {
         return Err(Stop::Skip("the contract declares no event that is acknowledged (ack.event)".into()));
     };
     for transport in probe.transports() {
-        over(probe, ack, transport).await?;
+        found_twice(|| over(probe, ack, transport)).await?;
     }
     Ok(())
 }

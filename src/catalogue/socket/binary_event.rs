@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures::future::try_join_all;
 use serde_json::Value;
 
-use super::{binary_event, heard, is_ack, placeholder};
+use super::{binary_event, found_twice, heard, is_ack, placeholder};
 use crate::{
     catalogue::{Check, Isolation, Need, Wait, cite},
     contract::{Ack, Vars},
@@ -47,7 +47,8 @@ const COUNTS: [usize; 2] = [1, 3];
 
 async fn run(probe: &Probe) -> Verdict {
     let tries = probe.transports().into_iter().flat_map(|transport| COUNTS.map(|count| (transport, count)));
-    try_join_all(tries.map(|(transport, count)| exchange(probe, transport, count))).await.map(drop)
+    let exchanges = tries.map(|(transport, count)| found_twice(move || exchange(probe, transport, count)));
+    try_join_all(exchanges).await.map(drop)
 }
 
 async fn exchange(probe: &Probe, transport: Transport, count: usize) -> Verdict {

@@ -135,6 +135,15 @@ fn name_all(open: &[StillOpen]) -> String {
     named.join(", ")
 }
 
+/// Has an exchange that finds something repeated, and believes what it finds then. A connection may end for reasons of its
+/// own, such as a network that stalls for longer than the heartbeat allows; what a server does to a packet, it does twice.
+async fn found_twice<F: Future<Output = Verdict>>(exchange: impl Fn() -> F) -> Verdict {
+    match exchange().await {
+        Err(Stop::Fail(_)) => exchange().await,
+        verdict => verdict,
+    }
+}
+
 /// What stands for the attachment `number` in a binary packet's payload.
 fn placeholder(number: usize) -> Value {
     json!({ "_placeholder": true, "num": number })

@@ -7,7 +7,7 @@
 
 use serde_json::Value;
 
-use super::heard;
+use super::{found_twice, heard};
 use crate::{
     catalogue::{Check, Isolation, Need, Wait, cite},
     contract::{Ping, Vars},
@@ -45,7 +45,7 @@ async fn run(probe: &Probe) -> Verdict {
     let contract = probe.contract();
     for second in contract.choices.namespaces.iter().filter(|second| **second != contract.namespace) {
         for transport in probe.transports() {
-            beside(probe, second, transport).await?;
+            found_twice(|| beside(probe, second, transport)).await?;
         }
     }
     Ok(())

@@ -3,11 +3,13 @@
 //! Such acknowledgements are lawful and common: the server waited with `timeout()`, gave up, and then the client's answer
 //! came after all.
 
+use super::found_twice;
 use crate::{
     catalogue::{Check, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Life, Probe, Verdict, fail},
     verdict::{Level, Row},
+    wire::Transport,
 };
 
 pub const CHECK: Check = Check {
@@ -29,19 +31,24 @@ pub const CHECK: Check = Check {
 
 async fn run(probe: &Probe) -> Verdict {
     for transport in probe.transports() {
-        let mut client = probe.client(&format!("a ({transport})"), transport).await?;
-        for rest in ["999[]", "998[\"siospec\",1]"] {
-            let sent = super::packet(probe, "3", rest);
-            client.send_raw(&sent);
-            let life = client.life().await?;
-            client.take_notes(probe);
-            if let Life::Closed(_) = life {
-                return fail(format!("An acknowledgement that nobody waits for ends the connection over {transport}"))
-                    .sent(sent)
-                    .received(life)
-                    .expected("a connection that goes on")
-                    .stop();
-            }
+        found_twice(|| over(probe, transport)).await?;
+    }
+    Ok(())
+}
+
+async fn over(probe: &Probe, transport: Transport) -> Verdict {
+    let mut client = probe.client(&format!("a ({transport})"), transport).await?;
+    for rest in ["999[]", "998[\"siospec\",1]"] {
+        let sent = super::packet(probe, "3", rest);
+        client.send_raw(&sent);
+        let life = client.life().await?;
+        client.take_notes(probe);
+        if let Life::Closed(_) = life {
+            return fail(format!("An acknowledgement that nobody waits for ends the connection over {transport}"))
+                .sent(sent)
+                .received(life)
+                .expected("a connection that goes on")
+                .stop();
         }
     }
     Ok(())

@@ -3,11 +3,13 @@
 //!
 //! This is what a client meets that is newer or older than its server.
 
+use super::found_twice;
 use crate::{
     catalogue::{Check, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Life, Probe, Verdict, fail},
     verdict::{Level, Row},
+    wire::Transport,
 };
 
 pub const CHECK: Check = Check {
@@ -28,21 +30,26 @@ pub const CHECK: Check = Check {
 
 async fn run(probe: &Probe) -> Verdict {
     for transport in probe.transports() {
-        let mut client = probe.client(&format!("a ({transport})"), transport).await?;
-        let name = probe.nonce("unknown");
-        let payloads = [format!("[\"{name}\"]"), format!("[\"{name}\",1,{{\"a\":[null]}}]"), format!("12[\"{name}\"]")];
-        for rest in payloads {
-            let sent = super::packet(probe, "2", &rest);
-            client.send_raw(&sent);
-            let life = client.life().await?;
-            client.take_notes(probe);
-            if let Life::Closed(_) = life {
-                return fail(format!("An event without a handler ends the connection over {transport}"))
-                    .sent(sent)
-                    .received(life)
-                    .expected("a connection that goes on")
-                    .stop();
-            }
+        found_twice(|| over(probe, transport)).await?;
+    }
+    Ok(())
+}
+
+async fn over(probe: &Probe, transport: Transport) -> Verdict {
+    let mut client = probe.client(&format!("a ({transport})"), transport).await?;
+    let name = probe.nonce("unknown");
+    let payloads = [format!("[\"{name}\"]"), format!("[\"{name}\",1,{{\"a\":[null]}}]"), format!("12[\"{name}\"]")];
+    for rest in payloads {
+        let sent = super::packet(probe, "2", &rest);
+        client.send_raw(&sent);
+        let life = client.life().await?;
+        client.take_notes(probe);
+        if let Life::Closed(_) = life {
+            return fail(format!("An event without a handler ends the connection over {transport}"))
+                .sent(sent)
+                .received(life)
+                .expected("a connection that goes on")
+                .stop();
         }
     }
     Ok(())

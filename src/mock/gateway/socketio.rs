@@ -122,22 +122,22 @@ impl SocketIo {
         }
         let Some(head) = Head::parse(&text) else { return self.unreadable(&text) };
         match (head.kind, self.namespaces.get(head.namespace).copied()) {
-            (Kind::Connect, None) => return self.connect(&head, &text),
-            (Kind::Connect, Some(Namespace::Connected)) => return self.connect_again(&head),
+            (Kind::Connect, None) => self.connect(&head, &text),
+            (Kind::Connect, Some(Namespace::Connected)) => self.connect_again(&head),
             (Kind::Disconnect, Some(Namespace::Connected)) if head.payload.is_empty() => {
-                return Ok(self.disconnect(&head, &text));
+                Ok(self.disconnect(&head, &text))
             }
             (Kind::Event, None)
                 if self.faults.has(Fault::IgnoresEventBeforeConnect) && self.link.standing() == Standing::Silent =>
             {
-                return Ok(Passage::default());
+                Ok(Passage::default())
             }
             (Kind::Event | Kind::BinaryEvent, None)
                 if self.faults.has(Fault::RejectedStillHandled)
                     && head.namespace == "/"
                     && self.link.standing() == Standing::Refused =>
             {
-                return Ok(handle_though_refused(&head));
+                Ok(handle_though_refused(&head))
             }
             (Kind::Event | Kind::BinaryEvent, Some(Namespace::Connected)) => {
                 let Some(name) = event_name(head.payload) else { return self.without_name(head.payload) };
@@ -150,7 +150,7 @@ impl SocketIo {
                 if self.doubles_events {
                     passage.upstream.extend(passage.upstream.clone());
                 }
-                return Ok(passage);
+                Ok(passage)
             }
             (Kind::Ack | Kind::BinaryAck, Some(Namespace::Connected)) => {
                 // This server asks for no acknowledgements, so that each is one that nobody waits for.
