@@ -2,13 +2,14 @@
 
 mod catalogue;
 mod cli;
+mod client;
 mod container;
 mod contract;
 mod docs;
 mod harness;
+mod implementations;
 mod matrix;
 mod native_tls;
-mod node;
 mod nuxt;
 mod recon;
 mod redact;
