@@ -2,11 +2,11 @@
 
 use std::net::SocketAddr;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::{Ended, ServerArgs, Trouble, out};
 use crate::{
-    mock::{DEFAULT_JWT_SECRET, ReferenceServer},
+    mock::{DEFAULT_JWT_SECRET, Options, Profile, ReferenceServer},
     verdict::ExitCode,
 };
 
@@ -18,14 +18,39 @@ pub struct ServeArgs {
     /// HS256 secret that clients' tokens are verified with
     #[arg(long, value_name = "SECRET", env = "SIOSPEC_JWT_SECRET", default_value = DEFAULT_JWT_SECRET, hide_env_values = true)]
     jwt_secret: String,
+    /// What to serve
+    #[arg(long, value_enum, default_value_t = ProfileArg::Deployment)]
+    profile: ProfileArg,
     #[command(flatten)]
     server: ServerArgs,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum ProfileArg {
+    /// A deployment of the default contract
+    Deployment,
+    /// What test suites of the two protocols ask for: events that come back at /socket.io/, and at /engine.io/ an
+    /// Engine.IO endpoint that sends every message back; no token; heartbeat 300 ms, timeout 200 ms
+    Protocol,
+}
+
+impl From<ProfileArg> for Profile {
+    fn from(profile: ProfileArg) -> Profile {
+        match profile {
+            ProfileArg::Deployment => Profile::Deployment,
+            ProfileArg::Protocol => Profile::Protocol,
+        }
+    }
 }
 
 pub async fn serve(args: ServeArgs) -> Ended {
     // Listened for before anything else, so that no early signal takes the default way out.
     let interrupted = interruption()?;
-    let options = args.server.options().with_listen(args.listen).with_jwt_secret(args.jwt_secret);
+    let options = args
+        .server
+        .over(Options::default().with_profile(args.profile.into()))
+        .with_listen(args.listen)
+        .with_jwt_secret(args.jwt_secret);
     let server = ReferenceServer::start(options)
         .await
         .map_err(|error| Trouble::mistake(format!("cannot listen on {}: {}", args.listen, reason(&error))))?;

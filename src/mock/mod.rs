@@ -39,6 +39,19 @@ pub const PRIVATE_ROOM: &str = "staff";
 /// How long an idle connection lives at the least.
 const IDLE_LIMIT: Duration = Duration::from_secs(75);
 
+/// What a [`ReferenceServer`] serves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Profile {
+    /// A deployment of the default contract.
+    #[default]
+    Deployment,
+    /// What the test suites of the two protocols ask for, in place of the contract. No token is needed. At `/socket.io/`,
+    /// namespaces `/` and `/custom`: the event `auth` shows the CONNECT payload to the client, `message` comes back as
+    /// `message-back`, and `message-with-ack` acknowledges its arguments. At `/engine.io/`, an Engine.IO endpoint without
+    /// Socket.IO that sends every message back.
+    Protocol,
+}
+
 /// How a [`ReferenceServer`] is to behave.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -54,6 +67,8 @@ pub struct Options {
     pub connect_timeout: Duration,
     /// The largest request body and WebSocket message that is accepted, in bytes. Default: 1,000,000, as in engine.io.
     pub max_payload: usize,
+    /// What it serves. Default: a deployment.
+    pub profile: Profile,
     /// The deviations to commit. Default: none.
     pub faults: BTreeSet<Fault>,
 }
@@ -67,6 +82,7 @@ impl Default for Options {
             ping_timeout: Duration::from_secs(20),
             connect_timeout: Duration::from_secs(45),
             max_payload: 1_000_000,
+            profile: Profile::Deployment,
             faults: BTreeSet::new(),
         }
     }
@@ -107,6 +123,17 @@ impl Options {
     pub fn with_max_payload(mut self, bytes: usize) -> Self {
         self.max_payload = bytes;
         self
+    }
+
+    /// Serves that, with the heartbeat that goes with it: test suites of the protocols count on 300 ms and 200 ms.
+    pub fn with_profile(mut self, profile: Profile) -> Self {
+        self.profile = profile;
+        match profile {
+            Profile::Deployment => self,
+            Profile::Protocol => {
+                self.with_ping_interval(Duration::from_millis(300)).with_ping_timeout(Duration::from_millis(200))
+            }
+        }
     }
 
     /// Commits this deviation too.

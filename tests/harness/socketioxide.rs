@@ -20,6 +20,7 @@ use socketioxide::{
 use tokio::{net::TcpListener, task::JoinHandle};
 
 // What a message may be: JSON that may hold binary data, which `Value` cannot.
+#[allow(dead_code, reason = "the module serves the reference server, which may use more of it")]
 #[path = "../../src/mock/app/payload.rs"]
 mod payload;
 use payload::Payload;

@@ -11,6 +11,7 @@ mod implementations;
 mod matrix;
 mod native_tls;
 mod nuxt;
+mod protocol;
 mod recon;
 mod redact;
 mod runner;

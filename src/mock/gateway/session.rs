@@ -153,7 +153,7 @@ pub async fn run(start: Start) {
     };
     let now = Instant::now();
     let mut session = Session {
-        socket_io: SocketIo::new(settings.faults.clone(), link.clone()),
+        socket_io: SocketIo::new(&settings, link.clone()),
         link,
         link_end,
         commands,
