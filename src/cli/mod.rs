@@ -90,10 +90,10 @@ impl SelectionArgs {
 #[derive(Args)]
 #[command(next_help_heading = "Reference server")]
 struct ServerArgs {
-    /// Time between two heartbeats, such as 300ms [default: 25s; for a run without a URL, 1s]
+    /// Time between two heartbeats, such as 300ms [default: 25s; for --profile protocol, 300ms; for a run without a URL, 1s]
     #[arg(long, value_name = "DURATION", value_parser = positive_duration)]
     ping_interval: Option<Duration>,
-    /// How long a heartbeat may stay unanswered [default: 20s; for a run without a URL, 1s]
+    /// How long a heartbeat may stay unanswered [default: 20s; for --profile protocol, 200ms; for a run without a URL, 1s]
     #[arg(long, value_name = "DURATION", value_parser = positive_duration)]
     ping_timeout: Option<Duration>,
     /// How long a session may live without a CONNECT [default: 45s; for a run without a URL, 6s]
@@ -105,10 +105,6 @@ struct ServerArgs {
 }
 
 impl ServerArgs {
-    fn options(&self) -> Options {
-        self.over(Options::default())
-    }
-
     /// With waits so short that a run, which sits them out, is over in a few seconds; insisting on all that a contract
     /// can declare; and deployed as the faults need it to be seen.
     fn short_options(&self) -> Options {

@@ -2,12 +2,12 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use jsonwebtoken::Algorithm;
 
 use super::{Ended, ServerArgs, Trouble, out};
 use crate::{
-    mock::{DEFAULT_JWT_SECRET, Options, ReferenceServer},
+    mock::{DEFAULT_JWT_SECRET, Options, Profile, ReferenceServer},
     verdict::ExitCode,
 };
 
@@ -19,6 +19,9 @@ pub struct ServeArgs {
     /// HS256 secret that clients' tokens are verified with
     #[arg(long, value_name = "SECRET", env = "SIOSPEC_JWT_SECRET", default_value = DEFAULT_JWT_SECRET, hide_env_values = true)]
     jwt_secret: String,
+    /// What to serve
+    #[arg(long, value_enum, default_value_t = ProfileArg::Deployment)]
+    profile: ProfileArg,
     /// File with the public key (PEM) that clients' tokens are verified with, instead of the secret
     #[arg(long, value_name = "FILE")]
     jwt_public_key_file: Option<PathBuf>,
@@ -41,15 +44,34 @@ pub struct ServeArgs {
     server: ServerArgs,
 }
 
+#[derive(Clone, Copy, ValueEnum)]
+enum ProfileArg {
+    /// A deployment of the default contract
+    Deployment,
+    /// What test suites of the two protocols ask for: events that come back at /socket.io/, and at /engine.io/ an
+    /// Engine.IO endpoint that sends every message back; no token; heartbeat 300 ms, timeout 200 ms
+    Protocol,
+}
+
+impl From<ProfileArg> for Profile {
+    fn from(profile: ProfileArg) -> Profile {
+        match profile {
+            ProfileArg::Deployment => Profile::Deployment,
+            ProfileArg::Protocol => Profile::Protocol,
+        }
+    }
+}
+
 pub async fn serve(args: ServeArgs) -> Ended {
     // Listened for before anything else, so that no early signal takes the default way out.
     let interrupted = interruption()?;
+    let options = args.server.over(Options::default().with_profile(args.profile.into()));
     let mut options = Options {
         issuer: args.jwt_issuer,
         audience: args.jwt_audience,
         rest_credentials: args.rest_credentials,
         recovery: args.recovery,
-        ..args.server.options().with_listen(args.listen).with_jwt_secret(args.jwt_secret)
+        ..options.with_listen(args.listen).with_jwt_secret(args.jwt_secret)
     };
     if let Some(file) = args.jwt_public_key_file {
         let mistake = |reason: String| Trouble::mistake(format!("--jwt-public-key-file {}: {reason}", file.display()));

@@ -66,6 +66,19 @@ impl Variant {
     pub const ALL: &[Variant] = &[Variant::Plain, Variant::PublicKey, Variant::Recovery];
 }
 
+/// What a [`ReferenceServer`] serves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Profile {
+    /// A deployment of the default contract.
+    #[default]
+    Deployment,
+    /// What the test suites of the two protocols ask for, in place of the contract. No token is needed. At `/socket.io/`,
+    /// namespaces `/` and `/custom`: the event `auth` shows the CONNECT payload to the client, `message` comes back as
+    /// `message-back`, and `message-with-ack` acknowledges its arguments. At `/engine.io/`, an Engine.IO endpoint without
+    /// Socket.IO that sends every message back.
+    Protocol,
+}
+
 /// How a [`ReferenceServer`] is to behave.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -91,6 +104,8 @@ pub struct Options {
     pub connect_timeout: Duration,
     /// The largest request body and WebSocket message that is accepted, in bytes. Default: 1,000,000, as in engine.io.
     pub max_payload: usize,
+    /// What it serves. Default: a deployment.
+    pub profile: Profile,
     /// The deviations to commit. Default: none.
     pub faults: BTreeSet<Fault>,
 }
@@ -109,6 +124,7 @@ impl Default for Options {
             ping_timeout: Duration::from_secs(20),
             connect_timeout: Duration::from_secs(45),
             max_payload: 1_000_000,
+            profile: Profile::Deployment,
             faults: BTreeSet::new(),
         }
     }
@@ -202,6 +218,17 @@ impl Options {
     pub fn with_max_payload(mut self, bytes: usize) -> Self {
         self.max_payload = bytes;
         self
+    }
+
+    /// Serves that, with the heartbeat that goes with it: test suites of the protocols count on 300 ms and 200 ms.
+    pub fn with_profile(mut self, profile: Profile) -> Self {
+        self.profile = profile;
+        match profile {
+            Profile::Deployment => self,
+            Profile::Protocol => {
+                self.with_ping_interval(Duration::from_millis(300)).with_ping_timeout(Duration::from_millis(200))
+            }
+        }
     }
 
     /// Commits this deviation too.

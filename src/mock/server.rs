@@ -3,6 +3,7 @@
 use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body};
+use futures::future::join_all;
 use http::{Request, Response, StatusCode};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -14,13 +15,16 @@ use tokio::{
 use tower::ServiceExt;
 
 use super::{
-    Fault, Faults, Options,
-    app::{self, Deployment},
-    gateway::{self, Gateway, answer},
+    Fault, Faults, Options, Profile,
+    app::{self, Deployment, Protocol},
+    gateway::{self, Echo, Gateway, answer},
 };
 
 /// The path that Socket.IO is served under; as in Node, everything below it belongs to Socket.IO.
 const SOCKET_IO: &str = "/socket.io/";
+
+/// The path of [`Profile::Protocol`]'s Engine.IO endpoint.
+const ENGINE_IO: &str = "/engine.io/";
 
 /// How long an orderly stop waits for its sessions to end.
 const STOP_WITHIN: Duration = Duration::from_millis(500);
@@ -42,6 +46,7 @@ pub struct Shutdown {
 struct Front {
     faults: Faults,
     gateway: Gateway,
+    engine: Option<Gateway>,
     router: Router,
 }
 
@@ -63,10 +68,11 @@ pub async fn run(
     };
 
     let faults = Faults(Arc::new(options.faults.clone()));
-    let deployment = Arc::new(Deployment::new(&options, faults.clone(), address));
-    let gateway = Gateway::new(gateway::Settings::new(&options, faults.clone()), deployment.clone());
-    let router = app::router(deployment, gateway.clone());
-    let front = Arc::new(Front { faults, gateway: gateway.clone(), router });
+    let front = Arc::new(match options.profile {
+        Profile::Deployment => deployment(&options, faults, address),
+        Profile::Protocol => protocol(&options, faults),
+    });
+    let gateways: Vec<Gateway> = [front.gateway.clone()].into_iter().chain(front.engine.clone()).collect();
 
     if ready.send(Ok(address)).is_err() {
         return;
@@ -74,11 +80,25 @@ pub async fn run(
     tokio::select! {
         never = accept(listener, front) => match never {},
         asked = shutdown => if let Ok(Shutdown { done }) = asked {
-            gateway.close_all();
-            let _ = time::timeout(STOP_WITHIN, gateway.emptied()).await;
+            gateways.iter().for_each(Gateway::close_all);
+            let _ = time::timeout(STOP_WITHIN, join_all(gateways.iter().map(Gateway::emptied))).await;
             let _ = done.send(());
         },
     }
+}
+
+fn deployment(options: &Options, faults: Faults, address: SocketAddr) -> Front {
+    let deployment = Arc::new(Deployment::new(options, faults.clone(), address));
+    let gateway = Gateway::new(gateway::Settings::new(options, faults.clone()), deployment.clone());
+    let router = app::router(deployment, gateway.clone());
+    Front { faults, gateway, engine: None, router }
+}
+
+fn protocol(options: &Options, faults: Faults) -> Front {
+    let settings = || gateway::Settings::new(options, faults.clone());
+    let gateway = Gateway::new(settings(), Arc::new(Protocol::new(options.connect_timeout)));
+    let engine = Gateway::new(settings().without_socket_io(), Arc::new(Echo));
+    Front { gateway, engine: Some(engine), router: Router::new(), faults }
 }
 
 async fn accept(listener: TcpListener, front: Arc<Front>) -> Infallible {
@@ -108,6 +128,12 @@ async fn serve(stream: TcpStream, front: Arc<Front>) {
 
 impl Front {
     async fn handle(&self, request: Request<Incoming>) -> Result<Response<Body>, Cut> {
+        if let Some(engine) = &self.engine
+            && request.uri().path().starts_with(ENGINE_IO)
+        {
+            let answer = engine.handle(request).await.ok_or(Cut)?;
+            return Ok(answer.map(Body::new));
+        }
         if self.is_socket_io(&request) {
             let answer = self.gateway.handle(request).await.ok_or(Cut)?;
             return Ok(answer.map(Body::new));

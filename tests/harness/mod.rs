@@ -4,11 +4,13 @@
 //! `#[test]` means the attribute of `crates/test-attribute` everywhere in this binary, also where rstest adds it.
 
 mod cli;
+pub mod expectations;
 pub mod node;
 pub mod process;
 mod registry;
 mod skip;
 mod snapshots;
+pub mod socketioxide;
 pub mod target;
 pub mod tls;
 

@@ -5,8 +5,11 @@ use std::{env, fmt::Write as _, fs, path::Path};
 use rstest::rstest;
 use siospec::{catalogue, contract, mock::Fault};
 
+use crate::harness::expectations::{Expectations, SERVERS, is_finding};
+
 #[rstest]
 #[case::checks("checks.md", checks())]
+#[case::implementations("implementations.md", implementations())]
 #[case::contract("siospec.toml", contract::commented_file())]
 #[test]
 fn is_up_to_date(#[case] name: &str, #[case] made: String) {
@@ -53,4 +56,49 @@ fn checks() -> String {
         writeln!(page, "| `{fault}` | {} |", fault.description()).unwrap();
     }
     page
+}
+
+fn implementations() -> String {
+    let servers: Vec<Expectations> = SERVERS.into_iter().map(Expectations::read).collect();
+    let mut page = String::from(
+        "# Servers side by side\n\nMade from `tests/expectations`, to which `cargo test implementations` holds each \
+         server: with the application of\nthe default contract, an event that is acknowledged, and a second namespace.\n\n",
+    );
+    for server in &servers {
+        writeln!(page, "- **{} {}**: {}", server.server, server.version, server.run).unwrap();
+    }
+    page += "\n✅ passes · ☑️ passes by a choice that the text leaves open · MUST, SHOULD, MAY: departs, and how much it \
+             matters (told below) ·\n(MUST) sometimes: it loses a race · – not judged: the server does not have it, or a \
+             failure above leaves nothing to judge\n\n";
+    let heads: Vec<String> = servers.iter().map(|server| format!("{} {}", server.server, server.version)).collect();
+    writeln!(page, "| check | {} |\n|---|{}", heads.join(" | "), ":-:|".repeat(servers.len())).unwrap();
+    for entry in catalogue::all() {
+        let id = entry.check.id;
+        let cells: Vec<String> = servers.iter().map(|server| cell(server, id)).collect();
+        writeln!(page, "| `{id}` | {} |", cells.join(" | ")).unwrap();
+    }
+    for server in servers.iter().filter(|server| !server.deviations.is_empty()) {
+        write!(page, "\n## {} {}\n\n", server.server, server.version).unwrap();
+        page += "| check | level | what departs from what | do Socket.IO's clients care? |\n|---|---|---|---|\n";
+        for deviation in &server.deviations {
+            let sometimes = if deviation.sometimes { ", sometimes" } else { "" };
+            let [breaks, clients] = [&deviation.breaks, &deviation.clients].map(|text| text.replace('|', "\\|"));
+            let level = deviation.level.name();
+            writeln!(page, "| `{}` | {level}{sometimes} | {breaks} | {clients} |", deviation.check).unwrap();
+        }
+    }
+    page
+}
+
+/// What came of a check at a server, short enough for a table.
+fn cell(server: &Expectations, id: &str) -> String {
+    match server.results.get(id).map(String::as_str) {
+        Some("pass") => "✅".to_owned(),
+        Some("lawful") => "☑️".to_owned(),
+        Some(level) if is_finding(level) => {
+            let sometimes = server.deviation(id).is_some_and(|deviation| deviation.sometimes);
+            if sometimes { format!("({level})") } else { level.to_owned() }
+        }
+        _ => "–".to_owned(),
+    }
 }

@@ -68,12 +68,16 @@ async fn polling(probe: &Probe) -> Verdict {
         // A cut that crosses with an answer is none, and a busy server answers all the time. Another session may have
         // more luck; a second GET on this one might pass for an overlapping poll.
         let soon = probe.target().quiet_window() * 4;
-        if attempt < ATTEMPTS && !dies(probe, &polling, soon).await?.is_dead() {
+        let early = dies(probe, &polling, soon).await?;
+        if attempt < ATTEMPTS && matches!(early, End::Alive(_)) {
             attempt += 1;
             continue;
         }
-        return tokio::try_join!(expect_dead(probe, &polling), ids.expect_others(probe, &user, Transport::Polling))
-            .map(drop);
+        return tokio::try_join!(
+            expect_dead(probe, &polling, early),
+            ids.expect_others(probe, &user, Transport::Polling)
+        )
+        .map(drop);
     }
 }
 
@@ -154,15 +158,10 @@ fn idle(probe: &Probe) -> EnginePacket {
 
 /// What became of a session that its client has left.
 enum End {
-    Dead,
+    /// It is refused; before that the server may have failed over it.
+    Dead { failed: Option<HttpResponse> },
     /// How it still answers.
     Alive(HttpResponse),
-}
-
-impl End {
-    fn is_dead(&self) -> bool {
-        matches!(self, End::Dead)
-    }
 }
 
 /// POSTs on a session that its client has left, until one is refused or `patience` is over. What they say is ignored by
@@ -170,10 +169,13 @@ impl End {
 async fn dies(probe: &Probe, polling: &Polling, patience: Duration) -> Result<End, Stop> {
     let end = Instant::now() + patience;
     let mut pause = probe.target().quiet_window();
+    let mut failed = None;
     loop {
         let response = match polling.post(idle(probe).encode()).await {
-            Ok(response) if response.status == 400 => return Ok(End::Dead),
+            Ok(response) if response.status == 400 => return Ok(End::Dead { failed }),
             Ok(response) if response.is_success() => response,
+            // Says nothing of the session; the next answer does.
+            Ok(response) if response.status == 500 => failed.insert(response).clone(),
             Ok(response) => return Err(Stop::Broken(format!("POST on the old session is answered {response}"))),
             Err(error) => return Err(Stop::Broken(format!("POST on the old session: {error}"))),
         };
@@ -186,11 +188,28 @@ async fn dies(probe: &Probe, polling: &Polling, patience: Duration) -> Result<En
     }
 }
 
-async fn expect_dead(probe: &Probe, polling: &Polling) -> Verdict {
+async fn expect_dead(probe: &Probe, polling: &Polling, early: End) -> Verdict {
     let handshake = probe.target().handshake();
     // Twice the timeout: some servers look for missing pongs only so often.
     let limit = handshake.ping_interval() + 2 * handshake.ping_timeout() + probe.deadline();
-    let End::Alive(response) = dies(probe, polling, limit).await? else { return Ok(()) };
+    let end = match early {
+        End::Alive(_) => dies(probe, polling, limit).await?,
+        dead => dead,
+    };
+    let response = match end {
+        End::Dead { failed: None } => return Ok(()),
+        End::Dead { failed: Some(response) } => {
+            return fail(
+                "The server fails over a request of a session that it has given up, before it refuses the next",
+            )
+            .sent("POSTs with the sid of a session that its client has left")
+            .received(response)
+            .expected("HTTP 400, as for any sid that is not known")
+            .at(Level::Should)
+            .stop();
+        }
+        End::Alive(response) => response,
+    };
     let limit = humantime::format_duration(round(limit));
     fail(format!("A session lives on {limit} after its client is gone"))
         .sent("POSTs with the old sid, and no pong to any heartbeat")

@@ -7,6 +7,7 @@
 mod auth;
 mod events;
 mod payload;
+mod protocol;
 mod recovery;
 mod users;
 mod web;
@@ -28,6 +29,7 @@ use super::{
     gateway::{Gateway, Io, Link, Upstream},
 };
 
+pub use protocol::Protocol;
 pub use web::router;
 
 /// How long a reload waits for the connections that it cuts.

@@ -6,6 +6,7 @@
 //! Statuses and closes are the protocol's; where that is silent, engine.io 6.6's.
 
 pub mod answer;
+mod echo;
 mod packet;
 mod polling;
 mod session;
@@ -33,6 +34,7 @@ use answer::{Answer, Refusal};
 use packet::Packet;
 use session::Command;
 
+pub use echo::Echo;
 pub use upstream::{Control, Link, SocketId, Standing, Transport, Upstream};
 pub use websocket::{Io, hang as hang_upgrade, is_upgrade};
 
@@ -60,6 +62,8 @@ pub struct Settings {
     pub connect_timeout: Duration,
     /// In bytes.
     pub max_payload: usize,
+    /// Whether what passes is Socket.IO. Otherwise messages are nothing but messages.
+    pub socket_io: bool,
     pub faults: Faults,
     /// For the fault `slow-post-stalls`: held while a body is being read.
     reading: tokio::sync::Mutex<()>,
@@ -72,9 +76,15 @@ impl Settings {
             ping_timeout: options.ping_timeout,
             connect_timeout: options.connect_timeout,
             max_payload: options.max_payload,
+            socket_io: true,
             faults,
             reading: tokio::sync::Mutex::default(),
         }
+    }
+
+    /// For an endpoint without Socket.IO.
+    pub fn without_socket_io(self) -> Settings {
+        Settings { socket_io: false, ..self }
     }
 
     /// The largest body or message that is taken on that transport, in bytes.

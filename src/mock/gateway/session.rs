@@ -169,7 +169,7 @@ pub async fn run(start: Start) {
     let now = Instant::now();
     let pinging_early = settings.faults.has(Fault::PingsAtOnce);
     let mut session = Session {
-        socket_io: SocketIo::new(settings.faults.clone(), link.clone()),
+        socket_io: SocketIo::new(&settings, link.clone()),
         link,
         link_end,
         commands,

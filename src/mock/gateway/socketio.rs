@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::{
     super::{Fault, Faults},
+    Settings,
     packet::Packet,
     random_id,
     upstream::{Link, SocketId, Standing},
@@ -37,6 +38,8 @@ pub struct Violation;
 pub struct SocketIo {
     faults: Faults,
     link: Arc<Link>,
+    /// Nothing that passes is Socket.IO, so all of it passes as it is.
+    absent: bool,
     namespaces: HashMap<String, Namespace>,
     /// A binary packet of the client whose attachments are still to come.
     incomplete: Option<Incomplete>,
@@ -82,10 +85,11 @@ impl Passage {
 }
 
 impl SocketIo {
-    pub fn new(faults: Faults, link: Arc<Link>) -> SocketIo {
+    pub fn new(settings: &Settings, link: Arc<Link>) -> SocketIo {
         SocketIo {
-            faults,
+            faults: settings.faults.clone(),
             link,
+            absent: !settings.socket_io,
             namespaces: HashMap::new(),
             incomplete: None,
             drop_attachments: 0,
@@ -94,9 +98,9 @@ impl SocketIo {
         }
     }
 
-    /// Whether any namespace is connected.
+    /// Whether any namespace is connected, where there are any.
     pub fn is_connected(&self) -> bool {
-        self.namespaces.values().any(|namespace| *namespace == Namespace::Connected)
+        self.absent || self.namespaces.values().any(|namespace| *namespace == Namespace::Connected)
     }
 
     /// Whether attachments of the client are still to come, which must not take for ever.
@@ -116,6 +120,9 @@ impl SocketIo {
 
     /// A text packet from the client.
     pub fn inbound(&mut self, text: String) -> Result<Passage, Violation> {
+        if self.absent {
+            return Ok(Passage::on(Packet::Message(text)));
+        }
         let handlers_missing = std::mem::take(&mut self.handlers_missing);
         if self.incomplete.take().is_some() && !self.faults.has(Fault::TakesTextForAttachment) {
             return Err(Violation);
@@ -167,6 +174,9 @@ impl SocketIo {
 
     /// A binary packet from the client: an attachment.
     pub fn inbound_attachment(&mut self, data: Bytes) -> Result<Passage, Violation> {
+        if self.absent {
+            return Ok(Passage::on(Packet::Binary(data)));
+        }
         self.handlers_missing = false;
         let mut incomplete = self.incomplete.take().ok_or(Violation)?;
         if incomplete.handled {
@@ -185,6 +195,9 @@ impl SocketIo {
 
     /// A text packet from the upstream, as it is to reach the client.
     pub fn outbound(&mut self, text: String) -> Vec<Packet> {
+        if self.absent {
+            return vec![Packet::Message(text)];
+        }
         let Some(head) = Head::parse(&text) else { return Vec::new() };
         let root = head.namespace == "/";
         match head.kind {

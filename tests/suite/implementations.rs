@@ -1,0 +1,114 @@
+//! Servers that are not ours, scored: what each does is kept in `tests/expectations`, and shown side by side in
+//! `docs/implementations.md`.
+
+use std::time::Duration;
+
+use rstest::rstest;
+use siospec::{probe::Untestable, verdict::RunReport};
+use tokio::process::Command;
+
+use crate::harness::{
+    TestResult, Tool,
+    expectations::assert_as_expected,
+    node::Fixture,
+    process::{Complaint, Service},
+    require, socketioxide,
+    target::score,
+};
+
+pub const SECRET: &str = "the secret of the fixtures that are not ours";
+
+/// Heartbeats as short as python-socketio can have them without waiting for lost time on a busy machine.
+const HEARTBEAT: Duration = Duration::from_secs(2);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What all of them promise beyond the default contract.
+pub const PROMISES: [(&str, &str); 6] = [
+    ("auth.secret", SECRET),
+    ("ack.event", "echo"),
+    ("ack.reply", r#""{{message}}""#),
+    ("choices.namespaces", "/chat"),
+    ("choices.connect-timeout", "3s"),
+    ("choices.idle-limit", "6s"),
+];
+
+async fn scored(url: &str) -> RunReport {
+    score(url, &PROMISES).await.unwrap_or_else(|untestable| panic!("{untestable}"))
+}
+
+/// Starts a server of `fixtures/node`.
+pub async fn start_node(fixture: &Fixture, arguments: &[&str]) -> Result<(Service, String), Complaint> {
+    let mut command = Command::new("node");
+    command.args(arguments).current_dir(&fixture.folder).env("PORT", "0").env("JWT_SECRET", SECRET);
+    for (variable, duration) in
+        [("PING_INTERVAL", HEARTBEAT), ("PING_TIMEOUT", HEARTBEAT), ("CONNECT_TIMEOUT", CONNECT_TIMEOUT)]
+    {
+        command.env(variable, duration.as_millis().to_string());
+    }
+    let mut service =
+        Service::start(&mut command).map_err(|error| Complaint(format!("node {}: {error}", arguments.join(" "))))?;
+    let url = service.word_after("listening on ", PATIENCE).await?;
+    Ok((service, url))
+}
+
+#[rstest]
+#[case::version_4("socket.io-4", "socket.io")]
+#[case::version_3("socket.io-3", "socket.io-3")]
+#[test]
+async fn socket_io_on_node(#[case] name: &str, #[case] package: &str) -> TestResult {
+    require(Tool::Node)?;
+    let fixture = Fixture::shared("node").await?;
+    let (_service, url) = start_node(&fixture, &["server.mjs", package]).await?;
+    assert_as_expected(name, &scored(&url).await)
+}
+
+#[rstest]
+#[test]
+async fn socket_io_2_is_named_and_not_scored() -> TestResult {
+    require(Tool::Node)?;
+    let fixture = Fixture::shared("node").await?;
+    let (_service, url) = start_node(&fixture, &["server-eio3.mjs"]).await?;
+    let untestable = score(&url, &[]).await.expect_err("not testable");
+    assert!(matches!(untestable, Untestable::EngineIo3(_)), "{untestable:?}");
+    Ok(())
+}
+
+#[rstest]
+#[test]
+async fn nuxt() -> TestResult {
+    require(Tool::Node)?;
+    let fixture = Fixture::built("nuxt").await?;
+    let mut command = super::nuxt::node(&fixture);
+    command.env("NUXT_JWT_SECRET", SECRET).env("NUXT_CONNECT_TIMEOUT", CONNECT_TIMEOUT.as_millis().to_string());
+    command.arg(".output/server/index.mjs").env("PORT", "0").env("HOST", "127.0.0.1");
+    let mut service = Service::start(&mut command)?;
+    let url = service.word_after("Listening on ", PATIENCE).await?;
+    assert_as_expected("nuxt", &scored(&url).await)
+}
+
+#[rstest]
+#[test]
+async fn python_socketio() -> TestResult {
+    require(Tool::Python)?;
+    let (fixture, python) = Fixture::in_venv("python").await?;
+    let seconds = HEARTBEAT.as_secs().to_string();
+    let mut command = Command::new(python);
+    command
+        .args(["-m", "uvicorn", "app:app", "--host", "127.0.0.1", "--port", "0"])
+        .current_dir(&fixture.folder)
+        .env("JWT_SECRET", SECRET)
+        .env("PING_INTERVAL", &seconds)
+        .env("PING_TIMEOUT", &seconds);
+    let mut service = Service::start(&mut command)?;
+    let url = service.word_after("Uvicorn running on ", PATIENCE).await?;
+    assert_as_expected("python-socketio", &scored(&url).await)
+}
+
+#[rstest]
+#[test]
+async fn socketioxide_with_its_defaults() -> TestResult {
+    let server = socketioxide::start(SECRET, HEARTBEAT, CONNECT_TIMEOUT).await?;
+    assert_as_expected("socketioxide", &scored(&server.url).await)
+}
