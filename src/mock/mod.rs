@@ -13,7 +13,7 @@ mod server;
 
 use std::{
     collections::BTreeSet,
-    io,
+    fmt, io,
     net::{Ipv4Addr, SocketAddr},
     sync::Arc,
     thread,
@@ -36,6 +36,9 @@ pub const SECOND_NAMESPACE: &str = "/chat";
 /// The room that no user of the reference server may join.
 pub const PRIVATE_ROOM: &str = "staff";
 
+/// The cookie that its contract has every request carry. It proves nothing.
+pub const COOKIE: &str = "siospec-session=of-the-reference-server";
+
 /// How long an idle connection lives at the least.
 const IDLE_LIMIT: Duration = Duration::from_secs(75);
 
@@ -54,8 +57,27 @@ pub struct Options {
     pub connect_timeout: Duration,
     /// The largest request body and WebSocket message that is accepted, in bytes. Default: 1,000,000, as in engine.io.
     pub max_payload: usize,
+    /// The Redis by which it makes up one deployment with other servers. Default: none, it is on its own.
+    pub redis: Option<String>,
+    /// The certificate and key by which it speaks TLS. Default: none, it speaks plain http.
+    pub tls: Option<Tls>,
     /// The deviations to commit. Default: none.
     pub faults: BTreeSet<Fault>,
+}
+
+/// What a server needs to speak TLS, as PEM.
+#[derive(Clone)]
+pub struct Tls {
+    /// The certificate, and those that lead to its root.
+    pub certificates: String,
+    /// The private key.
+    pub key: String,
+}
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tls").field("certificates", &self.certificates).finish_non_exhaustive()
+    }
 }
 
 impl Default for Options {
@@ -67,6 +89,8 @@ impl Default for Options {
             ping_timeout: Duration::from_secs(20),
             connect_timeout: Duration::from_secs(45),
             max_payload: 1_000_000,
+            redis: None,
+            tls: None,
             faults: BTreeSet::new(),
         }
     }
@@ -109,6 +133,18 @@ impl Options {
         self
     }
 
+    /// Makes up one deployment with all servers at this Redis (`redis://127.0.0.1:6379`).
+    pub fn with_redis(mut self, url: impl Into<String>) -> Self {
+        self.redis = Some(url.into());
+        self
+    }
+
+    /// Speaks TLS, and redirects whoever comes by plain http.
+    pub fn with_tls(mut self, tls: Tls) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
     /// Commits this deviation too.
     pub fn with_fault(mut self, fault: Fault) -> Self {
         self.faults.insert(fault);
@@ -120,6 +156,7 @@ impl Options {
         let duration = |duration: Duration| humantime::format_duration(duration).to_string().replace(' ', "");
         format!(
             "origins = [\"{ALLOWED_ORIGIN}\"]\n\
+             headers = {{ Cookie = \"{COOKIE}\" }}\n\
              [ack]\nevent = \"echo\"\nargs = [\"{{{{message}}}}\"]\nreply = \"{{{{message}}}}\"\n\
              [choices]\nnamespaces = [\"{SECOND_NAMESPACE}\"]\nprivate-room = \"{PRIVATE_ROOM}\"\n\
              connect-timeout = \"{}\"\nidle-limit = \"{}\"\n",
@@ -168,8 +205,10 @@ impl ReferenceServer {
     ///
     /// # Errors
     ///
-    /// When the address cannot be bound, or the thread cannot be started.
+    /// When the address cannot be bound, the thread cannot be started, Redis cannot be reached, or certificate and key
+    /// are none.
     pub async fn start(options: Options) -> io::Result<ReferenceServer> {
+        let scheme = if options.tls.is_some() { "https" } else { "http" };
         let (ready, started) = oneshot::channel();
         let (shutdown, shutdown_asked) = oneshot::channel();
         let thread = thread::Builder::new().name("siospec-mock".to_owned()).spawn(move || {
@@ -182,14 +221,14 @@ impl ReferenceServer {
         let address =
             started.await.map_err(|_| io::Error::other("the server's thread ended before it was ready"))??;
         Ok(ReferenceServer {
-            url: format!("http://{address}"),
+            url: format!("{scheme}://{address}"),
             address,
             shutdown: Some(shutdown),
             thread: Some(thread),
         })
     }
 
-    /// The origin, without a trailing slash: `http://127.0.0.1:PORT`.
+    /// The origin, without a trailing slash: `http://127.0.0.1:PORT`, or `https://…` where it speaks TLS.
     pub fn url(&self) -> &str {
         &self.url
     }

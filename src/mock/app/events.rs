@@ -6,6 +6,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     future::ready,
+    io,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
@@ -13,14 +14,14 @@ use std::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use socketioxide::{
-    SocketIo,
-    extract::{AckSender, SocketRef, TryData},
+    extract::TryData,
     handler::ConnectHandler,
     socket::{DisconnectReason, Sid},
 };
 
 use super::{
     auth::{Auth, Verdict},
+    cluster::{AckSender, Relay, SocketIo, SocketRef},
     payload::Payload,
     users::{Past, Users},
 };
@@ -50,6 +51,8 @@ pub struct State {
     sessions: Mutex<Vec<Weak<Link>>>,
     /// With the fault `pongs-cross`: the variable that all connections share.
     last_pinged: Mutex<Option<SocketRef>>,
+    /// Where there are other nodes: the way to their clients.
+    relay: Mutex<Option<Relay>>,
 }
 
 /// One session of the gateway, as it is attached to socketioxide's request.
@@ -88,15 +91,19 @@ struct RoomMessage {
 }
 
 /// The argument of `receive_message`.
-#[derive(Serialize)]
-struct Delivery<'a> {
-    room: &'a str,
-    message: &'a Payload,
-    from: &'a str,
+#[derive(Clone, Serialize)]
+struct Delivery {
+    room: String,
+    message: Payload,
+    from: String,
 }
 
 /// Registers the application's namespace.
-pub fn serve(io: &SocketIo, state: &Arc<State>) {
+///
+/// # Errors
+///
+/// When the other nodes cannot be joined.
+pub async fn serve(io: &SocketIo, state: &Arc<State>) -> io::Result<()> {
     let admit = {
         let state = state.clone();
         move |socket: SocketRef, TryData(auth): TryData<Value>| {
@@ -111,8 +118,7 @@ pub fn serve(io: &SocketIo, state: &Arc<State>) {
             ready(())
         }
     };
-    // The local adapter has nothing to wait for.
-    io.ns("/", greet.with(admit));
+    io.ns("/", greet.with(admit)).await.map_err(|error| io::Error::other(error.to_string()))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -124,7 +130,7 @@ fn visit_of(socket: &SocketRef) -> Option<&Arc<Visit>> {
 }
 
 impl State {
-    pub fn new(jwt_secret: &str, faults: Faults, doubled: bool) -> State {
+    pub fn new(jwt_secret: &str, faults: Faults, doubled: bool, relay: Option<Relay>) -> State {
         State {
             auth: Auth::new(jwt_secret, faults.clone()),
             faults,
@@ -133,7 +139,13 @@ impl State {
             users: Users::default(),
             sessions: Mutex::default(),
             last_pinged: Mutex::default(),
+            relay: Mutex::new(relay),
         }
+    }
+
+    /// Hands nothing to the other nodes any more; whether there were any.
+    pub fn leave_cluster(&self) -> bool {
+        lock(&self.relay).take().is_some()
     }
 
     /// Takes note of a new session of the gateway.
@@ -161,10 +173,7 @@ impl State {
         };
         match verdict {
             Verdict::Admit(user) => {
-                let id = random_id(20);
-                visit.link.name_socket(id.clone());
-                *lock(&visit.admission) = Some(Admission { id, user });
-                self.register_handlers(socket);
+                self.take_in(socket, visit, user);
                 Ok(())
             }
             Verdict::Drop => {
@@ -172,8 +181,19 @@ impl State {
                 visit.link.ended().await;
                 Err("unauthorized".to_owned())
             }
+            Verdict::Refuse if visit.link.is_vouched_for() => {
+                self.take_in(socket, visit, None);
+                Ok(())
+            }
             Verdict::Refuse => Err(self.refuse(&visit.link).await),
         }
+    }
+
+    fn take_in(self: &Arc<Self>, socket: &SocketRef, visit: &Visit, user: Option<String>) {
+        let id = random_id(20);
+        visit.link.name_socket(id.clone());
+        *lock(&visit.admission) = Some(Admission { id, user });
+        self.register_handlers(socket);
     }
 
     /// The message of the CONNECT_ERROR.
@@ -250,6 +270,9 @@ impl State {
         for _ in 0..1 + piled_up(Fault::GreetingsPileUp, ended) {
             let _ = connection.socket.emit("welcome", &json!({ "id": connection.id }));
         }
+        if let Some(relay) = &*lock(&self.relay) {
+            relay.welcome(&connection.socket);
+        }
         lock(&self.connections).insert(connection.socket.id, Arc::new(connection));
     }
 
@@ -321,6 +344,9 @@ impl State {
         if rooms.len() >= MAX_ROOMS && !rooms.contains_key(&room) {
             return false;
         }
+        if let Some(relay) = &*lock(&self.relay) {
+            relay.join(socket, &room);
+        }
         *rooms.entry(room).or_default() += 1;
         true
     }
@@ -333,6 +359,9 @@ impl State {
         }
         if let Some(user) = &connection.user {
             self.users.forget_room(user, room);
+        }
+        if let Some(relay) = &*lock(&self.relay) {
+            relay.leave(socket, room);
         }
         let mut rooms = lock(&connection.rooms);
         rooms.remove(room);
@@ -355,11 +384,15 @@ impl State {
         if self.faults.has(Fault::RoomsRunTogether) {
             rooms.extend(lock(&sender.rooms).keys().filter(|other| *other != room).cloned());
         }
-        let delivery = Delivery { room, message, from: sender.user.as_ref().unwrap_or(&sender.id) };
+        let from = sender.user.as_ref().unwrap_or(&sender.id).clone();
+        let delivery = Delivery { room: room.clone(), message: message.clone(), from };
         for receiver in self.everyone() {
             for _ in 0..rooms.iter().map(|room| self.deliveries(&receiver, room)).sum() {
                 let _ = receiver.socket.emit("receive_message", &delivery);
             }
+        }
+        if let Some(relay) = &*lock(&self.relay) {
+            relay.emit(Some(room), "receive_message", &delivery);
         }
         if self.faults.has(Fault::RejectedStillHears) {
             self.tell_unconnected(Standing::Refused, "receive_message", &delivery);
@@ -397,6 +430,9 @@ impl State {
             for _ in 0..receiver.notifications * self.servers * twice {
                 let _ = receiver.socket.emit("notification", &notification);
             }
+        }
+        if let Some(relay) = &*lock(&self.relay) {
+            relay.emit(None, "notification", &notification);
         }
         if self.faults.has(Fault::RestEmitsBeforeConnect) {
             self.tell_unconnected(Standing::Silent, "notification", &notification);

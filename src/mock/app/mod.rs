@@ -5,6 +5,7 @@
 //! and there must be no moment in which an event could come in between.
 
 mod auth;
+mod cluster;
 mod events;
 mod payload;
 mod users;
@@ -19,7 +20,7 @@ use std::{
 
 use futures::future::BoxFuture;
 use hyper::service::Service;
-use socketioxide::{SocketIo, service::SocketIoService};
+use socketioxide::service::SocketIoService;
 use tokio::io::DuplexStream;
 
 use super::{
@@ -28,6 +29,8 @@ use super::{
 };
 
 pub use web::router;
+
+use cluster::{Adapter, Bus, Relay};
 
 /// How long a reload waits for the connections that it cuts.
 const RELOAD_WITHIN: Duration = Duration::from_secs(5);
@@ -45,6 +48,7 @@ const NO_HEARTBEAT: Duration = Duration::from_secs(24 * 60 * 60);
 pub struct Deployment {
     jwt_secret: String,
     connect_timeout: Duration,
+    redis: Option<String>,
     faults: Faults,
     address: SocketAddr,
     current: RwLock<Arc<App>>,
@@ -52,15 +56,21 @@ pub struct Deployment {
 
 impl Deployment {
     /// Deploys the application for the first time.
-    pub fn new(options: &Options, faults: Faults, address: SocketAddr) -> Deployment {
-        let first = App::new(&options.jwt_secret, options.connect_timeout, faults.clone(), false);
-        Deployment {
-            jwt_secret: options.jwt_secret.clone(),
-            connect_timeout: options.connect_timeout,
+    ///
+    /// # Errors
+    ///
+    /// When it cannot join the other nodes.
+    pub async fn new(options: &Options, faults: Faults, address: SocketAddr) -> io::Result<Deployment> {
+        let Options { jwt_secret, connect_timeout, redis, .. } = options;
+        let first = App::new(jwt_secret, *connect_timeout, redis.as_deref(), faults.clone(), false).await?;
+        Ok(Deployment {
+            jwt_secret: jwt_secret.clone(),
+            connect_timeout: *connect_timeout,
+            redis: redis.clone(),
             faults,
             address,
             current: RwLock::new(Arc::new(first)),
-        }
+        })
     }
 
     /// The application that is serving.
@@ -69,12 +79,22 @@ impl Deployment {
     }
 
     /// Replaces the application as Nitro does in development: connections drop, nothing of the old state is left.
-    async fn reload(&self, gateway: &Gateway) {
+    ///
+    /// # Errors
+    ///
+    /// When the new one cannot join the other nodes; the old one stays.
+    async fn reload(&self, gateway: &Gateway) -> io::Result<()> {
         // With the fault, the old server goes on beside the new one, and answers everything as well.
         let doubled = self.faults.has(Fault::ReloadDoublesServer);
-        let new = App::new(&self.jwt_secret, self.connect_timeout, self.faults.clone(), doubled);
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);
+        let new =
+            App::new(&self.jwt_secret, self.connect_timeout, self.redis.as_deref(), self.faults.clone(), doubled).await?;
+        let old = std::mem::replace(
+            &mut *self.current.write().unwrap_or_else(PoisonError::into_inner),
+            Arc::new(new),
+        );
         let _ = tokio::time::timeout(RELOAD_WITHIN, gateway.cut_all()).await;
+        old.retire().await;
+        Ok(())
     }
 }
 
@@ -87,23 +107,40 @@ impl Upstream for Deployment {
 
 /// One life of the application, from start to reload.
 struct App {
-    service: SocketIoService<()>,
+    service: SocketIoService<(), Adapter>,
+    io: cluster::SocketIo,
     state: Arc<events::State>,
 }
 
 impl App {
-    fn new(jwt_secret: &str, connect_timeout: Duration, faults: Faults, doubled: bool) -> App {
-        let (service, io) = SocketIo::builder()
+    async fn new(
+        jwt_secret: &str,
+        connect_timeout: Duration,
+        redis: Option<&str>,
+        faults: Faults,
+        doubled: bool,
+    ) -> io::Result<App> {
+        let bus = Bus::join(redis).await?;
+        let (service, io) = socketioxide::SocketIo::builder()
             .req_path("/socket.io")
             .ping_interval(NO_HEARTBEAT)
             .ping_timeout(NO_HEARTBEAT)
             // The gateway comes first; this one only cleans up.
             .connect_timeout(connect_timeout + Duration::from_secs(60))
             .max_buffer_size(BUFFERED_PACKETS)
+            .with_adapter::<Adapter>(bus.adapter())
             .build_with_inner_svc(());
-        let state = Arc::new(events::State::new(jwt_secret, faults, doubled));
-        events::serve(&io, &state);
-        App { service, state }
+        let relay = matches!(bus, Bus::Redis(_)).then(|| Relay::new(io.clone(), faults.clone()));
+        let state = Arc::new(events::State::new(jwt_secret, faults, doubled, relay));
+        events::serve(&io, &state).await?;
+        Ok(App { service, io, state })
+    }
+
+    /// Leaves the other nodes, so that nothing of it remains.
+    async fn retire(&self) {
+        if self.state.leave_cluster() {
+            self.io.close().await;
+        }
     }
 
     fn open(&self, link: Arc<Link>) -> io::Result<Box<dyn Io>> {

@@ -68,6 +68,8 @@ pub struct Link {
     standing: AtomicU8,
     socket_id: Mutex<Option<String>>,
     doubled: AtomicBool,
+    /// With the fault `cookie-opens-websocket`: its cookie is as good as a token.
+    vouched_for: AtomicBool,
     control: mpsc::Sender<Control>,
     ended: watch::Receiver<()>,
 }
@@ -89,6 +91,7 @@ impl Link {
             standing: AtomicU8::new(Standing::Silent as u8),
             socket_id: Mutex::new(None),
             doubled: AtomicBool::new(false),
+            vouched_for: AtomicBool::new(false),
             control,
             ended,
         };
@@ -132,6 +135,15 @@ impl Link {
     /// Says that two servers answer each CONNECT of this session.
     pub fn double(&self) {
         self.doubled.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the request that opened the session is as good as a token.
+    pub fn is_vouched_for(&self) -> bool {
+        self.vouched_for.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn vouch_for(&self) {
+        self.vouched_for.store(true, Ordering::Relaxed);
     }
 
     pub(super) fn is_doubled(&self) -> bool {
