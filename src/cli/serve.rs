@@ -1,12 +1,16 @@
 //! `siospec serve`.
 
-use std::net::SocketAddr;
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use clap::Args;
 
 use super::{Ended, ServerArgs, Trouble, out};
 use crate::{
-    mock::{DEFAULT_JWT_SECRET, ReferenceServer},
+    mock::{DEFAULT_JWT_SECRET, ReferenceServer, Tls},
     verdict::ExitCode,
 };
 
@@ -18,6 +22,15 @@ pub struct ServeArgs {
     /// HS256 secret that clients' tokens are verified with
     #[arg(long, value_name = "SECRET", env = "SIOSPEC_JWT_SECRET", default_value = DEFAULT_JWT_SECRET, hide_env_values = true)]
     jwt_secret: String,
+    /// Redis by which all servers that name it make up one deployment, such as redis://127.0.0.1:6379
+    #[arg(long, value_name = "URL", env = "SIOSPEC_REDIS", hide_env_values = true)]
+    redis: Option<String>,
+    /// Certificate by which the server speaks TLS, with those that lead to its root (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// Private key of the certificate (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
     #[command(flatten)]
     server: ServerArgs,
 }
@@ -25,15 +38,23 @@ pub struct ServeArgs {
 pub async fn serve(args: ServeArgs) -> Ended {
     // Listened for before anything else, so that no early signal takes the default way out.
     let interrupted = interruption()?;
-    let options = args.server.options().with_listen(args.listen).with_jwt_secret(args.jwt_secret);
+    let mut options = args.server.options().with_listen(args.listen).with_jwt_secret(args.jwt_secret);
+    options.redis = args.redis;
+    if let (Some(certificates), Some(key)) = (&args.tls_cert, &args.tls_key) {
+        options = options.with_tls(Tls { certificates: read(certificates)?, key: read(key)? });
+    }
     let server = ReferenceServer::start(options)
         .await
-        .map_err(|error| Trouble::mistake(format!("cannot listen on {}: {}", args.listen, reason(&error))))?;
+        .map_err(|error| Trouble::mistake(format!("cannot serve on {}: {}", args.listen, reason(&error))))?;
     // Scripts wait for this one line, and read the URL from it.
     out::print(&format!("listening on {}\n", server.url()))?;
     interrupted.await;
     server.stop().await;
     Ok(ExitCode::Conforms.into())
+}
+
+fn read(file: &Path) -> Result<String, Trouble> {
+    fs::read_to_string(file).map_err(|error| Trouble::mistake(format!("cannot read {}: {error}", file.display())))
 }
 
 fn reason(error: &std::io::Error) -> String {

@@ -335,8 +335,6 @@ impl Runner {
 fn unread(contract: &Contract) -> Option<String> {
     let choices = &contract.choices;
     let declared = [
-        ("origins", !contract.origins.is_empty()),
-        ("nodes", !contract.nodes.is_empty()),
         ("ack.event", contract.ack.is_some()),
         ("auth.public-key", contract.auth.public_key.is_some()),
         ("choices.dynamic-namespaces", choices.dynamic_namespaces),
@@ -394,6 +392,10 @@ fn missing(need: Need, setting: &Setting) -> Option<String> {
             "the contract declares no private room (choices.private-room)"
         }
         Need::Origins if contract.origins.is_empty() => "the contract declares no foreign origin (origins)",
+        Need::Cookie if !contract.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("cookie")) => {
+            "needs the cookie that users are known by: give one of a user by --headers 'Cookie: …'; where users are known \
+             by the token alone, there is nothing to judge"
+        }
         Need::Nodes if contract.nodes.is_empty() => {
             "needs a second node of the deployment: give its base URL by --node"
         }

@@ -3,9 +3,11 @@
 //!
 //! `#[test]` means the attribute of `crates/test-attribute` everywhere in this binary, also where rstest adds it.
 
+pub mod balancer;
 mod cli;
 pub mod node;
 pub mod process;
+pub mod redis;
 mod registry;
 mod skip;
 mod snapshots;
@@ -14,7 +16,7 @@ pub mod tls;
 
 pub(crate) use registry::register;
 pub use registry::{Test, asynchronous, synchronous};
-pub use skip::{TestResult, Tool, require, skip};
+pub use skip::{Stop, TestResult, Tool, require, skip};
 
 use siospec::verdict::ExitCode;
 

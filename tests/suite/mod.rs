@@ -4,6 +4,7 @@ mod catalogue;
 mod cli;
 mod container;
 mod contract;
+mod deployment;
 mod docs;
 mod harness;
 mod matrix;
