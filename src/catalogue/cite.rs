@@ -154,6 +154,36 @@ cites! {
     CWE_209 = "CWE-209", "https://cwe.mitre.org/data/definitions/209.html";
     /// Errors that nothing catches.
     CWE_248 = "CWE-248", "https://cwe.mitre.org/data/definitions/248.html";
+    /// Several nodes, and sessions that stay on one of them.
+    SIO_NODES = "Socket.IO documentation, \"Using multiple nodes\", \"Enabling sticky-session\"", "https://socket.io/docs/v4/using-multiple-nodes/#enabling-sticky-session";
+    /// How events get from one node to the others.
+    SIO_ADAPTER = "Socket.IO documentation, \"Adapter\"", "https://socket.io/docs/v4/adapter/";
+    /// The Redis adapter.
+    SIO_REDIS = "Socket.IO documentation, \"Redis adapter\"", "https://socket.io/docs/v4/redis-adapter/";
+    /// CORS in Socket.IO.
+    SIO_CORS = "Socket.IO documentation, \"Handling CORS\"", "https://socket.io/docs/v4/handling-cors/";
+    /// Refusing requests before a session exists.
+    SIO_ALLOW_REQUEST = "Socket.IO documentation, \"Server options\", \"allowRequest\"", "https://socket.io/docs/v4/server-options/#allowrequest";
+    /// Compression of WebSocket messages.
+    SIO_DEFLATE = "Socket.IO documentation, \"Server options\", \"perMessageDeflate\"", "https://socket.io/docs/v4/server-options/#permessagedeflate";
+    /// Which origin may read an answer.
+    FETCH_CORS = "Fetch, \"CORS protocol\"", "https://fetch.spec.whatwg.org/#http-cors-protocol";
+    /// The same with cookies.
+    FETCH_CREDENTIALS = "Fetch, \"CORS protocol and credentials\"", "https://fetch.spec.whatwg.org/#cors-protocol-and-credentials";
+    /// Origins of WebSockets.
+    RFC6455_10_2 = "RFC 6455, 10.2", "https://www.rfc-editor.org/rfc/rfc6455#section-10.2";
+    /// Compression of WebSocket messages, and what it gives away.
+    RFC7692_10 = "RFC 7692, 10", "https://www.rfc-editor.org/rfc/rfc7692#section-10";
+    /// What `https` promises.
+    RFC9110_4_2_2 = "RFC 9110, 4.2.2", "https://www.rfc-editor.org/rfc/rfc9110#section-4.2.2";
+    /// How a certificate names its host.
+    RFC9525_6 = "RFC 9525, 6", "https://www.rfc-editor.org/rfc/rfc9525#section-6";
+    /// `Server`.
+    RFC9110_10_2_4 = "RFC 9110, 10.2.4", "https://www.rfc-editor.org/rfc/rfc9110#section-10.2.4";
+    /// Too many origins let in.
+    CWE_942 = "CWE-942", "https://cwe.mitre.org/data/definitions/942.html";
+    /// WebSockets of any origin.
+    CWE_1385 = "CWE-1385", "https://cwe.mitre.org/data/definitions/1385.html";
     /// Same origin.
     RFC6454_4 = "RFC 6454, 4", "https://www.rfc-editor.org/rfc/rfc6454#section-4";
     /// Proxied WebSocket connections that are silent.

@@ -8,6 +8,7 @@ pub mod cite;
 
 mod auth;
 mod deploy;
+mod disclosure;
 mod engine;
 mod events;
 mod interop;
@@ -107,6 +108,8 @@ pub enum Need {
     PrivateRoom,
     /// Declared foreign origins.
     Origins,
+    /// A declared cookie.
+    Cookie,
     /// Further nodes of the deployment.
     Nodes,
     /// A declared issuer of tokens.

@@ -111,6 +111,7 @@ fn needs(check: &Check) -> Vec<String> {
         Need::FixedNamespaces => "a deployment that does not let any namespace be connected to",
         Need::PrivateRoom => "a declared private room (choices.private-room)",
         Need::Origins => "declared foreign origins (origins)",
+        Need::Cookie => "a cookie that users are known by (headers)",
         Need::Nodes => "a second node of the deployment (--node)",
         Need::Issuer => "a declared issuer of tokens (auth.issuer)",
         Need::Audience => "a declared audience of tokens (auth.audience)",

@@ -1,13 +1,17 @@
 //! `siospec serve`.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use clap::{Args, ValueEnum};
 use jsonwebtoken::Algorithm;
 
 use super::{Ended, ServerArgs, Trouble, out};
 use crate::{
-    mock::{DEFAULT_JWT_SECRET, Options, Profile, ReferenceServer},
+    mock::{DEFAULT_JWT_SECRET, Options, Profile, ReferenceServer, Tls},
     verdict::ExitCode,
 };
 
@@ -40,6 +44,15 @@ pub struct ServeArgs {
     /// Offer connection state recovery
     #[arg(long)]
     recovery: bool,
+    /// Redis by which all servers that name it make up one deployment, such as redis://127.0.0.1:6379
+    #[arg(long, value_name = "URL", env = "SIOSPEC_REDIS", hide_env_values = true)]
+    redis: Option<String>,
+    /// Certificate by which the server speaks TLS, with those that lead to its root (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// Private key of the certificate (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
     #[command(flatten)]
     server: ServerArgs,
 }
@@ -71,21 +84,28 @@ pub async fn serve(args: ServeArgs) -> Ended {
         audience: args.jwt_audience,
         rest_credentials: args.rest_credentials,
         recovery: args.recovery,
+        redis: args.redis,
         ..options.with_listen(args.listen).with_jwt_secret(args.jwt_secret)
     };
-    if let Some(file) = args.jwt_public_key_file {
-        let mistake = |reason: String| Trouble::mistake(format!("--jwt-public-key-file {}: {reason}", file.display()));
-        let pem = std::fs::read_to_string(&file).map_err(|error| mistake(error.to_string()))?;
-        options = options.with_jwt_public_key(pem, args.jwt_algorithm).map_err(mistake)?;
+    if let Some(file) = &args.jwt_public_key_file {
+        let mistake = |reason| Trouble::mistake(format!("--jwt-public-key-file {}: {reason}", file.display()));
+        options = options.with_jwt_public_key(read(file)?, args.jwt_algorithm).map_err(mistake)?;
+    }
+    if let (Some(certificates), Some(key)) = (&args.tls_cert, &args.tls_key) {
+        options = options.with_tls(Tls { certificates: read(certificates)?, key: read(key)? });
     }
     let server = ReferenceServer::start(options)
         .await
-        .map_err(|error| Trouble::mistake(format!("cannot listen on {}: {}", args.listen, reason(&error))))?;
+        .map_err(|error| Trouble::mistake(format!("cannot serve on {}: {}", args.listen, reason(&error))))?;
     // Scripts wait for this one line, and read the URL from it.
     out::print(&format!("listening on {}\n", server.url()))?;
     interrupted.await;
     server.stop().await;
     Ok(ExitCode::Conforms.into())
+}
+
+fn read(file: &Path) -> Result<String, Trouble> {
+    fs::read_to_string(file).map_err(|error| Trouble::mistake(format!("cannot read {}: {error}", file.display())))
 }
 
 fn reason(error: &std::io::Error) -> String {

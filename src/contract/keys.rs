@@ -81,9 +81,9 @@ pub struct Key {
 }
 
 impl Key {
-    /// The flag without its dashes: `rest-path`.
+    /// The flag without its dashes: `rest-path`. That of a list of nodes is given once for each: `node`.
     pub fn flag(&self) -> String {
-        self.name.replace('.', "-")
+        if self.name == NODES { "node".to_owned() } else { self.name.replace('.', "-") }
     }
 
     /// The environment variable: `SIOSPEC_REST_PATH`.
@@ -102,12 +102,15 @@ impl Key {
     }
 }
 
+/// The key whose flag is named after one item.
+const NODES: &str = "nodes";
+
 /// What every variable of ours begins with.
 pub const ENV_PREFIX: &str = "SIOSPEC_";
 
 /// Variables of ours that are no part of the contract.
-pub const RESERVED_VARIABLES: [&str; 4] =
-    ["SIOSPEC_TARGET_URL", "SIOSPEC_REQUIRE", "SIOSPEC_CONFIG", "SIOSPEC_JWT_SECRET"];
+pub const RESERVED_VARIABLES: [&str; 5] =
+    ["SIOSPEC_TARGET_URL", "SIOSPEC_REQUIRE", "SIOSPEC_CONFIG", "SIOSPEC_JWT_SECRET", "SIOSPEC_REDIS"];
 
 /// The signature algorithms that `auth.algorithm` accepts (RFC 7518, RFC 8037).
 pub const ALGORITHMS: &[&str] =
@@ -163,8 +166,8 @@ pub const KEYS: &[Key] = &[
         .about("A cookie, basic auth of a staging site. Values are hidden in every report. Outside the file: a JSON object, or `Name: value`, one per line."),
     key("origins", Kind::Texts, "[]", "Foreign origins that the deployment lets in (CORS)")
         .about("Each must get exactly its own Access-Control-Allow-Origin. Empty: pages of the deployment's own origin only."),
-    key("nodes", Kind::Texts, "[]", "Base URLs of further nodes of this deployment")
-        .about("What is emitted on one node must then arrive on the others, once."),
+    key(NODES, Kind::Texts, "[]", "Base URLs of further nodes of this deployment")
+        .about("What is emitted on one node must then arrive on the others, once. The flag may be given several times."),
     // auth
     key("auth.token-field", Kind::Text, r#""token""#, "Field of the CONNECT payload that holds the token"),
     key("auth.algorithm", Kind::Choice(ALGORITHMS), r#""HS256""#, "Signature algorithm of the tokens")
@@ -281,7 +284,8 @@ pub fn clap_args() -> Vec<Arg> {
                 .long_help(long)
                 .help_heading("Contract")
                 .hide_short_help(!key.common)
-                .action(ArgAction::Set)
+                // One flag for each item of a list, if that is easier to write.
+                .action(if key.kind == Kind::Texts { ArgAction::Append } else { ArgAction::Set })
                 // Not for all: `--auth-token-env --other-flag` is a forgotten value.
                 .allow_hyphen_values(matches!(key.kind, Kind::SecretText | Kind::Array | Kind::Object | Kind::Json));
             match key.kind {
@@ -306,8 +310,9 @@ fn as_flag(key: &Key, toml: &str) -> String {
 pub fn flags_from(matches: &ArgMatches) -> Vec<(&'static str, String)> {
     KEYS.iter()
         .filter_map(|key| {
-            let value = matches.try_get_one::<String>(key.name).ok().flatten()?;
-            Some((key.name, value.clone()))
+            let values: Vec<&str> =
+                matches.try_get_many::<String>(key.name).ok().flatten()?.map(String::as_str).collect();
+            Some((key.name, values.join(",")))
         })
         .collect()
 }

@@ -396,6 +396,17 @@ faults! {
     CutsLongPolls = "cuts-long-polls",
     /// All polls of a session after the twenty-fifth are answered 429.
     LimitsPolls = "limits-polls",
+    /// A session is unknown once the TCP connection that it was opened on is closed, unless another one has carried it on
+    /// before.
+    SessionsStickToConnections = "sessions-stick-to-connections",
+    /// Among several nodes: what is emitted on one node stays there, as without an adapter.
+    EventsStayOnNode = "events-stay-on-node" in Cluster,
+    /// Among several nodes: what is emitted on one node goes to the others by the adapter, and once more by hand.
+    EventsCrossTwice = "events-cross-twice" in Cluster,
+    /// Behind TLS: everything is served over http as well, instead of a redirect to https.
+    ServesPlainHttp = "serves-plain-http" in Tls,
+    /// A WebSocket is compressed (permessage-deflate) where the client offers it.
+    CompressesWebsocket = "compresses-websocket",
 
     // Security.
 
@@ -411,6 +422,32 @@ faults! {
     SlowPostStalls = "slow-post-stalls",
     /// A POST of the type `application/octet-stream` is never answered.
     HangsOnBinaryPost = "hangs-on-binary-post",
+    /// Pages of all origins but the allowed one are let in by `*`, with credentials.
+    CorsWildcardCredentials = "cors-wildcard-credentials",
+    /// Whatever origin asks is let in by its own name, with credentials.
+    CorsReflectsOrigin = "cors-reflects-origin",
+    /// The allowed origin is not let in: it gets no `Access-Control-Allow-Origin`.
+    CorsForgetsAllowed = "cors-forgets-allowed",
+    /// The allowed origin's preflight is answered 400.
+    CorsRefusesPreflight = "cors-refuses-preflight",
+    /// What the allowed origin gets lacks `Vary: Origin`.
+    CorsWithoutVary = "cors-without-vary",
+    /// A WebSocket of the allowed origin is refused.
+    WebsocketRefusesAllowedOrigin = "websocket-refuses-allowed-origin",
+    /// A foreign origin is refused on polling, and let in on WebSocket.
+    OriginCheckedOnPollingOnly = "origin-checked-on-polling-only",
+    /// Pages of any origin may poll (`*`, without credentials), and those of a foreign one may not open a WebSocket.
+    OriginCheckedOnWebsocketOnly = "origin-checked-on-websocket-only",
+    /// A cookie stands in for the token on a WebSocket that a page opens, whatever the page's origin.
+    CookieOpensWebsocket = "cookie-opens-websocket",
+    /// An unknown session id is answered with a stack trace.
+    ErrorsWithStackTrace = "errors-with-stack-trace",
+    /// A handshake by a wrong method is answered with the name and version of a framework.
+    ErrorsWithVersion = "errors-with-version",
+    /// A REST call with a malformed body is answered with the path of a file on the server.
+    RestErrorsWithPath = "rest-errors-with-path",
+    /// Every answer names the server's software and version.
+    NamesItsVersion = "names-its-version",
 
     // Client libraries.
 

@@ -14,7 +14,7 @@ mod server;
 
 use std::{
     collections::BTreeSet,
-    io,
+    fmt, io,
     net::{Ipv4Addr, SocketAddr},
     sync::Arc,
     thread,
@@ -46,6 +46,8 @@ const AUDIENCE: &str = "siospec-reference-server";
 
 /// The variable that [`Options::contract`] names for the private key of [`Variant::PublicKey`].
 const PRIVATE_KEY_VARIABLE: &str = "REFERENCE_SERVER_PRIVATE_KEY";
+/// The cookie that its contract has every request carry. It proves nothing.
+pub const COOKIE: &str = "siospec-session=of-the-reference-server";
 
 /// How long an idle connection lives at the least.
 const IDLE_LIMIT: Duration = Duration::from_secs(75);
@@ -59,11 +61,15 @@ pub enum Variant {
     PublicKey,
     /// Connection state recovery is on.
     Recovery,
+    /// Several nodes, joined by Redis.
+    Cluster,
+    /// Behind TLS.
+    Tls,
 }
 
 impl Variant {
-    /// Every variant.
-    pub const ALL: &[Variant] = &[Variant::Plain, Variant::PublicKey, Variant::Recovery];
+    /// Those that one server makes up, with nothing but itself.
+    pub const SINGLE: &[Variant] = &[Variant::Plain, Variant::PublicKey, Variant::Recovery];
 }
 
 /// What a [`ReferenceServer`] serves.
@@ -106,8 +112,27 @@ pub struct Options {
     pub max_payload: usize,
     /// What it serves. Default: a deployment.
     pub profile: Profile,
+    /// The Redis by which it makes up one deployment with other servers. Default: none, it is on its own.
+    pub redis: Option<String>,
+    /// The certificate and key by which it speaks TLS. Default: none, it speaks plain http.
+    pub tls: Option<Tls>,
     /// The deviations to commit. Default: none.
     pub faults: BTreeSet<Fault>,
+}
+
+/// What a server needs to speak TLS, as PEM.
+#[derive(Clone)]
+pub struct Tls {
+    /// The certificate, and those that lead to its root.
+    pub certificates: String,
+    /// The private key.
+    pub key: String,
+}
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tls").field("certificates", &self.certificates).finish_non_exhaustive()
+    }
 }
 
 impl Default for Options {
@@ -125,6 +150,8 @@ impl Default for Options {
             connect_timeout: Duration::from_secs(45),
             max_payload: 1_000_000,
             profile: Profile::Deployment,
+            redis: None,
+            tls: None,
             faults: BTreeSet::new(),
         }
     }
@@ -186,7 +213,8 @@ impl Options {
     /// Deploys it as that variant.
     pub fn with_variant(mut self, variant: Variant) -> Self {
         match variant {
-            Variant::Plain => {}
+            // What a cluster and TLS need is somebody else's to give: `with_redis`, `with_tls`.
+            Variant::Plain | Variant::Cluster | Variant::Tls => {}
             Variant::PublicKey => {
                 let pair = keys::pair();
                 self.jwt_public_key = Some((pair.public.clone(), keys::ALGORITHM));
@@ -231,6 +259,18 @@ impl Options {
         }
     }
 
+    /// Makes up one deployment with all servers at this Redis (`redis://127.0.0.1:6379`).
+    pub fn with_redis(mut self, url: impl Into<String>) -> Self {
+        self.redis = Some(url.into());
+        self
+    }
+
+    /// Speaks TLS, and redirects whoever comes by plain http.
+    pub fn with_tls(mut self, tls: Tls) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
     /// Commits this deviation too.
     pub fn with_fault(mut self, fault: Fault) -> Self {
         self.faults.insert(fault);
@@ -256,6 +296,7 @@ impl Options {
         let credentials = if self.rest_credentials { "{ Authorization = \"Bearer {{token}}\" }" } else { "{}" };
         format!(
             "origins = [\"{ALLOWED_ORIGIN}\"]\n\
+             headers = {{ Cookie = \"{COOKIE}\" }}\n\
              [auth]\n{auth}\
              [rest]\ncredentials = {credentials}\n\
              [ack]\nevent = \"echo\"\nargs = [\"{{{{message}}}}\"]\nreply = \"{{{{message}}}}\"\n\
@@ -326,8 +367,10 @@ impl ReferenceServer {
     ///
     /// # Errors
     ///
-    /// When the address cannot be bound, or the thread cannot be started.
+    /// When the address cannot be bound, the thread cannot be started, Redis cannot be reached, or certificate and key
+    /// are none.
     pub async fn start(options: Options) -> io::Result<ReferenceServer> {
+        let scheme = if options.tls.is_some() { "https" } else { "http" };
         let (ready, started) = oneshot::channel();
         let (shutdown, shutdown_asked) = oneshot::channel();
         let thread = thread::Builder::new().name("siospec-mock".to_owned()).spawn(move || {
@@ -340,14 +383,14 @@ impl ReferenceServer {
         let address =
             started.await.map_err(|_| io::Error::other("the server's thread ended before it was ready"))??;
         Ok(ReferenceServer {
-            url: format!("http://{address}"),
+            url: format!("{scheme}://{address}"),
             address,
             shutdown: Some(shutdown),
             thread: Some(thread),
         })
     }
 
-    /// The origin, without a trailing slash: `http://127.0.0.1:PORT`.
+    /// The origin, without a trailing slash: `http://127.0.0.1:PORT`, or `https://…` where it speaks TLS.
     pub fn url(&self) -> &str {
         &self.url
     }

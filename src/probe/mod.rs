@@ -17,6 +17,7 @@ use bytes::Bytes;
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use serde_json::Value;
 use tokio::time::Instant;
+use url::Url;
 
 pub use client::{Answer, Client, Life};
 pub use echo::{Echo, Echoed, bytes_as_text};
@@ -176,7 +177,12 @@ impl Probe {
     /// # Errors
     /// As [`Probe::open`].
     pub async fn open_with(&self, label: &str, transport: Transport, heartbeats: Heartbeats) -> Result<Client, Stop> {
-        self.open_at(self.endpoint(label), transport, heartbeats).await.map_err(|error| {
+        self.opened(self.endpoint(label), transport, heartbeats).await
+    }
+
+    async fn opened(&self, endpoint: Endpoint, transport: Transport, heartbeats: Heartbeats) -> Result<Client, Stop> {
+        let label = endpoint.label().to_owned();
+        self.open_at(endpoint, transport, heartbeats).await.map_err(|error| {
             Stop::Broken(format!(
                 "client {label}: no {transport} session: {error} (see transport.{}-handshake)",
                 transport.name()
@@ -196,6 +202,11 @@ impl Probe {
     ) -> Result<Client, WireError> {
         let session = Session::open_with(&endpoint, transport, heartbeats).await?;
         Ok(Client::new(endpoint, session, self))
+    }
+
+    /// A client of a session that was opened by hand.
+    pub fn adopt(&self, endpoint: Endpoint, session: Session) -> Client {
+        Client::new(endpoint, session, self)
     }
 
     /// The CONNECT payload with a valid token for `user`; none for a guest.
@@ -236,7 +247,12 @@ impl Probe {
     /// # Errors
     /// [`Stop::Broken`]: that a valid token connects is judged by checks of its own.
     pub async fn client_of(&self, user: &User, label: &str, transport: Transport) -> Result<Client, Stop> {
-        let mut client = self.open(label, transport).await?;
+        let client = self.open(label, transport).await?;
+        self.connected(client, user).await
+    }
+
+    async fn connected(&self, mut client: Client, user: &User) -> Result<Client, Stop> {
+        let (label, transport) = (client.label().to_owned(), client.transport());
         match client.connect(self.credentials(user).await?).await? {
             Answer::Connected(_) => {
                 client.fence().await?;
@@ -256,6 +272,32 @@ impl Probe {
             .enumerate()
             .map(|(index, transport)| async move { self.client(&format!("{label}{}", index + 1), *transport).await });
         futures::future::try_join_all(connecting).await
+    }
+
+    /// The target and the further nodes of its deployment.
+    ///
+    /// # Errors
+    /// [`Stop::Skip`] when the contract declares none.
+    pub fn nodes(&self) -> Result<Vec<Url>, Stop> {
+        if self.contract().nodes.is_empty() {
+            return Err(Stop::Skip("the contract declares no further node".into()));
+        }
+        let further =
+            self.contract().nodes.iter().map(|node| {
+                Url::parse(node).map_err(|error| Stop::Broken(format!("the node {node} has no URL: {error}")))
+            });
+        std::iter::once(Ok(self.target().origin.clone())).chain(further).collect()
+    }
+
+    /// A connected client of a new user on that node.
+    ///
+    /// # Errors
+    /// As [`Probe::client_of`].
+    pub async fn client_on(&self, node: &Url, transport: Transport) -> Result<Client, Stop> {
+        let label = format!("at {}", authority(node));
+        let endpoint = self.endpoint(&label).at(node);
+        let client = self.opened(endpoint, transport, Heartbeats::Answered).await?;
+        self.connected(client, &self.user("client")).await
     }
 
     /// The declared `ping`. Checks that call it have [`Need::Ping`](crate::catalogue::Need::Ping).
@@ -287,9 +329,13 @@ impl Probe {
     /// # Errors
     /// [`Stop::Broken`] when there is no HTTP answer, [`Stop::Skip`] when the contract has no trigger.
     pub async fn trigger(&self, message: &str) -> Result<HttpResponse, Stop> {
+        self.trigger_at(self.endpoint("REST"), message).await
+    }
+
+    async fn trigger_at(&self, endpoint: Endpoint, message: &str) -> Result<HttpResponse, Stop> {
         let call = self.call(message).await?;
         let body = call.body.as_ref().map(ToString::to_string);
-        let answer = self.send_call(&call, body.map(Bytes::from)).await;
+        let answer = self.send_call(endpoint, &call, body.map(Bytes::from)).await;
         answer.map_err(|error| Stop::Broken(format!("the REST trigger gave no answer: {error}")))
     }
 
@@ -310,8 +356,12 @@ impl Probe {
     ///
     /// # Errors
     /// As [`Endpoint::send`].
-    pub async fn send_call(&self, call: &Call, body: Option<Bytes>) -> Result<HttpResponse, WireError> {
-        let endpoint = self.endpoint("REST");
+    pub async fn send_call(
+        &self,
+        endpoint: Endpoint,
+        call: &Call,
+        body: Option<Bytes>,
+    ) -> Result<HttpResponse, WireError> {
         let mut headers = headers(&call.headers).map_err(WireError::Malformed)?;
         if body.is_some() {
             headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
@@ -325,12 +375,28 @@ impl Probe {
     /// # Errors
     /// As [`Probe::trigger`]; [`Stop::Broken`] when the status is not 2xx: `rest.response` judges that.
     pub async fn notify(&self, message: &str) -> Result<(), Stop> {
-        let response = self.trigger(message).await?;
-        if response.is_success() {
-            return Ok(());
-        }
-        Err(Stop::Broken(format!("the REST trigger answered {response} (see rest.response)")))
+        taken(&self.trigger(message).await?)
     }
+
+    /// As [`Probe::notify`], on that node.
+    ///
+    /// # Errors
+    /// As [`Probe::notify`].
+    pub async fn notify_on(&self, node: &Url, message: &str) -> Result<(), Stop> {
+        taken(&self.trigger_at(self.endpoint(&format!("REST at {}", authority(node))).at(node), message).await?)
+    }
+}
+
+fn taken(response: &HttpResponse) -> Result<(), Stop> {
+    if response.is_success() {
+        return Ok(());
+    }
+    Err(Stop::Broken(format!("the REST trigger answered {response} (see rest.response)")))
+}
+
+/// Host and port of a node, to tell it from the others by.
+pub fn authority(node: &Url) -> &str {
+    &node[url::Position::BeforeHost..url::Position::AfterPort]
 }
 
 /// Whether `packet` is an event as declared, with our message.

@@ -314,7 +314,6 @@ impl Runner {
         let mut notes = vec![format!("round trip {:.1} ms", target.round_trip.as_secs_f64() * 1_000.0)];
         notes.extend(broken(Transport::Polling, &target.polling));
         notes.extend(broken(Transport::WebSocket, &target.websocket));
-        notes.extend(unread(&self.plan.contract));
         notes
     }
 
@@ -329,13 +328,6 @@ impl Runner {
     pub fn every_check() -> Vec<&'static Check> {
         catalogue::all().map(|entry| entry.check).collect()
     }
-}
-
-/// What the contract promises and no check of this version looks at: it must not pass for checked.
-fn unread(contract: &Contract) -> Option<String> {
-    let declared = [("origins", !contract.origins.is_empty()), ("nodes", !contract.nodes.is_empty())];
-    let names: Vec<&str> = declared.iter().filter(|(_, given)| *given).map(|(name, _)| *name).collect();
-    (!names.is_empty()).then(|| format!("declared, but looked at by no check of this version: {}", names.join(", ")))
 }
 
 fn panic_text(panic: &(dyn Any + Send)) -> String {
@@ -385,6 +377,10 @@ fn missing(need: Need, setting: &Setting) -> Option<String> {
             "the contract declares no private room (choices.private-room)"
         }
         Need::Origins if contract.origins.is_empty() => "the contract declares no foreign origin (origins)",
+        Need::Cookie if !contract.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("cookie")) => {
+            "needs the cookie that users are known by: give one of a user by --headers 'Cookie: …'; where users are known \
+             by the token alone, there is nothing to judge"
+        }
         Need::Nodes if contract.nodes.is_empty() => {
             "needs a second node of the deployment: give its base URL by --node"
         }

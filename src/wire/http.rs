@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     fmt,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, OnceLock},
     time::Duration,
 };
 
@@ -11,7 +11,7 @@ use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use reqwest::{
     Method,
-    header::{CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HeaderMap, HeaderName, HeaderValue, SET_COOKIE},
+    header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HeaderMap, HeaderName, HeaderValue, SET_COOKIE},
 };
 use tokio::{
     sync::watch,
@@ -157,6 +157,10 @@ pub struct Http {
     /// Opens a connection for each request, as browsers do for each WebSocket. A kept connection that the target closes
     /// on an upgrade would else be taken for a stale one, and the upgrade be tried again behind the check's back.
     fresh: reqwest::Client,
+    /// As `fresh`, and without the contract's headers, for requests that must not carry its secrets. Made when it is asked
+    /// for.
+    bare: Arc<OnceLock<reqwest::Client>>,
+    connect_timeout: Duration,
     /// The contract's own cookies, which a request with others must still carry.
     cookies: Option<String>,
 }
@@ -169,22 +173,39 @@ impl Http {
     /// up.
     pub fn new(headers: &[(String, Secret)], connect_timeout: Duration) -> Result<Http, WireError> {
         let headers = self::headers(headers).map_err(WireError::Malformed)?;
-        let builder = || {
-            reqwest::Client::builder()
-                // WebSocket's upgrade exists in HTTP/1.1 only, and reqwest would else negotiate HTTP/2 over TLS.
-                .http1_only()
-                .redirect(reqwest::redirect::Policy::none())
-                .no_proxy()
-                .user_agent(concat!("siospec/", env!("CARGO_PKG_VERSION")))
-                .default_headers(headers.clone())
-                // Shorter than any server's: a request on a connection that is being closed would look like a refusal.
-                .pool_idle_timeout(Duration::from_secs(2))
-                .connect_timeout(connect_timeout)
-        };
-        let build = |builder: reqwest::ClientBuilder| builder.build().map_err(|error| WireError::Tls(chain(&error)));
         let cookies = headers.get(COOKIE).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        Ok(Http { pooled: build(builder())?, fresh: build(builder().pool_max_idle_per_host(0))?, cookies })
+        Ok(Http {
+            pooled: build(client(connect_timeout).default_headers(headers.clone()))?,
+            fresh: build(client(connect_timeout).default_headers(headers).pool_max_idle_per_host(0))?,
+            bare: Arc::default(),
+            connect_timeout,
+            cookies,
+        })
     }
+
+    fn bare(&self) -> Result<&reqwest::Client, WireError> {
+        if let Some(bare) = self.bare.get() {
+            return Ok(bare);
+        }
+        let made = build(client(self.connect_timeout).pool_max_idle_per_host(0))?;
+        Ok(self.bare.get_or_init(|| made))
+    }
+}
+
+fn client(connect_timeout: Duration) -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        // WebSocket's upgrade exists in HTTP/1.1 only, and reqwest would else negotiate HTTP/2 over TLS.
+        .http1_only()
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .user_agent(concat!("siospec/", env!("CARGO_PKG_VERSION")))
+        // Shorter than any server's: a request on a connection that is being closed would look like a refusal.
+        .pool_idle_timeout(Duration::from_secs(2))
+        .connect_timeout(connect_timeout)
+}
+
+fn build(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, WireError> {
+    builder.build().map_err(|error| WireError::Tls(chain(&error)))
 }
 
 impl Endpoint {
@@ -211,6 +232,11 @@ impl Endpoint {
     pub fn with_query(mut self, query: Vec<(String, String)>) -> Endpoint {
         self.query = query;
         self
+    }
+
+    /// The same endpoint on another node of the deployment.
+    pub fn at(self, origin: &Url) -> Endpoint {
+        Endpoint { origin: origin.clone(), ..self }
     }
 
     /// The name of this connection in the transcript.
@@ -274,12 +300,48 @@ impl Endpoint {
         body: Option<Bytes>,
         deadline: Duration,
     ) -> Result<HttpResponse, WireError> {
-        let mut line = format!("{method} {}", path_and_query(&url));
+        let request = self.http.pooled.request(method.clone(), url.clone()).headers(self.with_cookies(headers));
+        self.exchange(&method, &url, request, body, deadline).await
+    }
+
+    /// As [`Endpoint::send`], on a TCP connection of its own, which neither end keeps afterwards.
+    ///
+    /// # Errors
+    /// As [`Endpoint::send`].
+    pub async fn send_apart(
+        &self,
+        method: Method,
+        url: Url,
+        headers: HeaderMap,
+        body: Option<Bytes>,
+    ) -> Result<HttpResponse, WireError> {
+        let request = self.http.fresh.request(method.clone(), url.clone()).headers(self.with_cookies(headers));
+        let request = request.header(CONNECTION, "close");
+        self.exchange(&method, &url, request, body, self.deadline).await
+    }
+
+    /// Sends a GET as a stranger: without the contract's headers, without cookies, and on a connection of its own.
+    ///
+    /// # Errors
+    /// As [`Endpoint::send`].
+    pub async fn get_as_stranger(&self, url: Url) -> Result<HttpResponse, WireError> {
+        let request = self.http.bare()?.get(url.clone()).header(CONNECTION, "close");
+        self.exchange(&Method::GET, &url, request, None, self.deadline).await
+    }
+
+    async fn exchange(
+        &self,
+        method: &Method,
+        url: &Url,
+        mut request: reqwest::RequestBuilder,
+        body: Option<Bytes>,
+        deadline: Duration,
+    ) -> Result<HttpResponse, WireError> {
+        let mut line = format!("{method} {}", path_and_query(url));
         if let Some(body) = &body {
             line += &format!("\n{}", String::from_utf8_lossy(body));
         }
         self.record(Direction::Sent, &line);
-        let mut request = self.http.pooled.request(method, url).headers(self.with_cookies(headers));
         if let Some(body) = body {
             request = request.body(body);
         }
@@ -426,7 +488,7 @@ fn path_and_query(url: &Url) -> String {
 
 fn wire_text(response: &HttpResponse) -> String {
     let mut text = format!("HTTP {}", response.status);
-    for name in ["content-type", "location", "cache-control"] {
+    for name in ["content-type", "location", "cache-control", "access-control-allow-origin", "vary", "server"] {
         if !response.header(name).is_empty() {
             text += &format!("\n{name}: {}", response.header(name));
         }

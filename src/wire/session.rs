@@ -182,8 +182,19 @@ impl Session {
     /// As [`WebSocket::open`]; [`WireError::Status`] for a refusal, [`WireError::Timeout`] for 101 and then silence,
     /// [`WireError::Malformed`] when what comes first is no open packet.
     pub async fn websocket_handshake(endpoint: &Endpoint) -> Result<(WebSocket, Handshake), WireError> {
+        Session::websocket_handshake_with(endpoint, HeaderMap::new()).await
+    }
+
+    /// As [`Session::websocket_handshake`], with these headers beside those that every upgrade has.
+    ///
+    /// # Errors
+    /// As [`Session::websocket_handshake`].
+    pub async fn websocket_handshake_with(
+        endpoint: &Endpoint,
+        headers: HeaderMap,
+    ) -> Result<(WebSocket, Handshake), WireError> {
         let url = endpoint.engine_url(Transport::WebSocket, None);
-        let mut socket = match WebSocket::open(endpoint, url, HeaderMap::new()).await? {
+        let mut socket = match WebSocket::open(endpoint, url, headers).await? {
             Upgrade::Accepted(socket) => socket,
             Upgrade::Refused(response) => {
                 return Err(WireError::Status { method: "the upgrade", response: Box::new(response) });

@@ -7,7 +7,9 @@ use bytes::Bytes;
 use futures::{SinkExt, StreamExt};
 use reqwest::{
     Upgraded,
-    header::{CONNECTION, HeaderMap, HeaderValue, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE},
+    header::{
+        CONNECTION, HeaderMap, HeaderValue, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
+    },
 };
 use tokio::time::timeout;
 use tokio_tungstenite::{
@@ -49,6 +51,7 @@ pub struct WebSocket {
     // Boxed because it is large, and moves with every session.
     stream: Box<WebSocketStream<Upgraded>>,
     endpoint: Endpoint,
+    extensions: String,
 }
 
 impl WebSocket {
@@ -74,10 +77,17 @@ impl WebSocket {
             return Err(WireError::Malformed("101 with a wrong or missing Sec-WebSocket-Accept".into()));
         }
         endpoint.record(Direction::Received, "HTTP 101, WebSocket open");
+        let extensions = response.headers().get(SEC_WEBSOCKET_EXTENSIONS).and_then(|value| value.to_str().ok());
+        let extensions = extensions.unwrap_or_default().to_owned();
         let upgraded = response.upgrade().await.map_err(|error| WireError::Closed(error.to_string()))?;
         let config = WebSocketConfig::default().max_message_size(Some(MAX_MESSAGE)).max_frame_size(Some(MAX_MESSAGE));
         let stream = Box::new(WebSocketStream::from_raw_socket(upgraded, Role::Client, Some(config)).await);
-        Ok(Upgrade::Accepted(WebSocket { stream, endpoint: endpoint.clone() }))
+        Ok(Upgrade::Accepted(WebSocket { stream, endpoint: endpoint.clone(), extensions }))
+    }
+
+    /// What the target took up of the extensions that were offered to it; empty for nothing.
+    pub fn extensions(&self) -> &str {
+        &self.extensions
     }
 
     /// Sends a text frame.

@@ -3,10 +3,12 @@
 //!
 //! `#[test]` means the attribute of `crates/test-attribute` everywhere in this binary, also where rstest adds it.
 
+pub mod balancer;
 mod cli;
 pub mod expectations;
 pub mod node;
 pub mod process;
+pub mod redis;
 mod registry;
 mod skip;
 mod snapshots;
@@ -16,7 +18,7 @@ pub mod tls;
 
 pub(crate) use registry::register;
 pub use registry::{Test, asynchronous, synchronous};
-pub use skip::{TestResult, Tool, require, skip};
+pub use skip::{Stop, TestResult, Tool, require, skip};
 
 use siospec::verdict::ExitCode;
 

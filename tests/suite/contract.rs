@@ -381,11 +381,18 @@ fn a_ready_token_tells_its_algorithm() {
 fn every_key_has_a_flag() {
     let command = clap::Command::new("siospec").args(clap_args());
     command.clone().debug_assert();
-    let given = ["siospec", "--rest-path", "/x", "--choices-guests", "--ping-enabled=false", "--ping-args", "[-1]"];
-    let matches = command.clone().try_get_matches_from(given).unwrap();
+    let given =
+        "siospec --rest-path /x --choices-guests --ping-enabled=false --ping-args [-1] --node http://a --node http://b";
+    let matches = command.clone().try_get_matches_from(given.split(' ')).unwrap();
     let mut flags = flags_from(&matches);
     flags.sort();
-    let expected = [("choices.guests", "true"), ("ping.args", "[-1]"), ("ping.enabled", "false"), ("rest.path", "/x")];
+    let expected = [
+        ("choices.guests", "true"),
+        ("nodes", "http://a,http://b"),
+        ("ping.args", "[-1]"),
+        ("ping.enabled", "false"),
+        ("rest.path", "/x"),
+    ];
     assert_eq!(flags, expected.map(|(name, value)| (name, value.to_owned())));
     let help = command.clone().render_help().to_string();
     assert!(help.contains("--path") && !help.contains("--rooms-join-event"), "{help}");

@@ -6,6 +6,7 @@ mod cli;
 mod client;
 mod container;
 mod contract;
+mod deployment;
 mod docs;
 mod harness;
 mod implementations;

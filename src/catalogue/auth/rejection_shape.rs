@@ -10,8 +10,10 @@ use serde_json::Value;
 
 use super::{Attempt, REFUSAL, Tried, none_silent, try_all};
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
-    contract::TokenSource,
+    catalogue::{
+        Check, Isolation, Need, Wait, cite,
+        disclosure::{indiscretion, texts},
+    },
     mock::Fault,
     probe::{Answer, Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
@@ -84,8 +86,7 @@ fn has_message(tried: &Tried) -> Verdict {
 }
 
 fn tells_nothing(probe: &Probe, tried: &Tried) -> Verdict {
-    let mut texts = Vec::new();
-    collect_texts(payload(tried).unwrap_or(&Value::Null), &mut texts);
+    let texts = texts(payload(tried).unwrap_or(&Value::Null));
     let Some(what) = texts.iter().find_map(|text| indiscretion(probe, text)) else { return Ok(()) };
     fail(format!("A refusal holds {what}"))
         .at(Level::Should)
@@ -93,45 +94,4 @@ fn tells_nothing(probe: &Probe, tried: &Tried) -> Verdict {
         .received(&tried.answer)
         .expected("a text that says no more than that the client was refused")
         .stop()
-}
-
-fn collect_texts<'a>(value: &'a Value, texts: &mut Vec<&'a str>) {
-    match value {
-        Value::String(text) => texts.push(text),
-        Value::Array(items) => items.iter().for_each(|item| collect_texts(item, texts)),
-        Value::Object(fields) => fields.values().for_each(|field| collect_texts(field, texts)),
-        _ => {}
-    }
-}
-
-/// What a text tells that is nobody's business.
-fn indiscretion(probe: &Probe, text: &str) -> Option<&'static str> {
-    let is_frame = |line: &str| {
-        let line = line.trim_start();
-        (line.starts_with("at ") && line.trim_end_matches(')').ends_with(|c: char| c.is_ascii_digit()))
-            || line.starts_with("File \"")
-    };
-    let secret = match &probe.contract().auth.source {
-        Some(TokenSource::Secret(secret)) => Some(secret.expose()),
-        _ => None,
-    };
-    if secret.is_some_and(|secret| !secret.is_empty() && text.contains(secret)) || text.contains("-----BEGIN ") {
-        Some("the signing secret or a key")
-    } else if text.lines().any(is_frame) {
-        Some("a stack trace")
-    } else if text.split(|c: char| c.is_whitespace() || "'\"`()<>,;".contains(c)).any(is_file_path) {
-        Some("the path of a file")
-    } else {
-        None
-    }
-}
-
-/// `/app/server/auth.ts`, `C:\app\auth.ts`, `file:///…`, `node_modules/…`; not `/login`.
-fn is_file_path(word: &str) -> bool {
-    let bytes = word.as_bytes();
-    let absolute =
-        word.starts_with('/') || (bytes.len() > 2 && bytes[0].is_ascii_alphabetic() && &bytes[1..3] == b":\\");
-    let mut parts = word.rsplit(['/', '\\']);
-    let is_file = parts.next().is_some_and(|name| name.trim_matches('.').contains('.'));
-    word.starts_with("file://") || word.contains("node_modules") || (absolute && is_file && parts.count() > 1)
 }

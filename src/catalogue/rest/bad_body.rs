@@ -50,7 +50,7 @@ async fn run(probe: &Probe) -> Verdict {
     let mut listener = probe.client("listener", probe.transport()).await?;
     let mut wrong: Vec<(bool, String)> = Vec::new();
     for (what, body) in bodies {
-        match probe.send_call(&call, Some(Bytes::from(body))).await {
+        match probe.send_call(probe.endpoint("REST"), &call, Some(Bytes::from(body))).await {
             Ok(response) if response.status == 429 => {
                 return Err(Stop::Skip("the REST trigger limits how often it is called (HTTP 429)".into()));
             }

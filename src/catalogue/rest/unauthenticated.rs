@@ -41,7 +41,7 @@ async fn run(probe: &Probe) -> Verdict {
     }
     let call = rest.render_as_stranger(&rendered);
     let body = call.body.as_ref().map(|body| Bytes::from(body.to_string()));
-    let answer = probe.send_call(&call, body).await;
+    let answer = probe.send_call(probe.endpoint("REST"), &call, body).await;
     let response = answer.map_err(|error| Stop::Broken(format!("the REST trigger gave no answer: {error}")))?;
     if !response.is_success() {
         probe.note(format!("a call without credentials is answered HTTP {}", response.status));

@@ -44,7 +44,7 @@ async fn run(probe: &Probe) -> Verdict {
     let mut heard = None;
     for _ in 0..TIMES {
         let from = listener.mark();
-        let answer = probe.send_call(&call, None).await;
+        let answer = probe.send_call(probe.endpoint("REST"), &call, None).await;
         let response = answer.map_err(|error| Stop::Broken(format!("no answer to GET {}: {error}", call.path)))?;
         listener.listen(probe.target().quiet_window()).await?;
         listener.fence().await?;

@@ -1,11 +1,153 @@
 //! What a stranger can make of the deployment.
 
 mod binary_post;
+mod cors_allowed;
+mod cors_reflection;
+mod cors_wildcard_credentials;
+mod cross_site_websocket;
+mod error_disclosure;
 mod excess_attachments;
+mod origin_parity;
 mod payload_limit_parity;
+mod server_header;
 mod slow_post;
 mod zero_attachments;
 
-use super::checks;
+use http::{
+    HeaderName,
+    header::{
+        ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, VARY,
+    },
+};
+use reqwest::{
+    Method,
+    header::{HeaderMap, HeaderValue},
+};
+use url::Url;
 
-checks![payload_limit_parity, slow_post, binary_post, excess_attachments, zero_attachments];
+use super::checks;
+use crate::{
+    probe::{Probe, Stop},
+    wire::{Endpoint, HttpResponse, Session, Transport, WireError},
+};
+
+checks![
+    cors_wildcard_credentials,
+    cors_reflection,
+    cors_allowed,
+    origin_parity,
+    cross_site_websocket,
+    error_disclosure,
+    payload_limit_parity,
+    slow_post,
+    binary_post,
+    excess_attachments,
+    zero_attachments,
+    server_header
+];
+
+/// What a page asks first where its request is not a simple one (Fetch, "CORS-preflight request").
+const PREFLIGHT: &str = "OPTIONS with Access-Control-Request-Method: POST";
+
+/// An origin that no deployment knows.
+fn stranger(probe: &Probe) -> String {
+    format!("https://{}.example", probe.nonce("origin"))
+}
+
+/// Origins that the contract does not declare, each of them let in by a mistake that has been made before: any origin at
+/// all, the opaque origin of a sandboxed frame, and names that begin or end as an allowed one does.
+fn foreign_origins(probe: &Probe) -> Vec<String> {
+    let mut origins = vec![stranger(probe), "null".to_owned()];
+    let own = probe.target().origin.origin().ascii_serialization();
+    for known in probe.contract().origins.iter().chain([&own]) {
+        let Ok(url) = Url::parse(known) else { continue };
+        let (scheme, Some(host)) = (url.scheme(), url.host_str()) else { continue };
+        origins.push(format!("{scheme}://{host}.siospec.example"));
+        if let Some(url::Host::Domain(name)) = url.host() {
+            origins.push(format!("{scheme}://siospec{name}"));
+        }
+    }
+    origins.retain(|origin| !probe.contract().origins.contains(origin));
+    origins
+}
+
+/// `Origin`, as a browser sends it for a page of that origin.
+fn origin_header(origin: &str) -> Result<HeaderMap, Stop> {
+    let value = HeaderValue::try_from(origin).map_err(|_| Stop::Broken(format!("`{origin}` is no origin")))?;
+    Ok(HeaderMap::from_iter([(ORIGIN, value)]))
+}
+
+/// A polling handshake for a page of `origin`.
+async fn poll_from(probe: &Probe, origin: &str) -> Result<HttpResponse, Stop> {
+    let endpoint = probe.endpoint("polling");
+    let url = endpoint.engine_url(Transport::Polling, None);
+    let answer = endpoint.send(Method::GET, url, origin_header(origin)?, None, probe.deadline()).await;
+    answer.map_err(|error| Stop::Broken(format!("a polling handshake with Origin: {origin}: {error}")))
+}
+
+/// The question that the browser of a page of `origin` asks before a POST that is not a simple one.
+async fn preflight_from(probe: &Probe, origin: &str) -> Result<HttpResponse, Stop> {
+    let endpoint = probe.endpoint("preflight");
+    let url = endpoint.engine_url(Transport::Polling, None);
+    let mut headers = origin_header(origin)?;
+    headers.insert(ACCESS_CONTROL_REQUEST_METHOD, HeaderValue::from_static("POST"));
+    let answer = endpoint.send(Method::OPTIONS, url, headers, None, probe.deadline()).await;
+    answer.map_err(|error| Stop::Broken(format!("a preflight with Origin: {origin}: {error}")))
+}
+
+/// What came of a WebSocket that was asked for with an `Origin`.
+enum Opening {
+    /// It is open, and so is the session.
+    Opened(Box<Session>),
+    /// It was refused, in these words.
+    Refused(String),
+}
+
+/// Opens a session over WebSocket, with these headers.
+async fn open_websocket(endpoint: &Endpoint, headers: HeaderMap) -> Result<Opening, Stop> {
+    match Session::websocket_handshake_with(endpoint, headers).await {
+        Ok((socket, handshake)) => Ok(Opening::Opened(Box::new(Session::over_websocket(socket, handshake)))),
+        Err(
+            error @ (WireError::Status { .. }
+            | WireError::Closed(_)
+            | WireError::Timeout { .. }
+            | WireError::Malformed(_)),
+        ) => Ok(Opening::Refused(error.to_string())),
+        Err(error) => Err(Stop::Broken(format!("a WebSocket with an Origin: {error}"))),
+    }
+}
+
+/// All values of a header, as a browser joins them: two equal ones are as wrong as two different ones.
+fn joined(response: &HttpResponse, name: HeaderName) -> Option<String> {
+    let values: Vec<_> = response.headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
+    (!values.is_empty()).then(|| values.join(", "))
+}
+
+/// `Access-Control-Allow-Origin`.
+fn allowed_origin(response: &HttpResponse) -> Option<String> {
+    joined(response, ACCESS_CONTROL_ALLOW_ORIGIN)
+}
+
+/// Whether requests with cookies are let in as well.
+fn allows_credentials(response: &HttpResponse) -> bool {
+    joined(response, ACCESS_CONTROL_ALLOW_CREDENTIALS).is_some_and(|value| value == "true")
+}
+
+/// Whether caches are told that another origin gets another answer.
+fn varies_by_origin(response: &HttpResponse) -> bool {
+    let fields = joined(response, VARY).unwrap_or_default();
+    fields.split(',').map(str::trim).any(|field| field == "*" || field.eq_ignore_ascii_case("origin"))
+}
+
+/// What an answer says of origins, for a failure's "received".
+fn shown(response: &HttpResponse) -> String {
+    let mut text = format!("HTTP {}", response.status);
+    for (name, value) in [
+        ("Access-Control-Allow-Origin", allowed_origin(response)),
+        ("Access-Control-Allow-Credentials", joined(response, ACCESS_CONTROL_ALLOW_CREDENTIALS)),
+        ("Vary", joined(response, VARY)),
+    ] {
+        text += &format!(", {}", value.map_or(format!("no {name}"), |value| format!("{name}: {value}")));
+    }
+    text
+}

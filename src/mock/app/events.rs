@@ -5,7 +5,9 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    fmt,
     future::ready,
+    io,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -16,14 +18,14 @@ use std::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use socketioxide::{
-    SocketIo,
-    extract::{AckSender, SocketRef, TryData},
+    extract::TryData,
     handler::ConnectHandler,
     socket::{DisconnectReason, Sid},
 };
 
 use super::{
     auth::{Auth, User, Verdict},
+    cluster::{AckSender, Relay, SocketIo, SocketRef},
     payload::{Arguments, Payload},
     recovery::{Absent, Audience, Recovery, Sent},
     users::{Past, Users},
@@ -67,6 +69,8 @@ pub struct State {
     recovery: Option<Mutex<Recovery>>,
     /// How many users whose connections dropped before are connected.
     returned: AtomicUsize,
+    /// Where there are other nodes: the way to their clients.
+    relay: Mutex<Option<Relay>>,
 }
 
 /// One session of the gateway, as it is attached to socketioxide's request.
@@ -115,7 +119,11 @@ struct RoomMessage {
 }
 
 /// Registers the application's namespaces.
-pub fn serve(io: &SocketIo, state: &Arc<State>) {
+///
+/// # Errors
+///
+/// When the other nodes cannot be joined.
+pub async fn serve(io: &SocketIo, state: &Arc<State>) -> io::Result<()> {
     let admit = {
         let state = state.clone();
         move |socket: SocketRef, TryData(auth): TryData<Value>| {
@@ -137,14 +145,18 @@ pub fn serve(io: &SocketIo, state: &Arc<State>) {
             async move { state.admit_beside(&socket, auth.ok()).await }
         }
     };
-    // The local adapter has nothing to wait for.
-    io.ns("/", greet.with(admit));
+    io.ns("/", greet.with(admit)).await.map_err(unreached)?;
     if !state.faults.has(Fault::NoSecondNamespace) {
-        io.ns(SECOND_NAMESPACE, (|_: SocketRef| ready(())).with(admit_beside));
+        io.ns(SECOND_NAMESPACE, (|_: SocketRef| ready(())).with(admit_beside)).await.map_err(unreached)?;
     }
     if state.faults.has(Fault::OpenAdminNamespace) {
-        io.ns("/admin", || ready(()));
+        io.ns("/admin", || ready(())).await.map_err(unreached)?;
     }
+    Ok(())
+}
+
+fn unreached(error: impl fmt::Display) -> io::Error {
+    io::Error::other(error.to_string())
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -156,7 +168,7 @@ fn visit_of(socket: &SocketRef) -> Option<&Arc<Visit>> {
 }
 
 impl State {
-    pub fn new(options: &Options, faults: Faults, doubled: bool) -> State {
+    pub fn new(options: &Options, faults: Faults, doubled: bool, relay: Option<Relay>) -> State {
         State {
             auth: Auth::new(options, faults.clone()),
             faults,
@@ -167,12 +179,18 @@ impl State {
             last_pinged: Mutex::default(),
             recovery: options.recovery.then(Mutex::default),
             returned: AtomicUsize::new(0),
+            relay: Mutex::new(relay),
         }
     }
 
     /// Who may connect.
     pub fn auth(&self) -> &Auth {
         &self.auth
+    }
+
+    /// Hands nothing to the other nodes any more; whether there were any.
+    pub fn leave_cluster(&self) -> bool {
+        lock(&self.relay).take().is_some()
     }
 
     /// Takes note of a new session of the gateway.
@@ -248,6 +266,7 @@ impl State {
                 visit.link.ended().await;
                 Err("unauthorized".to_owned())
             }
+            Verdict::Refuse if visit.link.is_vouched_for() => Ok(User::default()),
             Verdict::Refuse => {
                 visit.was_refused.store(true, Ordering::Relaxed);
                 Err(self.refuse(&visit.link).await)
@@ -417,6 +436,9 @@ impl State {
                 self.emit(audience, "welcome", vec![greeting], [(&connection, times)]);
             }
         }
+        if let Some(relay) = &*lock(&self.relay) {
+            relay.welcome(&connection.socket);
+        }
         lock(&self.connections).insert(connection.socket.id, Arc::new(connection));
     }
 
@@ -537,6 +559,9 @@ impl State {
         if rooms.len() >= MAX_ROOMS && !rooms.contains_key(&room) {
             return false;
         }
+        if let Some(relay) = &*lock(&self.relay) {
+            relay.join(socket, &room);
+        }
         *rooms.entry(room).or_default() += 1;
         true
     }
@@ -549,6 +574,9 @@ impl State {
         }
         if let Some(user) = &connection.user {
             self.users.forget_room(user, room);
+        }
+        if let Some(relay) = &*lock(&self.relay) {
+            relay.leave(socket, room);
         }
         let mut rooms = lock(&connection.rooms);
         rooms.remove(room);
@@ -582,6 +610,9 @@ impl State {
             .iter()
             .map(|receiver| (&**receiver, rooms.iter().map(|room| self.deliveries(receiver, room)).sum()));
         self.emit(Audience::Room(room.clone()), "receive_message", vec![delivery.clone()], receivers);
+        if let Some(relay) = &*lock(&self.relay) {
+            relay.emit(Some(room), "receive_message", &delivery);
+        }
         if self.faults.has(Fault::RejectedStillHears) {
             self.tell_unconnected(Standing::Refused, "receive_message", &delivery);
         }
@@ -619,6 +650,9 @@ impl State {
             (&**receiver, if skipped { 0 } else { receiver.notifications * self.servers * twice })
         });
         self.emit(Audience::Everyone, "notification", vec![notification.clone()], receivers);
+        if let Some(relay) = &*lock(&self.relay) {
+            relay.emit(None, "notification", &notification);
+        }
         if self.faults.has(Fault::RestEmitsBeforeConnect) {
             self.tell_unconnected(Standing::Silent, "notification", &notification);
         }

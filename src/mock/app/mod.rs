@@ -5,6 +5,7 @@
 //! and there must be no moment in which an event could come in between.
 
 mod auth;
+mod cluster;
 mod events;
 mod payload;
 mod protocol;
@@ -21,7 +22,7 @@ use std::{
 
 use futures::future::BoxFuture;
 use hyper::service::Service;
-use socketioxide::{SocketIo, service::SocketIoService};
+use socketioxide::service::SocketIoService;
 use tokio::io::DuplexStream;
 
 use super::{
@@ -31,6 +32,8 @@ use super::{
 
 pub use protocol::Protocol;
 pub use web::router;
+
+use cluster::{Adapter, Bus, Relay};
 
 /// How long a reload waits for the connections that it cuts.
 const RELOAD_WITHIN: Duration = Duration::from_secs(5);
@@ -54,9 +57,13 @@ pub struct Deployment {
 
 impl Deployment {
     /// Deploys the application for the first time.
-    pub fn new(options: &Options, faults: Faults, address: SocketAddr) -> Deployment {
-        let first = App::new(options, faults.clone(), false);
-        Deployment { options: options.clone(), faults, address, current: RwLock::new(Arc::new(first)) }
+    ///
+    /// # Errors
+    ///
+    /// When it cannot join the other nodes.
+    pub async fn new(options: &Options, faults: Faults, address: SocketAddr) -> io::Result<Deployment> {
+        let first = App::new(options, faults.clone(), false).await?;
+        Ok(Deployment { options: options.clone(), faults, address, current: RwLock::new(Arc::new(first)) })
     }
 
     /// The application that is serving.
@@ -65,12 +72,18 @@ impl Deployment {
     }
 
     /// Replaces the application as Nitro does in development: connections drop, nothing of the old state is left.
-    async fn reload(&self, gateway: &Gateway) {
+    ///
+    /// # Errors
+    ///
+    /// When the new one cannot join the other nodes; the old one stays.
+    async fn reload(&self, gateway: &Gateway) -> io::Result<()> {
         // With the fault, the old server goes on beside the new one, and answers everything as well.
         let doubled = self.faults.has(Fault::ReloadDoublesServer);
-        let new = App::new(&self.options, self.faults.clone(), doubled);
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);
+        let new = App::new(&self.options, self.faults.clone(), doubled).await?;
+        let old = std::mem::replace(&mut *self.current.write().unwrap_or_else(PoisonError::into_inner), Arc::new(new));
         let _ = tokio::time::timeout(RELOAD_WITHIN, gateway.cut_all()).await;
+        old.retire().await;
+        Ok(())
     }
 }
 
@@ -83,23 +96,34 @@ impl Upstream for Deployment {
 
 /// One life of the application, from start to reload.
 struct App {
-    service: SocketIoService<()>,
+    service: SocketIoService<(), Adapter>,
+    io: cluster::SocketIo,
     state: Arc<events::State>,
 }
 
 impl App {
-    fn new(options: &Options, faults: Faults, doubled: bool) -> App {
-        let (service, io) = SocketIo::builder()
+    async fn new(options: &Options, faults: Faults, doubled: bool) -> io::Result<App> {
+        let bus = Bus::join(options.redis.as_deref()).await?;
+        let (service, io) = socketioxide::SocketIo::builder()
             .req_path("/socket.io")
             .ping_interval(NO_HEARTBEAT)
             .ping_timeout(NO_HEARTBEAT)
             // The gateway comes first; this one only cleans up.
             .connect_timeout(options.connect_timeout + Duration::from_secs(60))
             .max_buffer_size(BUFFERED_PACKETS)
+            .with_adapter::<Adapter>(bus.adapter())
             .build_with_inner_svc(());
-        let state = Arc::new(events::State::new(options, faults, doubled));
-        events::serve(&io, &state);
-        App { service, state }
+        let relay = matches!(bus, Bus::Redis(_)).then(|| Relay::new(io.clone(), faults.clone()));
+        let state = Arc::new(events::State::new(options, faults, doubled, relay));
+        events::serve(&io, &state).await?;
+        Ok(App { service, io, state })
+    }
+
+    /// Leaves the other nodes, so that nothing of it remains.
+    async fn retire(&self) {
+        if self.state.leave_cluster() {
+            self.io.close().await;
+        }
     }
 
     fn open(&self, link: Arc<Link>) -> io::Result<Box<dyn Io>> {

@@ -112,6 +112,10 @@ async fn notify(State(web): State<Web>, request: Request) -> Response {
     let is_get = request.method() == Method::GET;
     let notification = match read(request).await {
         Ok(notification) => notification,
+        Err((StatusCode::BAD_REQUEST, message)) if faults.has(Fault::RestErrorsWithPath) => {
+            let message = format!("{message} (/app/.output/server/chunks/routes/api/notify.post.mjs)");
+            return (StatusCode::BAD_REQUEST, Json(json!({ "success": false, "message": message }))).into_response();
+        }
         Err(_) if is_get || faults.has(Fault::RestAcceptsAnyBody) => Notification { message: "undefined".to_owned() },
         Err(_) if faults.has(Fault::RestCrashesOnBadBody) => return StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         Err((status, message)) => {
@@ -150,8 +154,10 @@ async fn collect(body: Body) -> Result<axum::body::Bytes, (StatusCode, &'static 
 
 /// `POST /__siospec/reload`: answers when the new application serves and the old connections are gone.
 async fn reload(State(web): State<Web>) -> Response {
-    web.deployment.reload(&web.gateway).await;
-    Json(json!({ "success": true })).into_response()
+    match web.deployment.reload(&web.gateway).await {
+        Ok(()) => Json(json!({ "success": true })).into_response(),
+        Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response(),
+    }
 }
 
 async fn not_found(State(web): State<Web>, uri: Uri) -> Response {

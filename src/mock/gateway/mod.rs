@@ -6,6 +6,8 @@
 //! Statuses and closes are the protocol's; where that is silent, engine.io 6.6's.
 
 pub mod answer;
+mod connection;
+mod cors;
 mod echo;
 mod packet;
 mod polling;
@@ -29,11 +31,13 @@ use rand::RngExt;
 use serde_json::json;
 use tokio::sync::{Notify, mpsc};
 
-use super::{Fault, Faults, Options};
+use super::{COOKIE, Fault, Faults, Options};
 use answer::{Answer, Refusal};
+use cors::Cors;
 use packet::Packet;
 use session::Command;
 
+pub use connection::Connection;
 pub use echo::Echo;
 pub use upstream::{Control, Link, SocketId, Standing, Transport, Upstream};
 pub use websocket::{Io, hang as hang_upgrade, is_upgrade};
@@ -141,6 +145,8 @@ pub struct Handle {
     /// How many polls there were, for the fault `limits-polls`.
     polls: Arc<AtomicUsize>,
     link: Arc<Link>,
+    /// With the fault `sessions-stick-to-connections`: what it was opened on, until another connection carries it on.
+    opened_on: Arc<Mutex<Option<Connection>>>,
 }
 
 /// A POST in progress.
@@ -161,6 +167,16 @@ impl Handle {
     fn fail(&self) {
         // A session with a full queue is being flooded, and the request behind this one fails it as well.
         let _ = self.commands.try_send(Command::Fail);
+    }
+
+    /// With the fault `sessions-stick-to-connections`: whether a request may carry the session on.
+    fn carry_on(&self) -> bool {
+        let mut opened_on = self.opened_on.lock().unwrap_or_else(PoisonError::into_inner);
+        if opened_on.as_ref().is_some_and(Connection::is_closed) {
+            return false;
+        }
+        *opened_on = None;
+        true
     }
 
     fn start_posting(&self) -> Option<Posting> {
@@ -216,6 +232,17 @@ impl Gateway {
 
     /// Answers a request, or not: nothing means that its connection is to be cut.
     pub async fn handle(&self, request: Request<Incoming>) -> Option<Answer> {
+        let cors = Cors::new(&request, &self.settings.faults);
+        let mut answer = match cors.verdict(&request) {
+            Some(verdict) => verdict,
+            None => self.handle_admitted(request).await?,
+        };
+        cors.mark(&mut answer);
+        Some(answer)
+    }
+
+    /// Answers a request of an origin that is not turned away.
+    async fn handle_admitted(&self, request: Request<Incoming>) -> Option<Answer> {
         let raw = request.uri().query().unwrap_or_default().to_owned();
         let query = Query::parse(&raw);
         if self.settings.faults.has(Fault::SlowPostStalls) {
@@ -282,18 +309,21 @@ impl Gateway {
             Some("websocket") => return Some(Refusal::BadRequest.answer()),
             _ => return Some(Refusal::TransportUnknown.answer()),
         }
-        let Some(sid) = &query.sid else { return Some(self.handshake(query, request.method())) };
+        let Some(sid) = &query.sid else { return Some(self.handshake(query, &request)) };
         let faults = &self.settings.faults;
         let Some(handle) = self.find(sid) else {
             if faults.has(Fault::AcceptsPostToUnknownSid) && request.method() == Method::POST {
                 return Some(answer::with_body(StatusCode::OK, "text/html", "ok"));
             }
-            let mut answer = Refusal::SessionUnknown.answer();
+            let mut answer = self.unknown_session();
             if faults.has(Fault::UnknownSidNotFound) {
                 *answer.status_mut() = StatusCode::NOT_FOUND;
             }
             return Some(answer);
         };
+        if faults.has(Fault::SessionsStickToConnections) && !handle.carry_on() {
+            return Some(self.unknown_session());
+        }
         if handle.link.transport() == Transport::Websocket && !faults.has(Fault::PollsAfterUpgrade) {
             return Some(Refusal::BadRequest.answer());
         }
@@ -326,12 +356,25 @@ impl Gateway {
         }
     }
 
+    /// The answer to a polling request of a session that is not there.
+    fn unknown_session(&self) -> Answer {
+        if self.settings.faults.has(Fault::ErrorsWithStackTrace) {
+            let body = r#"{"code":1,"message":"Session ID unknown","stack":"Error: Session ID unknown\n    at verify (/app/node_modules/engine.io/build/server.js:94:27)"}"#;
+            return answer::with_body(StatusCode::BAD_REQUEST, "application/json", body);
+        }
+        Refusal::SessionUnknown.answer()
+    }
+
     /// The polling handshake (Engine.IO v4, "Handshake").
-    fn handshake(&self, query: &Query<'_>, method: &Method) -> Answer {
+    fn handshake(&self, query: &Query<'_>, request: &Request<Incoming>) -> Answer {
         let faults = &self.settings.faults;
-        if method != Method::GET && !faults.has(Fault::ServesAnyMethod) {
+        if request.method() != Method::GET && !faults.has(Fault::ServesAnyMethod) {
             if faults.has(Fault::BadMethodCrashes) {
                 return answer::empty(StatusCode::INTERNAL_SERVER_ERROR);
+            }
+            if faults.has(Fault::ErrorsWithVersion) {
+                let body = "<html><body><h1>400 Bad Request</h1><hr>nginx/1.18.0 (Ubuntu)</body></html>";
+                return answer::with_body(StatusCode::BAD_REQUEST, "text/html", body);
             }
             return Refusal::BadHandshakeMethod.answer();
         }
@@ -350,7 +393,10 @@ impl Gateway {
             return answer::payload(body.clone());
         }
 
-        let Some((sid, start)) = self.register(Transport::Polling, query.raw) else { return too_many_sessions() };
+        let opened_on = request.extensions().get::<Connection>().cloned();
+        let Some((sid, start)) = self.register(Transport::Polling, query.raw, opened_on) else {
+            return too_many_sessions();
+        };
         tokio::spawn(session::run(start));
         let body = Packet::Open(self.open_packet(&sid, Transport::Polling)).encode();
 
@@ -397,9 +443,22 @@ impl Gateway {
             return Ok(websocket::hang(request));
         }
 
-        let (answer, upgrading) = websocket::accept(request)?;
-        let (sid, mut start) =
-            self.register(Transport::Websocket, query.raw).ok_or_else(|| Box::new(too_many_sessions()))?;
+        let has_cookie = request.headers().get(header::COOKIE).is_some_and(|cookie| cookie == COOKIE);
+        let vouched_for = has_cookie && request.headers().contains_key(header::ORIGIN);
+        let offered = request.headers().get(header::SEC_WEBSOCKET_EXTENSIONS).cloned();
+        let (mut answer, upgrading) = websocket::accept(request)?;
+        if faults.has(Fault::CompressesWebsocket)
+            && offered.is_some_and(|offers| offers.as_bytes().starts_with(b"permessage-deflate"))
+        {
+            // Each message says whether it is compressed; none is (RFC 7692, 6).
+            let accepted = HeaderValue::from_static("permessage-deflate; client_no_context_takeover");
+            answer.headers_mut().insert(header::SEC_WEBSOCKET_EXTENSIONS, accepted);
+        }
+        let registered = self.register(Transport::Websocket, query.raw, None);
+        let (sid, mut start) = registered.ok_or_else(|| Box::new(too_many_sessions()))?;
+        if vouched_for && faults.has(Fault::CookieOpensWebsocket) {
+            start.link.vouch_for();
+        }
         let open = Packet::Open(self.open_packet(&sid, Transport::Websocket));
         tokio::spawn(async move {
             let limit = start.settings.limit(Transport::Websocket);
@@ -429,7 +488,12 @@ impl Gateway {
     }
 
     /// Makes room for a session, unless there is none left.
-    fn register(&self, transport: Transport, query: &str) -> Option<(String, session::Start)> {
+    fn register(
+        &self,
+        transport: Transport,
+        query: &str,
+        opened_on: Option<Connection>,
+    ) -> Option<(String, session::Start)> {
         let sid = self.new_sid();
         let (link, link_end) = Link::new(transport, query);
         let (sender, commands) = mpsc::channel(COMMANDS);
@@ -438,8 +502,13 @@ impl Gateway {
             if open.len() >= MAX_SESSIONS {
                 return None;
             }
-            let handle =
-                Handle { commands: sender, posting: Arc::default(), polls: Arc::default(), link: link.clone() };
+            let handle = Handle {
+                commands: sender,
+                posting: Arc::default(),
+                polls: Arc::default(),
+                link: link.clone(),
+                opened_on: Arc::new(Mutex::new(opened_on)),
+            };
             open.insert(sid.clone(), handle);
         }
         let start = session::Start {

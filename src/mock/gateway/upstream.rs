@@ -72,6 +72,8 @@ pub struct Link {
     /// By namespace.
     socket_ids: Mutex<BTreeMap<String, SocketId>>,
     doubled: AtomicBool,
+    /// With the fault `cookie-opens-websocket`: its cookie is as good as a token.
+    vouched_for: AtomicBool,
     control: mpsc::Sender<Control>,
     ended: watch::Receiver<()>,
 }
@@ -103,6 +105,7 @@ impl Link {
             query: query.to_owned(),
             socket_ids: Mutex::default(),
             doubled: AtomicBool::new(false),
+            vouched_for: AtomicBool::new(false),
             control,
             ended,
         };
@@ -153,6 +156,15 @@ impl Link {
     /// Says that two servers answer each CONNECT of this session.
     pub fn double(&self) {
         self.doubled.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the request that opened the session is as good as a token.
+    pub fn is_vouched_for(&self) -> bool {
+        self.vouched_for.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn vouch_for(&self) {
+        self.vouched_for.store(true, Ordering::Relaxed);
     }
 
     pub(super) fn is_doubled(&self) -> bool {

@@ -1,0 +1,92 @@
+//! A session that is opened by one TCP connection can be carried on by another: where several nodes share the load, all
+//! requests of a session reach the node that knows it.
+//!
+//! Twelve sessions are opened by polling, one after the other. Each handshake, and the request that follows it, has a TCP
+//! connection of its own, which is closed afterwards: kept connections hide a balancer that forgets. Cookies are kept, as
+//! by every browser. A session that is answered 400 was not known to whoever answered.
+//!
+//! Stickiness by the client's address cannot be told from a single node: all requests come from this machine.
+
+use bytes::Bytes;
+use reqwest::{Method, header::HeaderMap};
+
+use crate::{
+    catalogue::{Check, Isolation, Need, Wait, cite},
+    mock::Fault,
+    probe::{Probe, Stop, Verdict, fail},
+    verdict::{Level, Row},
+    wire::{Endpoint, EnginePacket, Handshake, HttpResponse, Polling, SocketPacket, Transport, engine},
+};
+
+pub const CHECK: Check = Check {
+    id: "deploy.sticky-sessions",
+    title: "A session goes on over a new TCP connection",
+    level: Level::Must,
+    row: Row::D,
+    cites: &[cite::SIO_NODES],
+    needs: &[Need::Polling],
+    requires: &["transport.polling-handshake"],
+    isolation: Isolation::SideBySide,
+    wait: Wait::None,
+    meaning: "Clients connect and lose their connection at once, over and over: each request lands on another node, which \
+              has never heard of the session. It works on one developer's machine, and with one node.",
+    fix: "Let the balancer send all requests of a client to one node: in nginx `ip_hash;` or `hash $remote_addr \
+          consistent;` in the `upstream`; elsewhere a cookie, which clients of another origin send by \
+          `withCredentials: true` only. Processes of one machine (PM2, `cluster`) need `@socket.io/sticky`. Or do without \
+          polling, on the server and on every client: `transports: ['websocket']`.",
+    faults: &[Fault::SessionsStickToConnections],
+    run: |probe| Box::pin(run(probe)),
+};
+
+const SESSIONS: usize = 12;
+
+async fn run(probe: &Probe) -> Verdict {
+    // One after the other: side by side, a balancer that deals out connections in turn might meet the right node each time.
+    let mut lost = Vec::new();
+    for number in 1..=SESSIONS {
+        if let Some(answer) = carried_on(probe, &number.to_string()).await? {
+            lost.push(answer);
+        }
+    }
+    let Some(answer) = lost.first() else { return Ok(()) };
+    fail(format!("{} of {SESSIONS} sessions are unknown to the next TCP connection", lost.len()))
+        .sent("a polling handshake, then a POST with the new session's sid on another TCP connection")
+        .received(answer)
+        .expected("HTTP 200, ok")
+        .stop()
+}
+
+/// Opens a session and sends a packet on it; the answer by which it turns out to be lost.
+async fn carried_on(probe: &Probe, label: &str) -> Result<Option<HttpResponse>, Stop> {
+    let endpoint = probe.endpoint(label);
+    let broken = |error| Stop::Broken(format!("session {label}: {error}"));
+    let url = endpoint.engine_url(Transport::Polling, None);
+    let opened = endpoint.send_apart(Method::GET, url, HeaderMap::new(), None).await.map_err(broken)?;
+    let Some(handshake) = handshake(&opened) else {
+        return Err(Stop::Broken(format!(
+            "session {label}: the handshake was answered {opened} (see transport.polling-handshake)"
+        )));
+    };
+
+    let url = endpoint.engine_url(Transport::Polling, Some(&handshake.sid));
+    let packet = SocketPacket::connect(&format!("/{}", probe.nonce("sticky")), None);
+    let body = Bytes::from(EnginePacket::Message(packet.encode()).encode());
+    let headers = Endpoint::content_type("text/plain;charset=UTF-8");
+    let answer = endpoint.send_apart(Method::POST, url, headers, Some(body)).await.map_err(broken)?;
+    match answer.status {
+        200..=299 => {
+            // Nobody needs it any more; whether the target takes note is judged elsewhere.
+            let _ = Polling::new(&endpoint, &handshake.sid).push(&[EnginePacket::Close]).await;
+            Ok(None)
+        }
+        400 | 404 | 410 => Ok(Some(answer)),
+        _ => Err(Stop::Broken(format!("session {label}: its POST was answered {answer}"))),
+    }
+}
+
+fn handshake(response: &HttpResponse) -> Option<Handshake> {
+    match engine::decode_payload(&response.text()).ok()?.into_iter().next()? {
+        EnginePacket::Open(data) if response.status == 200 => Handshake::parse(&data).ok(),
+        _ => None,
+    }
+}

@@ -1,0 +1,56 @@
+//! What the deployment says of itself in the headers of its answers: `Server`, `X-Powered-By` and their like.
+//!
+//! A name alone is noted. A version is a finding, for information: it saves an attacker the guessing.
+
+use crate::{
+    catalogue::{Check, Isolation, Wait, cite},
+    mock::Fault,
+    probe::{Probe, Stop, Verdict, fail},
+    verdict::{Level, Row},
+    wire::Transport,
+};
+
+pub const CHECK: Check = Check {
+    id: "security.server-header",
+    title: "No header tells the version of the server's software",
+    level: Level::May,
+    row: Row::D,
+    cites: &[cite::RFC9110_10_2_4],
+    needs: &[],
+    requires: &[],
+    isolation: Isolation::SideBySide,
+    wait: Wait::None,
+    meaning: "Whoever looks for servers with a known hole finds this one by its own word.",
+    fix: "In nginx `server_tokens off;`, in Apache `ServerTokens Prod`, in Express `app.disable('x-powered-by')`; in Nuxt \
+          the header holds no version.",
+    faults: &[Fault::NamesItsVersion],
+    run: |probe| Box::pin(run(probe)),
+};
+
+const HEADERS: [&str; 5] = ["server", "x-powered-by", "x-aspnet-version", "x-aspnetmvc-version", "x-generator"];
+
+async fn run(probe: &Probe) -> Verdict {
+    let endpoint = probe.endpoint("a");
+    // Without a transport, nothing is opened, and every server has an answer.
+    let mut handshake = endpoint.engine_url(Transport::Polling, None);
+    handshake.set_query(Some("EIO=4"));
+    for url in [endpoint.url("/"), handshake] {
+        let answer =
+            endpoint.get(url.clone()).await.map_err(|error| Stop::Broken(format!("GET {}: {error}", url.path())))?;
+        for name in HEADERS {
+            let value = answer.header(name);
+            if value.is_empty() {
+                continue;
+            }
+            if value.contains(|c: char| c.is_ascii_digit()) {
+                return fail("A header tells the version of the server's software")
+                    .sent(format!("GET {url}"))
+                    .received(format!("HTTP {}, {name}: {value}", answer.status))
+                    .expected("a name without a version, or no such header")
+                    .stop();
+            }
+            probe.note(format!("the server names itself: {name}: {value}"));
+        }
+    }
+    Ok(())
+}

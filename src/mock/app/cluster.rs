@@ -1,0 +1,165 @@
+//! Several servers that make up one deployment: what is emitted on one goes to the others through the library's own Redis
+//! adapter.
+//!
+//! The application delivers to its own clients itself, and hands the same event to a [`Relay`], which emits it to the
+//! clients of all other nodes. Those know which of theirs are concerned by the library's rooms.
+
+use std::io;
+
+use futures::future::BoxFuture;
+use serde::Serialize;
+use socketioxide::adapter::Emitter;
+use socketioxide_redis::{
+    CustomRedisAdapter, RedisAdapterConfig, RedisAdapterCtr,
+    drivers::{
+        ChanItem, Driver, MessageStream,
+        redis::{RedisDriver, RedisError},
+    },
+};
+use tokio::sync::mpsc;
+use url::Url;
+
+use crate::mock::{Fault, Faults, gateway::random_id};
+
+/// The adapter of every server, on its own or not.
+pub type Adapter = CustomRedisAdapter<Emitter, Bus>;
+
+pub type SocketIo = socketioxide::SocketIo<Adapter>;
+pub type SocketRef = socketioxide::extract::SocketRef<Adapter>;
+pub type AckSender = socketioxide::extract::AckSender<Adapter>;
+
+/// What the channels in Redis begin with.
+const PREFIX: &str = "siospec";
+
+/// How many events may wait for Redis; what comes on top is lost, as with a node that cannot keep up.
+const QUEUE: usize = 16_384;
+
+/// The room of every connected client.
+const EVERYBODY: &str = "everybody";
+
+/// What carries messages between nodes.
+#[derive(Clone)]
+pub enum Bus {
+    /// A node on its own: there is nobody to send to or to hear from.
+    None,
+    Redis(RedisDriver),
+}
+
+impl Bus {
+    /// Connects to Redis, if there is to be one.
+    ///
+    /// # Errors
+    ///
+    /// When the URL is none, or nothing answers there.
+    pub async fn join(redis: Option<&str>) -> io::Result<Bus> {
+        let Some(redis) = redis else { return Ok(Bus::None) };
+        let mut url = Url::parse(redis).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+        // Pushed messages exist in the third version of the protocol only.
+        if !url.query_pairs().any(|(name, _)| name == "protocol") {
+            url.query_pairs_mut().append_pair("protocol", "resp3");
+        }
+        let client = redis::Client::open(url.as_str()).map_err(io::Error::other)?;
+        Ok(Bus::Redis(RedisDriver::new(&client).await.map_err(io::Error::other)?))
+    }
+
+    /// What a server is built with.
+    pub fn adapter(&self) -> RedisAdapterCtr<Bus> {
+        RedisAdapterCtr::new_with_driver(self.clone(), RedisAdapterConfig::new().with_prefix(PREFIX))
+    }
+}
+
+impl Driver for Bus {
+    type Error = RedisError;
+
+    async fn publish(&self, channel: String, message: Vec<u8>) -> Result<(), RedisError> {
+        match self {
+            Bus::None => Ok(()),
+            Bus::Redis(driver) => driver.publish(channel, message).await,
+        }
+    }
+
+    async fn subscribe(&self, channel: String, size: usize) -> Result<MessageStream<ChanItem>, RedisError> {
+        match self {
+            Bus::None => Ok(MessageStream::new_empty()),
+            Bus::Redis(driver) => driver.subscribe(channel, size).await,
+        }
+    }
+
+    async fn unsubscribe(&self, channel: String) -> Result<(), RedisError> {
+        match self {
+            Bus::None => Ok(()),
+            Bus::Redis(driver) => driver.unsubscribe(channel).await,
+        }
+    }
+
+    async fn num_serv(&self, channel: &str) -> Result<u16, RedisError> {
+        match self {
+            Bus::None => Ok(1),
+            Bus::Redis(driver) => driver.num_serv(channel).await,
+        }
+    }
+}
+
+/// Hands events to the other nodes, in the order in which they were emitted. Dropping it ends that.
+pub struct Relay {
+    io: SocketIo,
+    /// The room of all clients of this node, which have the events already.
+    home: String,
+    queue: mpsc::Sender<BoxFuture<'static, ()>>,
+    faults: Faults,
+}
+
+impl Relay {
+    pub fn new(io: SocketIo, faults: Faults) -> Relay {
+        let (queue, mut queued) = mpsc::channel::<BoxFuture<'static, ()>>(QUEUE);
+        tokio::spawn(async move {
+            while let Some(emit) = queued.recv().await {
+                emit.await;
+            }
+        });
+        Relay { io, home: format!("node/{}", random_id(20)), queue, faults }
+    }
+
+    /// Takes note of a client of this node.
+    pub fn welcome(&self, socket: &SocketRef) {
+        socket.join([EVERYBODY.to_owned(), self.home.clone()]);
+    }
+
+    /// Takes note that a client is in a room, by the application's name for it.
+    pub fn join(&self, socket: &SocketRef, room: &str) {
+        socket.join(library_room(room));
+    }
+
+    /// Takes note that a client has left a room.
+    pub fn leave(&self, socket: &SocketRef, room: &str) {
+        socket.leave(library_room(room));
+    }
+
+    /// Emits to everybody in the room, or to everybody, on the other nodes.
+    pub fn emit(
+        &self,
+        room: Option<&str>,
+        event: &'static str,
+        argument: &(impl Serialize + Clone + Send + Sync + 'static),
+    ) {
+        let copies = match () {
+            () if self.faults.has(Fault::EventsStayOnNode) => 0,
+            () if self.faults.has(Fault::EventsCrossTwice) => 2,
+            () => 1,
+        };
+        for _ in 0..copies {
+            let receivers = self.io.to(room.map_or(EVERYBODY.to_owned(), library_room)).except(self.home.clone());
+            let argument = argument.clone();
+            let emit = async move {
+                // Redis being away is no reason to stop serving this node's own clients.
+                let _ = receivers.emit(event, &argument).await;
+            };
+            let _ = self.queue.try_send(Box::pin(emit));
+        }
+    }
+}
+
+/// Apart from the rooms of this module, whatever users call theirs.
+fn library_room(room: &str) -> String {
+    format!("room/{room}")
+}

@@ -1,0 +1,184 @@
+//! What one server that speaks plain http cannot show: several nodes, a balancer in front of them, TLS.
+
+use std::{collections::BTreeMap, fs, sync::Arc};
+
+use futures::{StreamExt, stream};
+use rstest::rstest;
+use siospec::{
+    catalogue,
+    mock::{DEFAULT_JWT_SECRET, Fault, Options, ReferenceServer, Tls, Variant},
+    runner::{Runner, Selection},
+    verdict::{Outcome, RunReport},
+};
+use tempfile::tempdir;
+use tokio::process::Command;
+
+use crate::harness::{
+    TestResult, Tool,
+    balancer::Balancer,
+    redis::Redis,
+    require, skip,
+    target::{options, reference_runner},
+    tls::Authority,
+};
+
+/// How long one answer may take, as in the matrix.
+const DEADLINE: &str = "3s";
+
+/// Panics unless the report fails just the checks that declare the fault; without one, unless all are passed.
+fn assert_exact(fault: Option<Fault>, report: &RunReport, variant: Variant) {
+    let mut wrong = Vec::new();
+    for entry in catalogue::all() {
+        let check = entry.check;
+        let result = report.results.iter().find(|result| result.id == check.id).expect("every check has a result");
+        let is_right = match (&result.outcome, fault) {
+            (Outcome::Fail(_), fault) => fault.is_some_and(|fault| check.faults.contains(&fault)),
+            (_, Some(fault)) if check.faults.contains(&fault) => false,
+            (Outcome::Pass, _) => true,
+            // None of its faults shows here, nor in the plain deployment, which this one is as well.
+            (Outcome::Skip { .. }, None) => {
+                !check.faults.iter().any(|fault| [Variant::Plain, variant].contains(&fault.variant()))
+            }
+            (Outcome::Skip { .. }, Some(_)) => true,
+            (Outcome::Broken { .. }, _) => false,
+        };
+        if !is_right {
+            wrong.push(format!("{}: {:#?} {:?}", check.id, result.outcome, result.notes));
+        }
+    }
+    assert!(wrong.is_empty(), "{fault:?}: {}", wrong.join("\n"));
+}
+
+/// Two nodes at one Redis, both with the fault.
+async fn score_cluster(fault: Option<Fault>) -> Result<RunReport, crate::harness::Stop> {
+    let redis = Redis::start().await?;
+    let options = options().guarded().with_redis(&redis.url).with_faults(fault);
+    let first = ReferenceServer::start(options.clone()).await?;
+    let second = ReferenceServer::start(options.clone()).await?;
+    let runner = reference_runner(&first, &options, DEADLINE, &[("nodes", second.url())], Runner::every_check()).await;
+    Ok(Arc::new(runner.unwrap_or_else(|untestable| panic!("{fault:?}: {untestable}"))).run().await)
+}
+
+#[rstest]
+#[test]
+async fn two_nodes_at_one_redis_pass_every_check() -> TestResult {
+    require(Tool::Redis)?;
+    assert_exact(None, &score_cluster(None).await?, Variant::Cluster);
+    Ok(())
+}
+
+#[rstest]
+#[test]
+async fn each_fault_of_a_cluster_fails_exactly_the_checks_that_declare_it() -> TestResult {
+    require(Tool::Redis)?;
+    let faults = Fault::ALL.iter().copied().filter(|fault| fault.variant() == Variant::Cluster);
+    let reports: BTreeMap<Fault, _> = stream::iter(faults)
+        .map(|fault| async move { (fault, score_cluster(Some(fault)).await) })
+        .buffer_unordered(2)
+        .collect()
+        .await;
+    for (fault, report) in reports {
+        assert_exact(Some(fault), &report?, Variant::Cluster);
+    }
+    Ok(())
+}
+
+#[rstest]
+#[test]
+async fn two_nodes_without_an_adapter_are_found_out() -> TestResult {
+    let (first, second) = (ReferenceServer::start(options()).await?, ReferenceServer::start(options()).await?);
+    let checks = Selection::new(&["deploy.cross-node-*".into()], &[]).expect("checks").checks();
+    let runner =
+        reference_runner(&first, &options(), "1s", &[("nodes", second.url())], checks).await.expect("testable");
+    let report = Arc::new(runner).run().await;
+    assert!(report.results.iter().all(|result| matches!(result.outcome, Outcome::Fail(_))), "{report:#?}");
+    assert_eq!(report.results.len(), 2);
+    Ok(())
+}
+
+#[rstest]
+#[case::nobody_listens("redis://127.0.0.1:1")]
+#[case::no_url("127.0.0.1")]
+#[test]
+async fn a_redis_that_is_not_there_is_named(#[case] url: &str) {
+    assert!(ReferenceServer::start(options().with_redis(url)).await.is_err());
+}
+
+#[rstest]
+#[test]
+async fn a_balancer_that_forgets_sessions_is_found_out() -> TestResult {
+    let (first, second) = (ReferenceServer::start(options()).await?, ReferenceServer::start(options()).await?);
+    for (servers, is_sticky) in [(vec![first.address(), second.address()], false), (vec![first.address()], true)] {
+        let balancer = Balancer::start(servers).await?;
+        let checks = Selection::new(&["deploy.sticky-sessions".into()], &[]).expect("a check").checks();
+        let plan = siospec::runner::Plan {
+            origin: balancer.url.parse()?,
+            reference: false,
+            contract: Default::default(),
+            checks,
+            jobs: 1,
+            max_wait: None,
+            flags: Vec::new(),
+        };
+        let runner = Runner::new(plan, siospec::redact::Redactor::new()).await.expect("testable");
+        let report = Arc::new(runner).run().await;
+        match &report.results[0].outcome {
+            Outcome::Pass => assert!(is_sticky),
+            Outcome::Fail(failure) => {
+                assert!(!is_sticky, "{failure:?}");
+                assert!(failure.reason.starts_with("12 of 12 sessions"), "{failure:?}");
+                assert!(failure.received.contains("Session ID unknown"), "{failure:?}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    Ok(())
+}
+
+/// Through the program, since the platform's trust is a matter of the whole process.
+async fn score_tls(fault: Option<Fault>) -> Result<RunReport, crate::harness::Stop> {
+    let authority = Authority::new();
+    let tls = Tls { certificates: authority.certificate, key: authority.key };
+    let options = options().with_tls(tls).with_faults(fault);
+    let contract = Options::contract(&options);
+    let server = ReferenceServer::start(options).await?;
+    let url = format!("https://localhost:{}", server.address().port());
+    let folder = tempdir()?;
+    let roots = folder.path().join("roots.pem");
+    fs::write(&roots, &authority.root)?;
+    fs::write(folder.path().join("siospec.toml"), contract)?;
+    let output = Command::new(env!("CARGO_BIN_EXE_siospec"))
+        .args(["run", &url, "--auth-secret", DEFAULT_JWT_SECRET, "--deadline", DEADLINE, "--json", "-"])
+        .args(["--reload-url", &format!("{url}/__siospec/reload")])
+        .current_dir(folder.path())
+        .env("SSL_CERT_FILE", &roots)
+        .env_remove("SSL_CERT_DIR")
+        .env_remove("SIOSPEC_REQUIRE")
+        .output()
+        .await?;
+    serde_json::from_slice(&output.stdout).map_err(|error| {
+        panic!("{error}: {}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    })
+}
+
+#[rstest]
+#[test]
+async fn a_server_that_speaks_tls_passes_every_check() -> TestResult {
+    if !cfg!(target_os = "linux") {
+        return skip("only Linux's trust can be given by a variable");
+    }
+    assert_exact(None, &score_tls(None).await?, Variant::Tls);
+    Ok(())
+}
+
+#[rstest]
+#[test]
+async fn each_fault_of_tls_fails_exactly_the_checks_that_declare_it() -> TestResult {
+    if !cfg!(target_os = "linux") {
+        return skip("only Linux's trust can be given by a variable");
+    }
+    for fault in Fault::ALL.iter().copied().filter(|fault| fault.variant() == Variant::Tls) {
+        assert_exact(Some(fault), &score_tls(Some(fault)).await?, Variant::Tls);
+    }
+    Ok(())
+}
