@@ -11,7 +11,7 @@ pub struct Upgraded {
     pub polling: Polling,
     /// The WebSocket that it moved to.
     pub socket: WebSocket,
-    /// The packets that came by polling, other than noops.
+    /// The packets that came by polling, other than noops and heartbeats.
     pub early: Vec<EnginePacket>,
 }
 
@@ -79,8 +79,14 @@ impl Probe {
         }
         let released = pending.await.map_err(|error| Stop::Broken(error.to_string()))?;
         early.extend(released.map_err(broken("the poll that is pending during the upgrade"))?);
-        early.retain(|packet| *packet != EnginePacket::Noop);
         socket.send_packet(&EnginePacket::Upgrade).await.map_err(broken("the WebSocket of the upgrade"))?;
+        // A heartbeat that came by polling still waits for its answer.
+        for packet in early.extract_if(.., |packet| matches!(packet, EnginePacket::Noop | EnginePacket::Ping(_))) {
+            if let EnginePacket::Ping(data) = packet {
+                let pong = EnginePacket::Pong(data);
+                socket.send_packet(&pong).await.map_err(broken("the WebSocket of the upgrade"))?;
+            }
+        }
         Ok(Upgraded { handshake, polling, socket, early })
     }
 }

@@ -25,8 +25,8 @@ pub const CHECK: Check = Check {
     wait: Wait::None,
     meaning: "Users who leave (`socket.disconnect()`, a closed tab) stay online until their heartbeat fails. Where only \
               the pending poll stays, each of them holds a connection of the server for that long.",
-    fix: "Serve polling by the package `socket.io`, and see that a POST that is sent while a page unloads reaches it: \
-          clients send the close packet by `fetch` with `keepalive`, which some proxies and service workers drop.",
+    fix: "Serve polling by the package `socket.io`, which ends the session and releases the poll by itself, and hand it \
+          every POST as it came: `engine.handleRequest(event.node.req, event.node.res)`.",
     faults: &[Fault::IgnoresClose, Fault::CloseHoldsPoll],
     run: |probe| Box::pin(run(probe)),
 };

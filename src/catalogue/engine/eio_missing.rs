@@ -22,8 +22,9 @@ pub const CHECK: Check = Check {
     wait: Wait::None,
     meaning: "Socket.IO clients always send `EIO`, so they do not notice. Clients of another version, and things that \
               are no clients, get sessions in which both sides read the packets differently, or a connection that hangs.",
-    fix: "Serve the path by the package `socket.io` 4 and let nothing add query parameters on the way. In Nuxt, call \
-          `engine.handleUpgrade` for upgrades instead of `engine.onWebSocket`, so that the engine verifies them first.",
+    fix: "Serve the path by the package `socket.io` 4 and let nothing add query parameters on the way. Where an upgrade \
+          is left hanging in Nuxt, add a crossws `upgrade` hook that throws `new Response(null, { status: 400 })` unless \
+          `EIO` is 4: Nitro accepts upgrades before the engine sees them.",
     faults: &[Fault::ServesMissingEio, Fault::RefusesHandshakeByNotFound, Fault::HangsBadUpgrade],
     run: |probe| Box::pin(run(probe)),
 };

@@ -26,7 +26,8 @@ pub const CHECK: Check = Check {
     meaning: "A client of another version is let in instead of being told so; it then fails in ways that do not point \
               to the version, such as a heartbeat that never comes.",
     fix: "Serve the path by the package `socket.io` 4. For clients of Socket.IO 2, set `allowEIO3: true` instead of \
-          rewriting their query. In Nuxt, call `engine.handleUpgrade` for upgrades, so that the engine verifies them.",
+          rewriting their query. Where an upgrade is left hanging in Nuxt, add a crossws `upgrade` hook that throws \
+          `new Response(null, { status: 400 })` unless `EIO` is 4: Nitro accepts upgrades before the engine sees them.",
     faults: &[Fault::ServesAnyEio, Fault::RefusesHandshakeByNotFound, Fault::HangsBadUpgrade],
     run: |probe| Box::pin(run(probe)),
 };

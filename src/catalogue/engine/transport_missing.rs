@@ -22,9 +22,10 @@ pub const CHECK: Check = Check {
     wait: Wait::None,
     meaning: "Socket.IO clients always send `transport`, so they do not notice. But every request that happens to say \
               `EIO=4` opens a session that nobody uses and that stays until its heartbeat fails, or hangs.",
-    fix: "Serve the path by the package `socket.io` 4; python-socketio takes a missing `transport` for polling, and has \
-          no setting against it. Let no proxy drop query parameters, and in Nuxt call `engine.handleUpgrade` for \
-          upgrades instead of `engine.onWebSocket`, so that the engine verifies them first.",
+    fix: "Serve the path by the package `socket.io` 4, and let no proxy add query parameters; python-socketio takes a \
+          missing `transport` for polling. Where an upgrade is left hanging in Nuxt, add a crossws `upgrade` hook that \
+          throws `new Response(null, { status: 400 })` unless `transport` is websocket: Nitro accepts upgrades before \
+          the engine sees them.",
     faults: &[Fault::ServesMissingTransport, Fault::RefusesHandshakeByNotFound, Fault::HangsBadUpgrade],
     run: |probe| Box::pin(run(probe)),
 };

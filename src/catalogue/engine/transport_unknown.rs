@@ -22,8 +22,9 @@ pub const CHECK: Check = Check {
     wait: Wait::None,
     meaning: "A client that asks for a transport which the server lacks is let in over another one, or waits for ever, \
               instead of being told.",
-    fix: "Serve the path by the package `socket.io` 4, and let no proxy rewrite `transport`. In Nuxt, call \
-          `engine.handleUpgrade` for upgrades instead of `engine.onWebSocket`, so that the engine verifies them first.",
+    fix: "Serve the path by the package `socket.io` 4, and let no proxy rewrite `transport`. Where an upgrade is left \
+          hanging in Nuxt, add a crossws `upgrade` hook that throws `new Response(null, { status: 400 })` unless \
+          `transport` is websocket: Nitro accepts upgrades before the engine sees them.",
     faults: &[Fault::ServesUnknownTransport, Fault::RefusesHandshakeByNotFound, Fault::HangsBadUpgrade],
     run: |probe| Box::pin(run(probe)),
 };

@@ -27,7 +27,8 @@ pub const CHECK: Check = Check {
     meaning: "After a restart of the server its clients do not learn that their sessions are gone: they send into the \
               void, or wait, until their own heartbeat gives up, which takes 45 s by default.",
     fix: "Leave the refusal to the package `socket.io`, and let its 400 through: no error page, redirect or retry of a \
-          proxy in its place. In Nuxt, hand upgrades to `engine.handleUpgrade`, so that the engine refuses them, too.",
+          proxy in its place. In Nuxt, hand every upgrade to the engine (`engine.prepare`, `engine.onWebSocket` in the \
+          crossws `open` hook), which closes those with an unknown sid.",
     faults: &[Fault::AcceptsPostToUnknownSid, Fault::UnknownSidNotFound, Fault::HangsBadUpgrade],
     run: |probe| Box::pin(run(probe)),
 };

@@ -90,9 +90,15 @@ async fn run(probe: &Probe) -> Verdict {
                 .stop();
         }
     };
-    note_answers(&mut asked, early.into_iter().chain(released));
-
     socket.send_packet(&EnginePacket::Upgrade).await.map_err(sending)?;
+    let by_polling: Vec<EnginePacket> = early.into_iter().chain(released).collect();
+    // A heartbeat that came by polling still waits for its answer.
+    for packet in &by_polling {
+        if let EnginePacket::Ping(data) = packet {
+            socket.send_packet(&EnginePacket::Pong(data.clone())).await.map_err(sending)?;
+        }
+    }
+    note_answers(&mut asked, by_polling);
     let mut session = Session::over_websocket(socket, handshake);
     for round in 1..=AFTER {
         let question = probe.nonce(&format!("after{round}"));
