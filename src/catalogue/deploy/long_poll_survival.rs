@@ -23,7 +23,7 @@ pub const CHECK: Check = Check {
     row: Row::D,
     cites: &[cite::EIO_POLLING, cite::EIO_HEARTBEAT],
     needs: &[Need::Polling],
-    requires: &[],
+    requires: &["transport.open-packet"],
     isolation: Isolation::SideBySide,
     wait: Wait::Heartbeat,
     meaning: "Users on polling are thrown out whenever nothing happens for a while; each time their client has to connect \
