@@ -392,7 +392,7 @@ faults! {
 
     /// A WebSocket on which the client sent nothing but two pongs is cut half a `pingInterval` later, as by a proxy.
     CutsIdleConnections = "cuts-idle-connections",
-    /// A poll that is held for three quarters of `pingInterval` is answered 504, as by a proxy.
+    /// A poll that is held for half of `pingInterval` is answered 504, as by a proxy.
     CutsLongPolls = "cuts-long-polls",
     /// All polls of a session after the twenty-fifth are answered 429.
     LimitsPolls = "limits-polls",

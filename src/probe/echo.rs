@@ -22,8 +22,8 @@ pub struct Echo<'a> {
 }
 
 enum Way<'a> {
-    Ack { ack: &'a Ack, client: Client, last_id: u64 },
-    Room { rooms: &'a Rooms, room: String, sender: Client, member: Client },
+    Ack { ack: &'a Ack, client: Box<Client>, last_id: u64 },
+    Room { rooms: &'a Rooms, room: String, sender: Box<Client>, member: Box<Client> },
 }
 
 /// What became of a message.
@@ -48,7 +48,10 @@ impl Probe {
         let contract = self.contract();
         let name = transport.name();
         let way = match (&contract.ack, &contract.rooms) {
-            (Some(ack), _) if ack.echoes() => Way::Ack { ack, client: self.client(name, transport).await?, last_id: 0 },
+            (Some(ack), _) if ack.echoes() => {
+                let client = Box::new(self.client(name, transport).await?);
+                Way::Ack { ack, client, last_id: 0 }
+            }
             (_, Some(rooms)) if rooms.send.carries_message() => {
                 let room = self.nonce("room");
                 let mut sender = self.client(&format!("{name} sender"), transport).await?;
@@ -57,7 +60,7 @@ impl Probe {
                     client.emit(&rooms.join, &Vars::new().room(&room));
                     client.fence().await?;
                 }
-                Way::Room { rooms, room, sender, member }
+                Way::Room { rooms, room, sender: Box::new(sender), member: Box::new(member) }
             }
             _ => {
                 return Err(Stop::Skip(

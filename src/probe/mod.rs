@@ -1,6 +1,7 @@
 //! What a check is written with: clients, tokens, fences, verdicts.
 
 mod client;
+mod confirm;
 mod echo;
 mod recon;
 mod steady;
@@ -20,6 +21,7 @@ use tokio::time::Instant;
 use url::Url;
 
 pub use client::{Answer, Client, Life};
+pub use confirm::{Look, confirmed};
 pub use echo::{Echo, Echoed, bytes_as_text};
 pub use recon::{Target, Untestable, reconnoitre};
 pub use steady::Steady;

@@ -11,9 +11,9 @@ use tokio::time::Instant;
 use crate::{
     catalogue::{Check, Isolation, Wait, cite},
     mock::Fault,
-    probe::{Life, Probe, Stop, Verdict, fail},
+    probe::{Life, Look, Probe, Stop, Verdict, confirmed, fail},
     verdict::{Level, Row},
-    wire::{EnginePacket, Heartbeats, WireError, round},
+    wire::{EnginePacket, Heartbeats, Transport, WireError, round},
 };
 
 pub const CHECK: Check = Check {
@@ -23,7 +23,7 @@ pub const CHECK: Check = Check {
     row: Row::D,
     cites: &[cite::EIO_HEARTBEAT, cite::NGINX_WEBSOCKET],
     needs: &[],
-    requires: &[],
+    requires: &["transport.open-packet"],
     isolation: Isolation::SideBySide,
     wait: Wait::Idle,
     meaning: "Users who only look on are thrown out about once a minute; each reconnect is a moment in which messages are \
@@ -47,7 +47,11 @@ async fn run(probe: &Probe) -> Verdict {
             .expected(format!("less than {}, after which most proxies cut what is silent", shown(SILENCE)))
             .stop();
     }
-    let transport = probe.transport();
+    confirmed(|| Box::pin(stay_idle(probe, probe.transport()))).await
+}
+
+/// Keeps a connection idle for as long as it must live.
+async fn stay_idle(probe: &Probe, transport: Transport) -> Result<(), Look> {
     let mut steady = probe.steady("idle", transport, Heartbeats::Answered).await?;
     let wanted = probe.contract().choices.idle_limit;
     let limit = match steady.lifetime(probe) {
@@ -78,20 +82,25 @@ async fn run(probe: &Probe) -> Verdict {
         },
         WireError::Closed(how) => how,
         error if error.is_bad_request() => error.to_string(),
-        error => return Err(Stop::Broken(format!("the idle session: {error}"))),
+        error => return Err(Stop::Broken(format!("the idle session: {error}")).into()),
     };
+    if steady.may_be_over(probe) {
+        // Lawful, and later than was asked.
+        return Ok(());
+    }
     if heartbeats < 2 {
-        return Err(Stop::Broken(format!(
+        return Err(Look::Ended(Stop::Broken(format!(
             "the connection ended after {}, before its second heartbeat: {end} (see engine.heartbeat-{})",
             steady.age(),
             transport.name()
-        )));
+        ))));
     }
-    fail(format!("An idle connection over {transport} is cut"))
-        .sent("a handshake, and then nothing but pongs")
-        .received(format!("the end of the connection after {} and {heartbeats} heartbeats: {end}", steady.age()))
-        .expected(format!("a connection that is open after {} (choices.idle-limit)", shown(wanted)))
-        .stop()
+    Err(Look::Ended(Stop::Fail(
+        fail(format!("An idle connection over {transport} is cut"))
+            .sent("a handshake, and then nothing but pongs")
+            .received(format!("the end of the connection after {} and {heartbeats} heartbeats: {end}", steady.age()))
+            .expected(format!("a connection that is open after {} (choices.idle-limit)", shown(wanted))),
+    )))
 }
 
 fn shown(duration: Duration) -> String {

@@ -23,7 +23,7 @@ pub const CHECK: Check = Check {
     row: Row::D,
     cites: &[cite::EIO_POLLING, cite::EIO_HEARTBEAT],
     needs: &[Need::Polling],
-    requires: &[],
+    requires: &["transport.open-packet"],
     isolation: Isolation::SideBySide,
     wait: Wait::Heartbeat,
     meaning: "Users on polling are thrown out whenever nothing happens for a while; each time their client has to connect \
@@ -34,8 +34,8 @@ pub const CHECK: Check = Check {
     run: |probe| Box::pin(run(probe)),
 };
 
-/// Polls that are looked at: a server may answer the first by a heartbeat at once, or by a noop.
-const POLLS: usize = 3;
+/// Polls that are looked at: a server may answer the first by a heartbeat at once, or by a noop, and the first may be late.
+const POLLS: usize = 4;
 
 async fn run(probe: &Probe) -> Verdict {
     let endpoint = probe.endpoint("a");
@@ -57,7 +57,7 @@ async fn run(probe: &Probe) -> Verdict {
             Err(error) => return Err(lost(error)),
         };
         let is_heartbeat = packets.iter().any(|packet| matches!(packet, EnginePacket::Ping(_)));
-        if is_heartbeat && begun.elapsed() >= interval / 2 {
+        if is_heartbeat && begun.elapsed() >= interval * 3 / 4 {
             return Ok(());
         }
         if is_heartbeat {

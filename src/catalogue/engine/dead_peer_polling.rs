@@ -20,7 +20,7 @@ pub const CHECK: Check = Check {
     row: Row::P,
     cites: &[cite::EIO_HEARTBEAT],
     needs: &[Need::Polling],
-    requires: &[],
+    requires: &["transport.open-packet"],
     isolation: Isolation::SideBySide,
     wait: Wait::DeadPeer,
     meaning: "Every client that ever lost its network stays in the server's memory and in its rooms; it is shown as \

@@ -20,7 +20,7 @@ pub const CHECK: Check = Check {
     row: Row::P,
     cites: &[cite::EIO_HEARTBEAT],
     needs: &[Need::Polling],
-    requires: &[],
+    requires: &["transport.open-packet"],
     isolation: Isolation::SideBySide,
     wait: Wait::TwoHeartbeats,
     meaning: "Clients take the server for dead and reconnect all the time, or are thrown out although they answer: \

@@ -21,7 +21,7 @@ pub const CHECK: Check = Check {
     row: Row::P,
     cites: &[cite::EIO_HEARTBEAT],
     needs: &[Need::WebSocket],
-    requires: &[],
+    requires: &["transport.open-packet"],
     isolation: Isolation::SideBySide,
     wait: Wait::TwoHeartbeats,
     meaning: "Clients take the server for dead and reconnect all the time, or are thrown out although they answer: \

@@ -10,7 +10,7 @@ use super::{payload_limit, plural};
 use crate::{
     catalogue::{Check, Isolation, Need, Wait, cite},
     mock::Fault,
-    probe::{Echoed, Probe, Stop, Verdict, fail},
+    probe::{Echoed, Look, Probe, Stop, Verdict, confirmed, fail},
     verdict::{Level, Row},
     wire::Transport,
 };
@@ -44,7 +44,9 @@ async fn run(probe: &Probe) -> Verdict {
     if limit > MAX_MESSAGE {
         probe.note(format!("judged by {MAX_MESSAGE} bytes: maxPayload is {limit}"));
     }
-    let returned = probe.transports().into_iter().map(|transport| returns(probe, transport, limit.min(MAX_MESSAGE)));
+    let size = limit.min(MAX_MESSAGE);
+    let returned =
+        probe.transports().into_iter().map(|transport| confirmed(move || Box::pin(returns(probe, transport, size))));
     let returned = try_join_all(returned).await?;
     let bounded: Vec<&Transport> =
         returned.iter().filter_map(|(transport, whole)| (!whole).then_some(transport)).collect();
@@ -67,30 +69,29 @@ async fn run(probe: &Probe) -> Verdict {
 }
 
 /// Sends a message of about `size` bytes; whether it comes back whole, or not at all.
-async fn returns(probe: &Probe, transport: Transport, size: usize) -> Result<(Transport, bool), Stop> {
+async fn returns(probe: &Probe, transport: Transport, size: usize) -> Result<(Transport, bool), Look> {
     let mut echo = probe.echo(transport).await?;
     let Some(length) = size.checked_sub(echo.envelope() + SPARE).filter(|length| *length > 0) else {
-        return Err(Stop::Skip(format!("maxPayload is {size} bytes, which leaves no room for a message")));
+        return Err(Stop::Skip(format!("maxPayload is {size} bytes, which leaves no room for a message")).into());
     };
-    let found = match echo.text(&"x".repeat(length)).await? {
+    let (what, received, counts): (_, _, fn(Stop) -> Look) = match echo.text(&"x".repeat(length)).await? {
         Echoed::Unchanged => return Ok((transport, true)),
         Echoed::Nothing => {
             // A connection that still works took the message; one that is stuck proves nothing.
             return match echo.text("afterwards").await? {
                 Echoed::Unchanged => Ok((transport, false)),
-                other => Err(Stop::Broken(format!(
+                other => Err(Look::Ended(Stop::Broken(format!(
                     "a message of {size} bytes is not answered over {transport} within the deadline, nor is a short one \
                      after it ({other:?}); is the network too slow for it?"
-                ))),
+                )))),
             };
         }
-        Echoed::Changed(found) => ("comes back changed", found),
-        Echoed::Closed(how) => ("ends the connection", how),
+        Echoed::Changed(found) => ("comes back changed", found, Look::Stop),
+        Echoed::Closed(how) => ("ends the connection", how, Look::Ended),
     };
-    let (what, received) = found;
-    fail(format!("A message just under maxPayload {what} over {transport}"))
+    let finding = fail(format!("A message just under maxPayload {what} over {transport}"))
         .sent(format!("{} with a text of {length} bytes", echo.event()))
         .received(received)
-        .expected(format!("the same text: maxPayload is {} bytes", payload_limit(probe)?))
-        .stop()
+        .expected(format!("the same text: maxPayload is {} bytes", payload_limit(probe)?));
+    Err(counts(Stop::Fail(finding)))
 }

@@ -20,7 +20,7 @@ pub const CHECK: Check = Check {
     cites: &[cite::EIO_HANDSHAKE, cite::SIO_MAX_PAYLOAD],
     needs: &[Need::WebSocket],
     // That one transport has the limit and the other has not is one defect.
-    requires: &["security.payload-limit-parity"],
+    requires: &["transport.open-packet", "security.payload-limit-parity"],
     isolation: Isolation::SideBySide,
     wait: Wait::None,
     meaning: "A stranger without any token fills the server's memory with messages as large as he likes.",

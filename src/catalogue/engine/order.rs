@@ -12,7 +12,7 @@ use super::plural;
 use crate::{
     catalogue::{Check, Isolation, Need, Wait, cite},
     mock::Fault,
-    probe::{Probe, Stop, Verdict, fail},
+    probe::{Look, Probe, Stop, Verdict, confirmed, fail},
     verdict::{Level, Row},
     wire::{EnginePacket, Session, SocketPacket, Transport, WireError},
 };
@@ -39,18 +39,20 @@ pub const CHECK: Check = Check {
 
 /// Messages of one burst.
 const COUNT: usize = 200;
+/// What is awaited, as a timeout names it.
+const AWAITED: &str = "answer to a message of the burst";
 /// Where the burst is parted around an upgrade: before it, while it is under way, after it.
 const PARTS: [usize; 2] = [60, 130];
 
 async fn run(probe: &Probe) -> Verdict {
     let transports = probe.transports();
     let both = transports.len() > 1;
-    let plain = transports.into_iter().map(|transport| over(probe, transport));
-    let upgrade = async { if both { across_upgrade(probe).await } else { Ok(()) } };
+    let plain = transports.into_iter().map(|transport| confirmed(move || Box::pin(over(probe, transport))));
+    let upgrade = async { if both { confirmed(|| Box::pin(across_upgrade(probe))).await } else { Ok(()) } };
     tokio::try_join!(try_join_all(plain), upgrade).map(drop)
 }
 
-async fn over(probe: &Probe, transport: Transport) -> Verdict {
+async fn over(probe: &Probe, transport: Transport) -> Result<(), Look> {
     let burst = Burst::new(probe, format!("over {transport}"));
     let endpoint = probe.endpoint(transport.name());
     let opened = Session::open(&endpoint, transport).await;
@@ -59,7 +61,7 @@ async fn over(probe: &Probe, transport: Transport) -> Verdict {
     burst.judge(probe, session).await
 }
 
-async fn across_upgrade(probe: &Probe) -> Verdict {
+async fn across_upgrade(probe: &Probe) -> Result<(), Look> {
     let mut burst = Burst::new(probe, "across an upgrade to WebSocket".into());
     let messages: Vec<EnginePacket> = (0..COUNT).map(|number| burst.message(number)).collect();
     let [first, second] = PARTS;
@@ -70,7 +72,7 @@ async fn across_upgrade(probe: &Probe) -> Verdict {
             probe.note(format!("not judged across an upgrade: {why}"));
             return Ok(());
         }
-        Err(stop) => return Err(stop),
+        Err(stop) => return Err(stop.into()),
     };
     upgraded.early.into_iter().for_each(|packet| burst.hear(packet));
     let session = Session::over_websocket(upgraded.socket, upgraded.handshake);
@@ -110,7 +112,7 @@ impl Burst {
         let mut until = probe.in_time();
         while self.heard.len() < count {
             let before = self.heard.len();
-            let packet = session.next("answer", until).await?;
+            let packet = session.next(AWAITED, until).await?;
             self.hear(packet);
             if self.heard.len() > before {
                 until = Instant::now() + probe.deadline();
@@ -119,51 +121,58 @@ impl Burst {
         Ok(())
     }
 
-    async fn judge(mut self, probe: &Probe, mut session: Session) -> Verdict {
+    async fn judge(mut self, probe: &Probe, mut session: Session) -> Result<(), Look> {
         let mut end = self.listen(probe, &mut session, COUNT).await;
         if end.is_ok() {
             // What is doubled comes before the answer to this.
             session.send(self.message(COUNT));
             let all = self.heard.len() + 1;
             end = self.listen(probe, &mut session, all).await;
-            while end.is_ok() && self.heard.last() != Some(&COUNT) {
+            while end.is_ok() && self.heard.last() != Some(&COUNT) && self.heard.len() < 3 * COUNT {
                 let more = self.heard.len() + 1;
                 end = self.listen(probe, &mut session, more).await;
             }
         }
         match &end {
+            // Not an answer that stays away, but a request that this machine or the network was too slow for.
+            Err(error @ WireError::Timeout { what, .. }) if *what != AWAITED => {
+                return Err(Stop::Broken(format!("the burst {}: {error}", self.way)).into());
+            }
             Err(WireError::Timeout { .. }) if !self.heard.is_empty() => {}
             Err(WireError::Timeout { .. }) => {
                 // Lost, if a single one is answered.
                 session.send(self.message(COUNT));
                 if self.listen(probe, &mut session, 1).await.is_err() {
-                    return Err(Stop::Broken(
+                    return Err(Look::Stop(Stop::Broken(
                         "a CONNECT to an unknown namespace is not answered (see socket.unknown-namespace)".into(),
-                    ));
+                    )));
                 }
             }
             Err(WireError::Status { response, .. }) if matches!(response.status, 429 | 503) => {
                 return Err(Stop::Broken(format!(
                     "the burst {} is cut short: {response} (see deploy.poll-rate)",
                     self.way
-                )));
+                ))
+                .into());
             }
             Err(error) if self.begun.elapsed() >= probe.contract().choices.connect_timeout.mul_f64(0.9) => {
                 return Err(Stop::Broken(format!(
                     "the burst {} takes so long that its session, which is not connected, may have been closed for that \
                      reason: {error}",
                     self.way
-                )));
+                ))
+                .into());
             }
             _ => {}
         }
         self.heard.retain(|number| *number < COUNT);
+        let has_ended = end.as_ref().is_err_and(|error| !matches!(error, WireError::Timeout { .. }));
         let Some((reason, received)) = self.fault(end.err()) else { return Ok(()) };
-        fail(reason)
+        let finding = fail(reason)
             .sent(format!("{COUNT} messages in a burst: 40/<name>-0 to 40/<name>-{}", COUNT - 1))
             .received(received)
-            .expected("44/<name>-…,{\"message\":…} to each, once, in the same order")
-            .stop()
+            .expected("44/<name>-…,{\"message\":…} to each, once, in the same order");
+        Err(if has_ended { Look::Ended } else { Look::Stop }(Stop::Fail(finding)))
     }
 
     /// What is wrong with the answers, as a reason and what was received.

@@ -19,7 +19,7 @@ pub const CHECK: Check = Check {
     row: Row::P,
     cites: &[cite::EIO_HEARTBEAT],
     needs: &[Need::WebSocket],
-    requires: &[],
+    requires: &["transport.open-packet"],
     isolation: Isolation::SideBySide,
     wait: Wait::Heartbeat,
     meaning: "Each new connection costs one more exchange in the moment in which it costs most, such as when all clients \

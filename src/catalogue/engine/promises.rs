@@ -6,7 +6,7 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use crate::{
-    probe::{Probe, Stop, Verdict, fail},
+    probe::{Look, Probe, Stop, Verdict, confirmed, fail},
     wire::{EnginePacket, Heartbeats, Transport, WireError, round, session::CLOSE_PACKET},
 };
 
@@ -15,6 +15,10 @@ const BEATS: usize = 2;
 
 /// Waits for two heartbeats, each in time, and answers them.
 pub(super) async fn expect_heartbeats(probe: &Probe, transport: Transport) -> Verdict {
+    confirmed(|| Box::pin(watch_heartbeats(probe, transport))).await
+}
+
+async fn watch_heartbeats(probe: &Probe, transport: Transport) -> Result<(), Look> {
     let mut steady = probe.steady("idle", transport, Heartbeats::Answered).await?;
     let interval = steady.client.handshake().ping_interval();
     for beat in 1..=BEATS {
@@ -24,7 +28,7 @@ pub(super) async fn expect_heartbeats(probe: &Probe, transport: Transport) -> Ve
                 shown(probe.contract().choices.connect_timeout)
             );
             if beat == 1 {
-                return Err(Stop::Skip(format!("{so_far}; to connect, give --auth-secret or --auth-token")));
+                return Err(Stop::Skip(format!("{so_far}; to connect, give --auth-secret or --auth-token")).into());
             }
             probe.note(format!("judged by {} alone: {so_far}", plural(beat - 1, "heartbeat")));
             return Ok(());
@@ -50,20 +54,24 @@ pub(super) async fn expect_heartbeats(probe: &Probe, transport: Transport) -> Ve
                     shown(probe.deadline())
                 ))
         };
-        return match error {
-            WireError::Timeout { .. } => finding(format!("Heartbeat number {beat} does not come over {transport}"))
-                .received(format!("no 2 within {}", shown(interval + probe.deadline())))
-                .stop(),
-            error if transport == Transport::Polling && beat == 1 && is_cut(&error) => Err(Stop::Broken(format!(
-                "the first poll that waits for a heartbeat: {error} (see deploy.long-poll-survival)"
+        return Err(match error {
+            WireError::Timeout { .. } => Look::Stop(Stop::Fail(
+                finding(format!("Heartbeat number {beat} does not come over {transport}"))
+                    .received(format!("no 2 within {}", shown(interval + probe.deadline()))),
+            )),
+            error if transport == Transport::Polling && beat == 1 && is_cut(&error) => Look::Stop(Stop::Broken(
+                format!("the first poll that waits for a heartbeat: {error} (see deploy.long-poll-survival)"),
+            )),
+            error if has_ended(&error) && steady.may_be_over(probe) => Look::Stop(Stop::Broken(format!(
+                "the session is not connected, and may have been closed for that reason after {}: {error}",
+                steady.age()
             ))),
-            error if has_ended(&error) => {
+            error if has_ended(&error) => Look::Ended(Stop::Fail(
                 finding(format!("A session over {transport} ends although its heartbeats are answered"))
-                    .received(format!("after {}: {error}", steady.age()))
-                    .stop()
-            }
-            error => Err(Stop::Broken(format!("the session that waits for a heartbeat: {error}"))),
-        };
+                    .received(format!("after {}: {error}", steady.age())),
+            )),
+            error => Look::Stop(Stop::Broken(format!("the session that waits for a heartbeat: {error}"))),
+        });
     }
     Ok(())
 }

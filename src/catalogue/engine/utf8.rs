@@ -10,7 +10,7 @@ use futures::future::try_join_all;
 use crate::{
     catalogue::{Check, Isolation, Need, Wait, cite},
     mock::Fault,
-    probe::{Echoed, Probe, Stop, Verdict, fail},
+    probe::{Echoed, Look, Probe, Stop, Verdict, confirmed, fail},
     verdict::{Level, Row},
     wire::Transport,
 };
@@ -46,7 +46,10 @@ const TEXTS: [(&str, &str); 7] = [
 ];
 
 async fn run(probe: &Probe) -> Verdict {
-    let returned = try_join_all(probe.transports().into_iter().map(|transport| returned(probe, transport))).await?;
+    let returned = try_join_all(
+        probe.transports().into_iter().map(|transport| confirmed(move || Box::pin(returned(probe, transport)))),
+    )
+    .await?;
     let mut refused = 0;
     for (index, (what, text)) in TEXTS.iter().enumerate() {
         let missing: Vec<Transport> = returned.iter().filter(|(_, back)| !back[index]).map(|(over, _)| *over).collect();
@@ -73,11 +76,11 @@ async fn run(probe: &Probe) -> Verdict {
 }
 
 /// Sends every text; which of them came back. One that came back as another, or ended the connection, is a failure.
-async fn returned(probe: &Probe, transport: Transport) -> Result<(Transport, Vec<bool>), Stop> {
+async fn returned(probe: &Probe, transport: Transport) -> Result<(Transport, Vec<bool>), Look> {
     let mut echo = probe.echo(transport).await?;
     let mut back = Vec::new();
     for (what, text) in TEXTS {
-        let (how, received) = match echo.text(text).await? {
+        let (how, received, counts): (_, _, fn(Stop) -> Look) = match echo.text(text).await? {
             Echoed::Unchanged => {
                 back.push(true);
                 continue;
@@ -86,14 +89,14 @@ async fn returned(probe: &Probe, transport: Transport) -> Result<(Transport, Vec
                 back.push(false);
                 continue;
             }
-            Echoed::Changed(found) => ("comes back changed", found),
-            Echoed::Closed(how) => ("ends the connection", how),
+            Echoed::Changed(found) => ("comes back changed", found, Look::Stop),
+            Echoed::Closed(how) => ("ends the connection", how, Look::Ended),
         };
-        return fail(format!("A text with {what} {how} over {transport}"))
+        let finding = fail(format!("A text with {what} {how} over {transport}"))
             .sent(format!("{} with {text:?} ({} characters)", echo.event(), text.chars().count()))
             .received(received)
-            .expected("the same text")
-            .stop();
+            .expected("the same text");
+        return Err(counts(Stop::Fail(finding)));
     }
     Ok((transport, back))
 }
