@@ -182,7 +182,7 @@ faults! {
     PrototypeRoomCrashes = "prototype-room-crashes",
     /// Everybody counts as a member of a room named as a property that every JavaScript object has.
     PrototypeRoomHoldsAll = "prototype-room-holds-all",
-    /// `pong` comes 600 ms after its `ping`.
+    /// `pong` comes 800 ms after its `ping`.
     SlowPong = "slow-pong",
 
     // Rooms.

@@ -40,7 +40,7 @@ const MAX_ROOMS: usize = 1_000;
 const CROSSING: Duration = Duration::from_millis(30);
 
 /// With the fault `slow-pong`: how long a `pong` takes.
-const SLOW: Duration = Duration::from_millis(600);
+const SLOW: Duration = Duration::from_millis(800);
 
 /// With the fault `turns-crowd-away`: how many users whose connections dropped are let in again at the same time.
 const CROWD: usize = 50;
