@@ -74,9 +74,7 @@ pub async fn run(args: RunArgs, flags: Vec<(&'static str, String)>) -> Ended {
     let reference = args.server.short_options();
     let mut contract = Contract::load(Layers {
         file: match contract_file(args.config.as_deref(), target.is_some())? {
-            None if target.is_none() => {
-                Some((PathBuf::from("the reference server's contract"), reference.contract()))
-            }
+            None if target.is_none() => Some((PathBuf::from("the reference server's contract"), reference.contract())),
             file => file,
         },
         // A variable that is not Unicode is none of ours, and no reason to fail.

@@ -59,15 +59,14 @@ fn reference_contract(
     changes: &[(&'static str, &str)],
 ) -> Contract {
     let file = Some((PathBuf::from("the reference server's contract"), options.contract()));
-    let mut flags = vec![
-        ("reload.url", format!("{}/__siospec/reload", server.url())),
-        ("deadline", deadline.to_owned()),
-    ];
+    let mut flags =
+        vec![("reload.url", format!("{}/__siospec/reload", server.url())), ("deadline", deadline.to_owned())];
     if options.jwt_public_key.is_none() {
         flags.push(("auth.secret", options.jwt_secret.clone()));
     }
     flags.extend(changes.iter().map(|(key, value)| (*key, (*value).to_owned())));
-    Contract::load(Layers { file, env: options.variables().into_iter(), flags }).expect("the reference server's contract")
+    Contract::load(Layers { file, env: options.variables().into_iter(), flags })
+        .expect("the reference server's contract")
 }
 
 /// A run of `checks` against a reference server of these options, by its contract with changes.

@@ -56,9 +56,8 @@ async fn run(probe: &Probe) -> Verdict {
 async fn opens(probe: &Probe, name: &str, transport: Transport) -> Result<Option<SocketPacket>, Stop> {
     let mut client = probe.open(&format!("{name} ({transport})"), transport).await?;
     client.send(&SocketPacket::connect(name, None));
-    let is_answer = |packet: &SocketPacket| {
-        packet.namespace == name && matches!(packet.kind, Kind::Connect | Kind::ConnectError)
-    };
+    let is_answer =
+        |packet: &SocketPacket| packet.namespace == name && matches!(packet.kind, Kind::Connect | Kind::ConnectError);
     match client.wait("answer to CONNECT", 0, Instant::now() + probe.deadline(), is_answer).await {
         Ok(packet) => Ok((packet.kind == Kind::Connect).then_some(packet)),
         // Closing the connection keeps everybody out, too.

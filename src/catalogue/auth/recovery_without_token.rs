@@ -59,7 +59,9 @@ async fn run(probe: &Probe) -> Verdict {
         }
         pause *= 2;
         if pause > probe.deadline() {
-            return Err(Stop::Broken("a client with its token does not get back either (see reconnect.recovery)".into()));
+            return Err(Stop::Broken(
+                "a client with its token does not get back either (see reconnect.recovery)".into(),
+            ));
         }
     }
 }

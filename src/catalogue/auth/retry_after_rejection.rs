@@ -41,11 +41,13 @@ async fn run(probe: &Probe) -> Verdict {
         }
         let answer = client.connect(probe.credentials(&probe.user("a")).await?).await?;
         if !matches!(answer, Answer::Connected(_)) {
-            return fail(format!("After a refusal, a valid token does not connect on the same connection ({transport})"))
-                .sent(format!("CONNECT with {}, which was refused; then CONNECT with a valid token", forged.what))
-                .received(answer)
-                .expected("a CONNECT reply: 40{\"sid\":…}")
-                .stop();
+            return fail(format!(
+                "After a refusal, a valid token does not connect on the same connection ({transport})"
+            ))
+            .sent(format!("CONNECT with {}, which was refused; then CONNECT with a valid token", forged.what))
+            .received(answer)
+            .expected("a CONNECT reply: 40{\"sid\":…}")
+            .stop();
         }
     }
     Ok(())

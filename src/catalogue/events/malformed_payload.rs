@@ -58,7 +58,8 @@ async fn exchange(probe: &Probe) -> Verdict {
                 sender = probe.client("sender", probe.transport()).await?;
             }
         }
-        expect_life(probe, &mut peers, &format!("`{}` with malformed arguments, one after the other", emit.event)).await?;
+        expect_life(probe, &mut peers, &format!("`{}` with malformed arguments, one after the other", emit.event))
+            .await?;
     }
     Ok(())
 }

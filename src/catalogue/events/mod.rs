@@ -20,7 +20,11 @@ checks![ping_pong, ping_pong_private, immediate_emit, malformed_payload, prototy
 
 /// A failure counts when it is seen again: a connection that is lost to a heartbeat on a busy machine would else look like
 /// a server that falls over what it was sent. A server that is still down then has shown enough.
-async fn twice<F: Future<Output = Verdict>>(first: Verdict, again: impl FnOnce() -> F, probe: &Probe) -> Verdict {
+pub(super) async fn twice<F: Future<Output = Verdict>>(
+    first: Verdict,
+    again: impl FnOnce() -> F,
+    probe: &Probe,
+) -> Verdict {
     let Err(Stop::Fail(finding)) = first else { return first };
     match again().await {
         Ok(()) => {

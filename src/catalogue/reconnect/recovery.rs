@@ -74,6 +74,7 @@ pub(in crate::catalogue) async fn ids(probe: &Probe, client: &mut Client) -> Res
                 .into(),
         ));
     };
+    probe.conceal(private_id, "pid");
     let ping = probe.ping()?;
     let from = client.mark();
     client.emit(&ping.emit, &Vars::new());
@@ -138,7 +139,11 @@ async fn back(probe: &Probe, known: &Known, user: &User, transport: Transport) -
         match &answer {
             answer if known.is_recovered(answer) => return Ok(Some(client)),
             Answer::Connected(_) => {}
-            answer => return Err(Stop::Broken(format!("CONNECT of a client that comes back: {answer} (see auth.valid-token)"))),
+            answer => {
+                return Err(Stop::Broken(format!(
+                    "CONNECT of a client that comes back: {answer} (see auth.valid-token)"
+                )));
+            }
         }
         if Instant::now() + pause > end {
             return Ok(None);

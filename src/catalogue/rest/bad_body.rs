@@ -55,7 +55,9 @@ async fn run(probe: &Probe) -> Verdict {
                 return Err(Stop::Skip("the REST trigger limits how often it is called (HTTP 429)".into()));
             }
             Ok(response) if (400..500).contains(&response.status) => {}
-            Ok(response) => wrong.push((response.is_success(), format!("{what}: {}", shorten(&response.to_string(), 120)))),
+            Ok(response) => {
+                wrong.push((response.is_success(), format!("{what}: {}", shorten(&response.to_string(), 120))))
+            }
             // Without reading to its end what is too large anyway.
             Err(WireError::Closed(how)) if what == "2 MB" => {
                 probe.note(format!("2 MB are refused by closing the connection ({how})"));
@@ -69,7 +71,9 @@ async fn run(probe: &Probe) -> Verdict {
     let reason = match &wrong[..] {
         [] if heard.is_none() => return Ok(()),
         [] => "The REST trigger refuses a body that makes no sense, and emits it all the same",
-        wrong if wrong.iter().any(|(is_success, _)| *is_success) => "The REST trigger accepts a body that makes no sense",
+        wrong if wrong.iter().any(|(is_success, _)| *is_success) => {
+            "The REST trigger accepts a body that makes no sense"
+        }
         _ => "The REST trigger does not answer a body that makes no sense with a 4xx",
     };
     let mut received: Vec<String> = wrong.into_iter().map(|(_, answer)| answer).collect();

@@ -17,16 +17,7 @@ use crate::{
     probe::{Client, Probe, Stop},
 };
 
-checks![
-    response,
-    emit_once,
-    emit_all,
-    emit_authenticated_only,
-    concurrent,
-    bad_body,
-    wrong_method,
-    unauthenticated,
-];
+checks![response, emit_once, emit_all, emit_authenticated_only, concurrent, bad_body, wrong_method, unauthenticated,];
 
 /// A new message for the trigger, and the variables by which its event is known. Where the contract's call carries no
 /// message, none is looked for.

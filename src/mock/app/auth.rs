@@ -56,9 +56,10 @@ impl Auth {
     pub fn new(options: &Options, faults: Faults) -> Auth {
         let secret = DecodingKey::from_secret(options.jwt_secret.as_bytes());
         // A key that is none was refused when the options were made.
-        let public = options.jwt_public_key.as_ref().and_then(|(pem, algorithm)| {
-            Some((decoding_key(pem, *algorithm).ok()?, *algorithm))
-        });
+        let public = options
+            .jwt_public_key
+            .as_ref()
+            .and_then(|(pem, algorithm)| Some((decoding_key(pem, *algorithm).ok()?, *algorithm)));
         let (key, algorithm) = public.unwrap_or((secret, Algorithm::HS256));
         Auth {
             key,
@@ -169,7 +170,8 @@ impl Auth {
     }
 
     fn user(&self, claims: &Map<String, Value>) -> User {
-        let is_looked_at = ![Fault::OutlivesToken, Fault::AcceptsExpiredToken].iter().any(|fault| self.faults.has(*fault));
+        let is_looked_at =
+            ![Fault::OutlivesToken, Fault::AcceptsExpiredToken].iter().any(|fault| self.faults.has(*fault));
         let expiry = claims.get("exp").and_then(Value::as_f64).filter(|_| is_looked_at);
         let now = SystemTime::now();
         let until = expiry.and_then(|expiry| {

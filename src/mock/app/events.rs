@@ -186,7 +186,9 @@ impl State {
         let Some(visit) = visit_of(socket) else { return Err("unauthorized".to_owned()) };
         let verdict = self.judge(auth.as_ref(), &visit.link);
         match verdict {
-            Verdict::Admit(_) if visit.was_refused.load(Ordering::Relaxed) && self.faults.has(Fault::RefusesForGood) => {
+            Verdict::Admit(_)
+                if visit.was_refused.load(Ordering::Relaxed) && self.faults.has(Fault::RefusesForGood) =>
+            {
                 Err("unauthorized".to_owned())
             }
             Verdict::Admit(user) => {
@@ -528,9 +530,9 @@ impl State {
             ("from".to_owned(), Payload::Text(from.clone())),
         ]);
         let everyone = self.everyone();
-        let receivers = everyone.iter().map(|receiver| {
-            (&**receiver, rooms.iter().map(|room| self.deliveries(receiver, room)).sum())
-        });
+        let receivers = everyone
+            .iter()
+            .map(|receiver| (&**receiver, rooms.iter().map(|room| self.deliveries(receiver, room)).sum()));
         self.emit(Audience::Room(room.clone()), "receive_message", vec![delivery.clone()], receivers);
         if self.faults.has(Fault::RejectedStillHears) {
             self.tell_unconnected(Standing::Refused, "receive_message", &delivery);

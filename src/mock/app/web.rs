@@ -47,8 +47,10 @@ struct Notification {
 /// The routes of the application, apart from Socket.IO.
 pub fn router(deployment: Arc<Deployment>, gateway: Gateway) -> Router {
     let faults = deployment.faults.clone();
-    let mut router =
-        Router::new().route("/api/notify", if faults.has(Fault::RestEmitsOnGet) { any(notify) } else { post(notify) }).route("/__siospec/reload", post(reload)).fallback(not_found);
+    let mut router = Router::new()
+        .route("/api/notify", if faults.has(Fault::RestEmitsOnGet) { any(notify) } else { post(notify) })
+        .route("/__siospec/reload", post(reload))
+        .fallback(not_found);
     if !faults.has(Fault::NoPage) {
         router = router.route("/", get(page));
     }

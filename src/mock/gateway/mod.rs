@@ -322,7 +322,8 @@ impl Gateway {
         }
 
         let (answer, upgrading) = websocket::accept(request)?;
-        let (sid, mut start) = self.register(Transport::Websocket, query.raw).ok_or_else(|| Box::new(too_many_sessions()))?;
+        let (sid, mut start) =
+            self.register(Transport::Websocket, query.raw).ok_or_else(|| Box::new(too_many_sessions()))?;
         let open = Packet::Open(self.open_packet(&sid, Transport::Websocket));
         tokio::spawn(async move {
             let Some(mut connection) = upgrading.complete(start.settings.max_payload).await else { return };
