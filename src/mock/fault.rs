@@ -253,7 +253,7 @@ faults! {
     GreetingsPileUp = "greetings-pile-up",
     /// `ping` keeps the socket in a variable that all connections share: overlapping pings answer the wrong client.
     PongsCross = "pongs-cross",
-    /// Of the users whose connections dropped, only fifty are let in again at the same time.
+    /// Of the users who were connected before, only fifty are let in at the same time.
     TurnsCrowdAway = "turns-crowd-away",
     /// The first of the events that a client missed is lost when it comes back.
     RecoveryLosesEvent = "recovery-loses-event" in Recovery,

@@ -91,7 +91,7 @@ fn packets(probe: &Probe, name: &str, mark: &str) -> Vec<SocketPacket> {
     let contract = probe.contract();
     let poison = json!({ name: { "siospec": mark, "prototype": { "siospec": mark } } });
     let event = |event: &str, args: &[Value]| SocketPacket::event(&contract.namespace, event, args);
-    let mut packets = vec![event(name, &[json!(mark)]), event(name, &[poison.clone()])];
+    let mut packets = vec![event(name, &[json!(mark)]), event(name, std::slice::from_ref(&poison))];
     let vars = Vars::new().room(name).message(mark);
     let mut with = |emit: &Emit| {
         let (name, mut args) = emit.render(&vars);
