@@ -308,7 +308,7 @@ faults! {
     PrototypeRoomCrashes = "prototype-room-crashes",
     /// Everybody counts as a member of a room named as a property that every JavaScript object has.
     PrototypeRoomHoldsAll = "prototype-room-holds-all",
-    /// `pong` comes 600 ms after its `ping`.
+    /// `pong` comes 800 ms after its `ping`.
     SlowPong = "slow-pong",
 
     // Rooms.
@@ -379,7 +379,7 @@ faults! {
     GreetingsPileUp = "greetings-pile-up",
     /// `ping` keeps the socket in a variable that all connections share: overlapping pings answer the wrong client.
     PongsCross = "pongs-cross",
-    /// Of the users whose connections dropped, only fifty are let in again at the same time.
+    /// Of the users who were connected before, only fifty are let in at the same time.
     TurnsCrowdAway = "turns-crowd-away",
     /// The first of the events that a client missed is lost when it comes back.
     RecoveryLosesEvent = "recovery-loses-event" in Recovery,

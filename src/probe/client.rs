@@ -89,7 +89,7 @@ impl Client {
             namespace: probe.contract().namespace.clone(),
             inbox: Vec::new(),
             attachments: Vec::new(),
-            deadline: probe.deadline(),
+            deadline: endpoint.deadline(),
             quiet_window: probe.target().quiet_window(),
             endpoint,
             notes: Vec::new(),

@@ -133,6 +133,11 @@ impl Probe {
         User { name: self.nonce(label) }
     }
 
+    /// Hides a secret that the target has told, in every output.
+    pub fn conceal(&self, secret: &str, label: &str) {
+        self.setting.redactor.conceal(secret, label);
+    }
+
     /// The endpoint, for raw requests, under the name `label` in the transcript.
     pub fn endpoint(&self, label: &str) -> Endpoint {
         self.endpoint.labelled(label)

@@ -228,6 +228,12 @@ impl Endpoint {
         Endpoint { label: label.to_owned(), cookies: Arc::default(), ..self.clone() }
     }
 
+    /// The same endpoint, where an answer may take so long.
+    pub fn patient(mut self, deadline: Duration) -> Endpoint {
+        self.deadline = deadline;
+        self
+    }
+
     /// The same endpoint, where the URL of every Engine.IO request carries these parameters as well.
     pub fn with_query(mut self, query: Vec<(String, String)>) -> Endpoint {
         self.query = query;

@@ -17,7 +17,7 @@ pub const CHECK: Check = Check {
     row: Row::C4,
     cites: &[cite::RFC7519_4_1_4, cite::CWE_613],
     needs: &[Need::SigningKey, Need::Refusals],
-    requires: &["auth.rejection-in-time", "auth.valid-token"],
+    requires: &["auth.rejection-in-time", "auth.valid-token", "auth.forged-signature"],
     isolation: Isolation::SideBySide,
     wait: Wait::None,
     meaning: "A token that leaks once opens the door for ever, and nobody can tell it from a good one.",

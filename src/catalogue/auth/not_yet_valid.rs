@@ -17,7 +17,7 @@ pub const CHECK: Check = Check {
     row: Row::C4,
     cites: &[cite::RFC7519_4_1_5, cite::SIO_MIDDLEWARES],
     needs: &[Need::SigningKey, Need::Refusals],
-    requires: &["auth.rejection-in-time", "auth.valid-token"],
+    requires: &["auth.rejection-in-time", "auth.valid-token", "auth.forged-signature"],
     isolation: Isolation::SideBySide,
     wait: Wait::None,
     meaning: "Access that was granted from a day on, such as for a new employee or a paid month, begins at once.",

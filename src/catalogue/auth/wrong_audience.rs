@@ -15,7 +15,7 @@ pub const CHECK: Check = Check {
     row: Row::C4,
     cites: &[cite::RFC7519_4_1_3, cite::RFC8725_3_9],
     needs: &[Need::SigningKey, Need::Audience, Need::Refusals],
-    requires: &["auth.rejection-in-time", "auth.valid-token"],
+    requires: &["auth.rejection-in-time", "auth.valid-token", "auth.forged-signature"],
     isolation: Isolation::SideBySide,
     wait: Wait::None,
     meaning: "A token that was made for another application of the same provider opens this one as well.",

@@ -15,7 +15,7 @@ pub const CHECK: Check = Check {
     row: Row::C4,
     cites: &[cite::RFC7519_4_1_1, cite::RFC8725_3_8],
     needs: &[Need::SigningKey, Need::Issuer, Need::Refusals],
-    requires: &["auth.rejection-in-time", "auth.valid-token"],
+    requires: &["auth.rejection-in-time", "auth.valid-token", "auth.forged-signature"],
     isolation: Isolation::SideBySide,
     wait: Wait::None,
     meaning: "Where several services sign with one key, or one provider serves several customers, a token of one is good for all.",

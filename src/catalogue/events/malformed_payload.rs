@@ -2,7 +2,7 @@
 //!
 //! Each declared event is sent with null, a number, texts, arrays, an object nested 200 levels deep, 100 kB of text, too
 //! few arguments and too many, each after the other. The sender's own connection may be closed; it is opened anew then.
-//! After each event, the connections of others must work, and a new client must be let in.
+//! After each event, the connections of others must work, and a new client must be let in. What fails is tried again before it counts.
 //!
 //! The check runs alone, after all others: where it fails, it takes everybody's connection down.
 
@@ -41,6 +41,10 @@ const LONG: usize = 100_000;
 const DEPTH: usize = 200;
 
 async fn run(probe: &Probe) -> Verdict {
+    super::twice(exchange(probe).await, || exchange(probe), probe).await
+}
+
+async fn exchange(probe: &Probe) -> Verdict {
     let mut peers = probe.clients("peer", &probe.transports()).await?;
     let mut sender = probe.client("sender", probe.transport()).await?;
     for emit in declared(probe) {

@@ -3,7 +3,7 @@
 //!
 //! A server that keeps its rooms or handlers in a plain object finds something under these names before anybody has put it
 //! there. One client sends them while others listen: their connections must go on, and they must hear nothing of it.
-//! Then, where rooms are declared, the others' own room must work as before.
+//! Then, where rooms are declared, the others' own room must work as before. What fails is tried again before it counts.
 //!
 //! The check runs alone, after all others: where it fails, it takes everybody's connection down.
 
@@ -44,6 +44,10 @@ pub const CHECK: Check = Check {
 const NAMES: [&str; 6] = ["__proto__", "constructor", "prototype", "toString", "hasOwnProperty", "valueOf"];
 
 async fn run(probe: &Probe) -> Verdict {
+    super::twice(exchange(probe).await, || exchange(probe), probe).await
+}
+
+async fn exchange(probe: &Probe) -> Verdict {
     let mut peers = probe.clients("peer", &probe.mixed_transports(2)).await?;
     let room = probe.nonce("room");
     if let (Some(_), [sender, receiver]) = (&probe.contract().rooms, &mut peers[..]) {
@@ -87,7 +91,7 @@ fn packets(probe: &Probe, name: &str, mark: &str) -> Vec<SocketPacket> {
     let contract = probe.contract();
     let poison = json!({ name: { "siospec": mark, "prototype": { "siospec": mark } } });
     let event = |event: &str, args: &[Value]| SocketPacket::event(&contract.namespace, event, args);
-    let mut packets = vec![event(name, &[json!(mark)]), event(name, &[poison.clone()])];
+    let mut packets = vec![event(name, &[json!(mark)]), event(name, std::slice::from_ref(&poison))];
     let vars = Vars::new().room(name).message(mark);
     let mut with = |emit: &Emit| {
         let (name, mut args) = emit.render(&vars);

@@ -74,6 +74,7 @@ pub(in crate::catalogue) async fn ids(probe: &Probe, client: &mut Client) -> Res
                 .into(),
         ));
     };
+    probe.conceal(private_id, "pid");
     let ping = probe.ping()?;
     let from = client.mark();
     client.emit(&ping.emit, &Vars::new());

@@ -42,9 +42,9 @@ const MAX_ROOMS: usize = 1_000;
 const CROSSING: Duration = Duration::from_millis(30);
 
 /// With the fault `slow-pong`: how long a `pong` takes.
-const SLOW: Duration = Duration::from_millis(600);
+const SLOW: Duration = Duration::from_millis(800);
 
-/// With the fault `turns-crowd-away`: how many users whose connections dropped are let in again at the same time.
+/// With the fault `turns-crowd-away`: how many users who were connected before are let in at the same time.
 const CROWD: usize = 50;
 
 /// Properties that every JavaScript object has.
@@ -67,7 +67,7 @@ pub struct State {
     last_pinged: Mutex<Option<SocketRef>>,
     /// What is kept for clients that may come back, where that is offered.
     recovery: Option<Mutex<Recovery>>,
-    /// How many users whose connections dropped before are connected.
+    /// How many connections there are of users who were connected before.
     returned: AtomicUsize,
     /// Where there are other nodes: the way to their clients.
     relay: Mutex<Option<Relay>>,
@@ -86,7 +86,7 @@ struct Admission {
     private_id: Option<String>,
     user: Option<String>,
     until: Option<SystemTime>,
-    has_dropped: bool,
+    comes_back: bool,
     /// What it was and what it missed, where it comes back to an earlier connection of its own.
     recovered: Option<(Absent, Vec<Sent>)>,
 }
@@ -98,8 +98,8 @@ struct Connection {
     id: String,
     /// The id by which its client recovers it, where that is offered.
     private_id: Option<String>,
-    /// Whether a connection of its user has dropped before.
-    has_dropped: bool,
+    /// Whether its user was connected before.
+    comes_back: bool,
     /// The token's `sub`.
     user: Option<String>,
     link: Arc<Link>,
@@ -216,8 +216,8 @@ impl State {
         if visit.was_refused.load(Ordering::Relaxed) && self.faults.has(Fault::RefusesForGood) {
             return Err("unauthorized".to_owned());
         }
-        let has_dropped = self.users.past(user.name.as_deref()).abrupt > 0;
-        if has_dropped {
+        let comes_back = self.is_back(user.name.as_deref());
+        if comes_back {
             let crowd = self.returned.fetch_add(1, Ordering::Relaxed);
             if crowd >= CROWD && self.faults.has(Fault::TurnsCrowdAway) {
                 self.returned.fetch_sub(1, Ordering::Relaxed);
@@ -236,7 +236,7 @@ impl State {
             private_id,
             user: recovered.as_ref().map_or(user.name, |(_, absent, _)| absent.user.clone()),
             until: user.until,
-            has_dropped,
+            comes_back,
             recovered: recovered.map(|(_, absent, missed)| (absent, missed)),
         });
         self.register_handlers(socket);
@@ -272,6 +272,13 @@ impl State {
                 Err(self.refuse(&visit.link).await)
             }
         }
+    }
+
+    /// Whether that user was connected before: the end of a lost connection may not have come to notice yet.
+    fn is_back(&self, user: Option<&str>) -> bool {
+        let past = self.users.past(user);
+        let is_connected = |connection: &Arc<Connection>| connection.user.as_deref() == user;
+        past.clean + past.abrupt > 0 || user.is_some() && lock(&self.connections).values().any(is_connected)
     }
 
     /// Judges the CONNECT payload.
@@ -401,7 +408,7 @@ impl State {
     fn welcome(&self, socket: SocketRef) {
         let Some(visit) = visit_of(&socket) else { return };
         let Some(admission) = lock(&visit.admission).take() else { return };
-        let Admission { id, private_id, user, until, has_dropped, recovered } = admission;
+        let Admission { id, private_id, user, until, comes_back, recovered } = admission;
         let link = visit.link.clone();
         if let Some(until) = until {
             tokio::spawn(close_at(link.clone(), until));
@@ -420,7 +427,7 @@ impl State {
             socket,
             id,
             private_id,
-            has_dropped,
+            comes_back,
             user,
             link,
         };
@@ -485,7 +492,7 @@ impl State {
 
     fn forget(&self, socket: &SocketRef, reason: DisconnectReason) {
         let Some(connection) = lock(&self.connections).remove(&socket.id) else { return };
-        if connection.has_dropped {
+        if connection.comes_back {
             self.returned.fetch_sub(1, Ordering::Relaxed);
         }
         let clean = reason == DisconnectReason::ClientNSDisconnect;
