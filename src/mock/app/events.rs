@@ -215,8 +215,8 @@ impl State {
             ready(())
         });
         socket.on("echo", |TryData(message): TryData<Payload>, ack: AckSender| {
-            // Nothing to send back, and nobody who asked for it, are no reason to complain.
-            let _ = message.map(|message| ack.send(&message));
+            // Nobody who asked for it is no reason to complain.
+            let _ = ack.send(&message.unwrap_or(Payload::Null));
             ready(())
         });
         let state = self.clone();

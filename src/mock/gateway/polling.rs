@@ -73,7 +73,7 @@ pub async fn post(handle: Handle, settings: &Settings, request: Request<Incoming
         return Some(Refusal::SessionUnknown.answer());
     }
     drop(posting);
-    Some(answer::with_body(StatusCode::OK, "text/html", "ok"))
+    Some(answer::accepted())
 }
 
 async fn collect(body: Limited<&mut Incoming>) -> Result<Bytes, Box<dyn std::error::Error + Send + Sync>> {
