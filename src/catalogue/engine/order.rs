@@ -24,7 +24,7 @@ pub const CHECK: Check = Check {
     row: Row::P,
     cites: &[cite::EIO_POLLING, cite::EIO_WEBSOCKET, cite::EIO_UPGRADE],
     needs: &[Need::FixedNamespaces],
-    requires: &["transport.upgrade"],
+    requires: &["transport.upgrade", "engine.payload-batching"],
     isolation: Isolation::SideBySide,
     wait: Wait::None,
     meaning: "Under load messages overtake each other, vanish or come twice: a document that is edited by several people \

@@ -383,8 +383,9 @@ impl State {
     fn register_echo(&self, socket: &SocketRef) {
         let wrong = self.faults.has(Fault::AckWrongPayload);
         socket.on("echo", move |TryData(message): TryData<Payload>, ack: AckSender| {
-            // Nothing to send back, and nobody who asked for it, are no reason to complain.
-            let _ = message.map(|message| if wrong { ack.send("[object Object]") } else { ack.send(&message) });
+            let message = message.unwrap_or(Payload::Null);
+            // Nobody who asked for it is no reason to complain.
+            let _ = if wrong { ack.send("[object Object]") } else { ack.send(&message) };
             ready(())
         });
     }

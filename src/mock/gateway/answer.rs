@@ -65,6 +65,13 @@ pub fn empty(status: StatusCode) -> Answer {
     answer
 }
 
+/// The answer to packets that were taken.
+pub fn accepted() -> Answer {
+    let mut answer = with_body(StatusCode::OK, "text/html", "ok");
+    answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    answer
+}
+
 /// A polling answer: packets, or the handshake.
 pub fn payload(body: impl Into<Bytes>) -> Answer {
     let mut answer = with_body(StatusCode::OK, "text/plain; charset=UTF-8", body);

@@ -119,8 +119,10 @@ pub async fn post(handle: Handle, settings: &Settings, request: Request<Incoming
         return Some(Refusal::SessionUnknown.answer());
     }
     drop(posting);
-    let body = if faults.has(Fault::PostAnswersOtherText) { "OK" } else { "ok" };
-    Some(answer::with_body(StatusCode::OK, "text/html", body))
+    if faults.has(Fault::PostAnswersOtherText) {
+        return Some(answer::with_body(StatusCode::OK, "text/html", "OK"));
+    }
+    Some(answer::accepted())
 }
 
 async fn collect(body: Limited<&mut Incoming>) -> Result<Bytes, Box<dyn std::error::Error + Send + Sync>> {

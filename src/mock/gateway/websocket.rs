@@ -61,12 +61,13 @@ pub fn is_upgrade(headers: &HeaderMap) -> bool {
 pub fn accept(mut request: Request<Incoming>) -> Result<(Answer, Upgrading), Box<Answer>> {
     let key = request.headers().get(header::SEC_WEBSOCKET_KEY);
     let version = request.headers().get(header::SEC_WEBSOCKET_VERSION);
-    let (Some(key), Some(b"13")) = (key, version.map(HeaderValue::as_bytes)) else {
+    if version.map(HeaderValue::as_bytes) != Some(b"13") {
         let mut refusal = answer::refuse_upgrade(StatusCode::UPGRADE_REQUIRED, "Upgrade required");
         refusal.headers_mut().insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
         return Err(Box::new(refusal));
-    };
-    let Ok(accept) = HeaderValue::try_from(derive_accept_key(key.as_bytes())) else {
+    }
+    let accept = key.and_then(|key| HeaderValue::try_from(derive_accept_key(key.as_bytes())).ok());
+    let Some(accept) = accept else {
         return Err(Box::new(answer::refuse_upgrade(StatusCode::BAD_REQUEST, "Bad request")));
     };
     let mut answer = answer::empty(StatusCode::SWITCHING_PROTOCOLS);
