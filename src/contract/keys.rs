@@ -310,7 +310,8 @@ fn as_flag(key: &Key, toml: &str) -> String {
 pub fn flags_from(matches: &ArgMatches) -> Vec<(&'static str, String)> {
     KEYS.iter()
         .filter_map(|key| {
-            let values: Vec<&str> = matches.try_get_many::<String>(key.name).ok().flatten()?.map(String::as_str).collect();
+            let values: Vec<&str> =
+                matches.try_get_many::<String>(key.name).ok().flatten()?.map(String::as_str).collect();
             Some((key.name, values.join(",")))
         })
         .collect()

@@ -176,12 +176,7 @@ impl Probe {
         self.open_at(self.endpoint(label), transport, heartbeats).await
     }
 
-    async fn open_at(
-        &self,
-        endpoint: Endpoint,
-        transport: Transport,
-        heartbeats: Heartbeats,
-    ) -> Result<Client, Stop> {
+    async fn open_at(&self, endpoint: Endpoint, transport: Transport, heartbeats: Heartbeats) -> Result<Client, Stop> {
         let label = endpoint.label();
         let session = Session::open_with(&endpoint, transport, heartbeats).await.map_err(|error| {
             Stop::Broken(format!(
@@ -270,9 +265,10 @@ impl Probe {
         if self.contract().nodes.is_empty() {
             return Err(Stop::Skip("the contract declares no further node".into()));
         }
-        let further = self.contract().nodes.iter().map(|node| {
-            Url::parse(node).map_err(|error| Stop::Broken(format!("the node {node} has no URL: {error}")))
-        });
+        let further =
+            self.contract().nodes.iter().map(|node| {
+                Url::parse(node).map_err(|error| Stop::Broken(format!("the node {node} has no URL: {error}")))
+            });
         std::iter::once(Ok(self.target().origin.clone())).chain(further).collect()
     }
 

@@ -381,7 +381,8 @@ fn a_ready_token_tells_its_algorithm() {
 fn every_key_has_a_flag() {
     let command = clap::Command::new("siospec").args(clap_args());
     command.clone().debug_assert();
-    let given = "siospec --rest-path /x --choices-guests --ping-enabled=false --ping-args [-1] --node http://a --node http://b";
+    let given =
+        "siospec --rest-path /x --choices-guests --ping-enabled=false --ping-args [-1] --node http://a --node http://b";
     let matches = command.clone().try_get_matches_from(given.split(' ')).unwrap();
     let mut flags = flags_from(&matches);
     flags.sort();

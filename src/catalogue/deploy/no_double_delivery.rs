@@ -70,8 +70,7 @@ async fn room_messages(probe: &Probe, nodes: &[Url]) -> Verdict {
     }
     for sender in 0..nodes.len() {
         let marks: Vec<usize> = clients.iter().map(Client::mark).collect();
-        let messages =
-            [rooms::message(probe, &room)?, rooms::message(probe, &room)?];
+        let messages = [rooms::message(probe, &room)?, rooms::message(probe, &room)?];
         for vars in &messages {
             let from: Vec<usize> = clients.iter().map(Client::mark).collect();
             clients[sender].emit(&rooms.send, vars);

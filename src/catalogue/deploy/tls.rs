@@ -39,14 +39,20 @@ async fn run(probe: &Probe) -> Verdict {
     let port = plain.port_or_known_default().unwrap_or_default();
     let answer = match probe.endpoint("plain http").get_as_stranger(plain.clone()).await {
         Ok(answer) => answer,
-        Err(error @ (WireError::Connect(_) | WireError::Closed(_) | WireError::Malformed(_) | WireError::Timeout { .. })) => {
+        Err(
+            error
+            @ (WireError::Connect(_) | WireError::Closed(_) | WireError::Malformed(_) | WireError::Timeout { .. }),
+        ) => {
             probe.note(format!("nothing is served by plain http at port {port}: {error}"));
             return Ok(());
         }
         Err(error) => return Err(Stop::Broken(format!("GET {plain}: {error}"))),
     };
     let finding = |reason: &str| {
-        fail(reason).sent(format!("GET {plain}")).received(&answer).expected("a redirect to https, an error, or no answer")
+        fail(reason)
+            .sent(format!("GET {plain}"))
+            .received(&answer)
+            .expected("a redirect to https, an error, or no answer")
     };
     if answer.is_redirect() {
         return match plain.join(answer.header("location")) {

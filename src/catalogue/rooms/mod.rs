@@ -64,7 +64,12 @@ pub(super) async fn settle(probe: &Probe, sender: &Client, receiver: &mut Client
 /// Waits until a message from `sender` to `room` reaches `receiver`. The protocol has no answer to a join, and its
 /// handler may have to ask a database first; so messages of their own are sent, each after a longer wait, until one
 /// arrives. When none does in time, returns the last of them.
-pub(super) async fn unsettled(probe: &Probe, sender: &Client, receiver: &mut Client, room: &str) -> Result<Option<Vars>, Stop> {
+pub(super) async fn unsettled(
+    probe: &Probe,
+    sender: &Client,
+    receiver: &mut Client,
+    room: &str,
+) -> Result<Option<Vars>, Stop> {
     let rooms = probe.rooms()?;
     let end = probe.in_time();
     let mut patience = probe.target().quiet_window();

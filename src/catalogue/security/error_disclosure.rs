@@ -124,7 +124,9 @@ fn told(probe: &Probe, answer: &HttpResponse) -> Option<String> {
         BodyKind::Empty | BodyKind::Other => vec![body.as_str()],
     };
     texts.into_iter().find_map(|text| {
-        indiscretion(probe, text).map(str::to_owned).or_else(|| version(text).map(|version| format!("a version, {version}")))
+        indiscretion(probe, text)
+            .map(str::to_owned)
+            .or_else(|| version(text).map(|version| format!("a version, {version}")))
     })
 }
 

@@ -60,7 +60,9 @@ async fn run(probe: &Probe) -> Verdict {
             .expected("the same on both")
             .stop(),
         (true, Opening::Refused(_)) => {
-            probe.note("lawful choice: a foreign origin is refused on WebSocket; by polling, browsers keep it out (no CORS)");
+            probe.note(
+                "lawful choice: a foreign origin is refused on WebSocket; by polling, browsers keep it out (no CORS)",
+            );
             Ok(())
         }
         (true, Opening::Opened(_)) => {

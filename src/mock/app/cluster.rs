@@ -136,7 +136,12 @@ impl Relay {
     }
 
     /// Emits to everybody in the room, or to everybody, on the other nodes.
-    pub fn emit(&self, room: Option<&str>, event: &'static str, argument: &(impl Serialize + Clone + Send + Sync + 'static)) {
+    pub fn emit(
+        &self,
+        room: Option<&str>,
+        event: &'static str,
+        argument: &(impl Serialize + Clone + Send + Sync + 'static),
+    ) {
         let copies = match () {
             () if self.faults.has(Fault::EventsStayOnNode) => 0,
             () if self.faults.has(Fault::EventsCrossTwice) => 2,

@@ -86,12 +86,9 @@ impl Deployment {
     async fn reload(&self, gateway: &Gateway) -> io::Result<()> {
         // With the fault, the old server goes on beside the new one, and answers everything as well.
         let doubled = self.faults.has(Fault::ReloadDoublesServer);
-        let new =
-            App::new(&self.jwt_secret, self.connect_timeout, self.redis.as_deref(), self.faults.clone(), doubled).await?;
-        let old = std::mem::replace(
-            &mut *self.current.write().unwrap_or_else(PoisonError::into_inner),
-            Arc::new(new),
-        );
+        let new = App::new(&self.jwt_secret, self.connect_timeout, self.redis.as_deref(), self.faults.clone(), doubled)
+            .await?;
+        let old = std::mem::replace(&mut *self.current.write().unwrap_or_else(PoisonError::into_inner), Arc::new(new));
         let _ = tokio::time::timeout(RELOAD_WITHIN, gateway.cut_all()).await;
         old.retire().await;
         Ok(())

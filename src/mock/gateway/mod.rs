@@ -376,7 +376,8 @@ impl Gateway {
             let accepted = HeaderValue::from_static("permessage-deflate; client_no_context_takeover");
             answer.headers_mut().insert(header::SEC_WEBSOCKET_EXTENSIONS, accepted);
         }
-        let (sid, mut start) = self.register(Transport::Websocket, None).ok_or_else(|| Box::new(too_many_sessions()))?;
+        let (sid, mut start) =
+            self.register(Transport::Websocket, None).ok_or_else(|| Box::new(too_many_sessions()))?;
         if vouched_for && faults.has(Fault::CookieOpensWebsocket) {
             start.link.vouch_for();
         }
