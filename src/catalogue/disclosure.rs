@@ -14,6 +14,9 @@ pub fn texts(value: &Value) -> Vec<&str> {
     }
 }
 
+/// Bytes of a secret; a shorter one is in many a text by chance.
+const MIN_SECRET: usize = 8;
+
 /// What the text tells, as a noun phrase.
 pub fn indiscretion(probe: &Probe, text: &str) -> Option<&'static str> {
     let is_frame = |line: &str| {
@@ -25,7 +28,8 @@ pub fn indiscretion(probe: &Probe, text: &str) -> Option<&'static str> {
         Some(TokenSource::Secret(secret)) => Some(secret.expose()),
         _ => None,
     };
-    if secret.is_some_and(|secret| !secret.is_empty() && text.contains(secret)) || text.contains("-----BEGIN ") {
+    if secret.is_some_and(|secret| secret.len() >= MIN_SECRET && text.contains(secret)) || text.contains("-----BEGIN ")
+    {
         Some("the signing secret or a key")
     } else if text.lines().any(is_frame) {
         Some("a stack trace")

@@ -41,6 +41,7 @@ pub const CHECK: Check = Check {
         "rest.response",
         "rest.emit-once",
         "rest.emit-all",
+        "deploy.sticky-sessions",
     ],
     isolation: Isolation::Notifications,
     wait: Wait::None,

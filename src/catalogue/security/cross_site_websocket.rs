@@ -26,7 +26,7 @@ pub const CHECK: Check = Check {
     row: Row::D,
     cites: &[cite::RFC6455_10_2, cite::SIO_ALLOW_REQUEST, cite::CWE_1385],
     needs: &[Need::WebSocket, Need::Cookie],
-    requires: &["transport.websocket-handshake"],
+    requires: &["transport.websocket-handshake", "auth.rejection-in-time"],
     isolation: Isolation::SideBySide,
     wait: Wait::None,
     meaning: "Any page that a user visits opens a WebSocket in that user's name, reads what is sent to the user and speaks \

@@ -53,13 +53,17 @@ impl Bus {
     /// When the URL is none, or nothing answers there.
     pub async fn join(redis: Option<&str>) -> io::Result<Bus> {
         let Some(redis) = redis else { return Ok(Bus::None) };
-        let mut url = Url::parse(redis).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+        let wrong = |error| io::Error::new(io::ErrorKind::InvalidInput, format!("the URL of Redis is none: {error}"));
+        let mut url = Url::parse(redis).map_err(wrong)?;
         // Pushed messages exist in the third version of the protocol only.
         if !url.query_pairs().any(|(name, _)| name == "protocol") {
             url.query_pairs_mut().append_pair("protocol", "resp3");
         }
-        let client = redis::Client::open(url.as_str()).map_err(io::Error::other)?;
-        Ok(Bus::Redis(RedisDriver::new(&client).await.map_err(io::Error::other)?))
+        // By its host alone: the URL may hold a password.
+        let place = url.host_str().unwrap_or("this URL").to_owned();
+        let failed = |error| io::Error::other(format!("Redis at {place} cannot be joined: {error}"));
+        let client = redis::Client::open(url.as_str()).map_err(failed)?;
+        Ok(Bus::Redis(RedisDriver::new(&client).await.map_err(failed)?))
     }
 
     /// What a server is built with.
