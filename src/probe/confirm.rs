@@ -11,15 +11,16 @@ const LOOKS: usize = 2;
 /// Why one look at the target does not pass.
 #[derive(Clone, Debug)]
 pub enum Look {
-    /// A session ended that should not have; this is what to say of it if it does so again.
+    /// A session ended that should not have, or nothing could be judged; this is what to say if that comes again.
     Ended(Stop),
     /// Anything else, which counts at once.
     Stop(Stop),
 }
 
 impl From<Stop> for Look {
+    /// What could not be judged may be judged by a second look.
     fn from(stop: Stop) -> Look {
-        Look::Stop(stop)
+        if matches!(stop, Stop::Broken(_)) { Look::Ended(stop) } else { Look::Stop(stop) }
     }
 }
 

@@ -12,13 +12,15 @@ use tokio::time::Instant;
 use super::{Client, Probe, Stop, is_expected};
 use crate::{
     contract::{Ack, Emit, Rooms, Vars},
-    wire::{SocketPacket, Transport, WireError, shorten, socket::Kind},
+    wire::{SocketPacket, Transport, WireError, round, shorten, socket::Kind},
 };
 
 /// A way to get a message back over one transport, in both directions.
 pub struct Echo<'a> {
     probe: &'a Probe,
     way: Way<'a>,
+    /// Before the first request was sent.
+    opened: Instant,
 }
 
 enum Way<'a> {
@@ -47,6 +49,7 @@ impl Probe {
     pub async fn echo(&self, transport: Transport) -> Result<Echo<'_>, Stop> {
         let contract = self.contract();
         let name = transport.name();
+        let opened = Instant::now();
         let way = match (&contract.ack, &contract.rooms) {
             (Some(ack), _) if ack.echoes() => {
                 let client = Box::new(self.client(name, transport).await?);
@@ -70,7 +73,7 @@ impl Probe {
                 ));
             }
         };
-        let mut echo = Echo { probe: self, way };
+        let mut echo = Echo { probe: self, way, opened };
         echo.settle().await?;
         Ok(echo)
     }
@@ -255,9 +258,16 @@ impl Echo<'_> {
 
     /// Tells what is an answer of the target from what is none.
     fn end_of(&self, came: Result<SocketPacket, WireError>) -> Result<Result<SocketPacket, Echoed>, Stop> {
+        let handshake = self.probe.target().handshake();
+        let patience = handshake.ping_interval() + handshake.ping_timeout();
         match came {
             Ok(packet) => Ok(Ok(packet)),
             Err(WireError::Timeout { .. }) => Ok(Err(Echoed::Nothing)),
+            // After that long, a heartbeat that was missed may be the reason.
+            Err(error @ (WireError::Closed(_) | WireError::Status { .. })) if self.opened.elapsed() >= patience => {
+                let age = humantime::format_duration(round(self.opened.elapsed()));
+                Err(Stop::Broken(format!("the session ended after {age}: {error} (see engine.heartbeat-polling)")))
+            }
             Err(WireError::Closed(how)) => Ok(Err(Echoed::Closed(how))),
             Err(error @ WireError::Status { .. }) => Ok(Err(Echoed::Closed(error.to_string()))),
             Err(error) => Err(Stop::Broken(error.to_string())),

@@ -5,6 +5,8 @@
 //! the order in which they came. During the upgrade, some are sent before it, some by a POST while it is under way, and
 //! the rest over WebSocket. A last message tells that nothing is still to come.
 
+use std::time::Duration;
+
 use futures::future::try_join_all;
 use tokio::time::Instant;
 
@@ -78,6 +80,13 @@ async fn across_upgrade(probe: &Probe) -> Result<(), Look> {
     let session = Session::over_websocket(upgraded.socket, upgraded.handshake);
     messages[second..].iter().for_each(|message| session.send(message.clone()));
     burst.judge(probe, session).await
+}
+
+/// How long a session lives for sure that neither answers a heartbeat in time nor is connected.
+fn unharmed(probe: &Probe) -> Duration {
+    let handshake = probe.target().handshake();
+    let heartbeat = handshake.ping_interval() + handshake.ping_timeout();
+    heartbeat.min(probe.contract().choices.connect_timeout.mul_f64(0.9))
 }
 
 /// One burst, and which of its messages were answered, in the order of the answers.
@@ -155,10 +164,9 @@ impl Burst {
                 ))
                 .into());
             }
-            Err(error) if self.begun.elapsed() >= probe.contract().choices.connect_timeout.mul_f64(0.9) => {
+            Err(error) if self.begun.elapsed() >= unharmed(probe) => {
                 return Err(Stop::Broken(format!(
-                    "the burst {} takes so long that its session, which is not connected, may have been closed for that \
-                     reason: {error}",
+                    "the burst {} takes so long that its session may have ended for other reasons: {error}",
                     self.way
                 ))
                 .into());
