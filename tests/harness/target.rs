@@ -44,7 +44,7 @@ pub fn contract(flags: Vec<(&'static str, String)>) -> Result<Contract, String> 
 pub fn options() -> Options {
     Options {
         ping_interval: Duration::from_millis(1_500),
-        ping_timeout: Duration::from_millis(1_500),
+        ping_timeout: Duration::from_millis(2_500),
         connect_timeout: Duration::from_secs(5),
         max_payload: 200_000,
         ..Options::default()

@@ -21,7 +21,7 @@ const DEADLINE: &str = "3s";
 const NEED_A_VARIANT: [&str; 3] = ["auth.algorithm-confusion", "auth.recovery-without-token", "reconnect.recovery"];
 
 /// Servers that are scored at once. A run mostly waits.
-const AT_ONCE: usize = 6;
+const AT_ONCE: usize = 12;
 
 /// Scores the reference server in the deployment that the fault shows in.
 async fn score(fault: Fault) -> RunReport {
