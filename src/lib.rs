@@ -3,6 +3,7 @@
 pub mod catalogue;
 pub mod cli;
 pub mod contract;
+pub mod lang;
 pub mod mock;
 pub mod probe;
 pub mod redact;
