@@ -407,7 +407,10 @@ impl Page<'_> {
                 (self.icon(mark))
                 div {
                     p { (prose(&result.title)) }
-                    p.chips { (self.chips(result)) span.time { (text::duration(result.duration_ms)) } }
+                    p.chips {
+                        (self.chips(result))
+                        @if mark != Mark::NotJudged { span.time { (text::duration(result.duration_ms)) } }
+                    }
                     (self.remarks(result))
                     (more)
                 }

@@ -9,10 +9,12 @@ use serde_json::{Value, json};
 
 use super::{Format, scorecard, text};
 use crate::{
-    contract::FILE_NAME,
     lang::Lang,
     verdict::{CheckResult, Citation, Level, Outcome, RunReport},
 };
+
+/// The contract's file.
+const FILE: &str = "siospec.toml";
 
 /// The report as SARIF.
 pub struct Sarif;
@@ -39,7 +41,7 @@ impl Format for Sarif {
                     "message": { "text": text::visible_lines(&message) },
                     "locations": [{
                         "physicalLocation": {
-                            "artifactLocation": { "uri": FILE_NAME },
+                            "artifactLocation": { "uri": FILE },
                             "region": { "startLine": 1 },
                         },
                     }],

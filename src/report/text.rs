@@ -58,7 +58,17 @@ pub fn visible(text: &str) -> String {
 
 /// The same, with line breaks left as they are: for pages that show them as such.
 pub fn visible_lines(text: &str) -> String {
-    text.replace("\r\n", "\n").split('\n').map(visible).collect::<Vec<_>>().join("\n")
+    text.replace("\r\n", "\n").split('\n').map(|line| defused(&visible(line))).collect::<Vec<_>>().join("\n")
+}
+
+/// A CI's runner obeys what begins a line with `::`, wherever it finds it.
+fn defused(line: &str) -> String {
+    let rest = line.trim_start();
+    if rest.starts_with("::") {
+        format!("{}\\x3a{}", &line[..line.len() - rest.len()], &rest[1..])
+    } else {
+        line.to_owned()
+    }
 }
 
 /// A piece of a text of ours, in which code stands between backticks.
@@ -186,12 +196,10 @@ impl Page {
 
     fn put(&mut self, lead: &str, lead_style: Style, text: &str, style: Style) {
         let lead = if text.is_empty() { lead.trim_end() } else { lead };
-        // At the head of a line, a CI's runner would obey it.
-        let defused = (lead.trim().is_empty() && text.starts_with("::")).then(|| format!("\\x3a{}", &text[1..]));
-        let text = defused.as_deref().unwrap_or(text);
+        let text = if lead.trim().is_empty() { defused(text) } else { text.to_owned() };
         // Blanks stay outside the style, lest some terminals underline or colour them.
         let label = lead.trim_end();
-        let _ = writeln!(self.text, "{}{}{}", styled(label, lead_style), &lead[label.len()..], styled(text, style));
+        let _ = writeln!(self.text, "{}{}{}", styled(label, lead_style), &lead[label.len()..], styled(&text, style));
     }
 }
 

@@ -14,7 +14,7 @@ pub mod tls;
 
 pub(crate) use registry::register;
 pub use registry::{Test, asynchronous, synchronous};
-pub use skip::{TestResult, Tool, require, skip};
+pub use skip::{Stop, TestResult, Tool, require, skip};
 
 use siospec::verdict::ExitCode;
 

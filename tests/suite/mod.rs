@@ -12,6 +12,7 @@ mod node;
 mod nuxt;
 mod recon;
 mod redact;
+mod report;
 mod runner;
 mod target;
 mod tokens;
