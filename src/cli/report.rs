@@ -51,16 +51,19 @@ impl Reports {
             let format = kind.format(file.as_deref()).map_err(complain)?;
             match file {
                 None if stdout.is_some() => {
-                    return Err(complain("standard output holds one report; give the others a path, as in \
+                    return Err(complain(
+                        "standard output holds one report; give the others a path, as in \
                                          `--report json=report.json`"
-                        .into()));
+                            .into(),
+                    ));
                 }
                 None => stdout = Some((*kind, format)),
                 Some(file) if files.iter().any(|(_, other, _)| other == file) => {
                     return Err(complain(format!("{} is another report's already", file.display())));
                 }
                 Some(file) => {
-                    try_to_write(file).map_err(|error| complain(format!("cannot write {}: {error}", file.display())))?;
+                    try_to_write(file)
+                        .map_err(|error| complain(format!("cannot write {}: {error}", file.display())))?;
                     files.push((*kind, file.clone(), format));
                 }
             }

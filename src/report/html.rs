@@ -226,11 +226,11 @@ impl Page<'_> {
                 header {
                     (self.icon(mark))
                     div {
-                        h4 { (prose(&result.title)) }
+                        h4 { (prose(&failure.reason)) }
                         p.chips { (self.chips(result)) }
                     }
                 }
-                p.reason { (prose(&failure.reason)) }
+                p { span.quiet { (self.say("What must hold:")) } " " (prose(&result.title)) }
                 p { (prose(&result.meaning)) }
                 div.fix {
                     h5 {

@@ -127,8 +127,9 @@ fn head(report: &RunReport, lang: &Lang) -> String {
         words(&lang.say("Score")),
         score.fraction(),
     );
-    let part =
-        |(mark, number): (Mark, usize)| format!("{} {}", mark.symbol(), lang.say(&format!("{number} {}", mark.words())));
+    let part = |(mark, number): (Mark, usize)| {
+        format!("{} {}", mark.symbol(), lang.say(&format!("{number} {}", mark.words())))
+    };
     head += &format!("{}\n\n", score.parts().map(part).join(" · "));
     if let Some(caveat) = score.caveat(lang) {
         head += &format!("{}\n\n", words(&caveat));

@@ -102,15 +102,15 @@ fn rows(page: &mut Page, lang: &Lang, report: &RunReport) {
         let title = lang.say(row.row.title());
         // Terminals disagree about the width of ⚠️. Nothing that must line up stands behind it.
         let label = format!("{} {} {}", pad(&row.row.name(), 4), pad(&title, 36), pad(row.mark.symbol(), 2));
-        let style = if row.mark == Mark::Right { GREEN } else { style(row.mark) };
-        page.item((&label, PLAIN), 46, (&row.tally(lang), style));
+        page.item((&label, PLAIN), 46, (&row.tally(lang), style(row.mark)));
     }
 }
 
 fn score(page: &mut Page, lang: &Lang, report: &RunReport) {
     let score = Score::of(report);
-    let part =
-        |(mark, number): (Mark, usize)| format!("{} {}", mark.symbol(), lang.say(&format!("{number} {}", mark.words())));
+    let part = |(mark, number): (Mark, usize)| {
+        format!("{} {}", mark.symbol(), lang.say(&format!("{number} {}", mark.words())))
+    };
     page.gap();
     let label = format!("{} {}", pad(&lang.say("Score"), 6), score.fraction());
     page.item((&label, BOLD), 14, (&score.parts().map(part).join(" · "), PLAIN));

@@ -173,7 +173,8 @@ fn colours_where_they_are_wanted(
 #[rstest]
 #[test]
 fn prints_nothing_but_json_to_standard_output(folder: TempDir) -> TestResult {
-    let output = siospec(folder.path()).args(["run", "--only", FAST, "--fault", "no-pong", "--report", "json=-"]).output()?;
+    let output =
+        siospec(folder.path()).args(["run", "--only", FAST, "--fault", "no-pong", "--report", "json=-"]).output()?;
     let report: Value = serde_json::from_slice(&output.stdout)?;
     assert_eq!(report["schema"], 1);
     let report: RunReport = serde_json::from_value(report)?;
