@@ -64,9 +64,9 @@ impl Format for Badge {
     }
 }
 
-/// The text is told how wide to be, so that it fits whatever font there is.
+/// The text is told how wide to be, so that it fits whatever font there is. Verdana takes about 6.4 pixels a character.
 fn svg(message: &str, colour: &str) -> PreEscaped<String> {
-    let width = |text: &str| 7 * text.width() + 14;
+    let width = |text: &str| text.width() * 64 / 10 + 14;
     let (left, right) = (width(LABEL), width(message));
     let all = left + right;
     let name = format!("{LABEL}: {message}");

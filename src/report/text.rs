@@ -87,11 +87,13 @@ pub fn pieces(text: &str) -> Vec<Piece<'_>> {
     while let Some((words, (code, after))) =
         rest.split_once('`').and_then(|(words, after)| Some((words, after.split_once('`')?)))
     {
-        pieces.extend([Piece::Words(words), Piece::Code(code)]);
+        // Nothing between two backticks is no code.
+        let code = if code.is_empty() { Piece::Words("``") } else { Piece::Code(code) };
+        pieces.extend([Piece::Words(words), code]);
         rest = after;
     }
     pieces.push(Piece::Words(rest));
-    pieces.retain(|piece| !matches!(piece, Piece::Words("") | Piece::Code("")));
+    pieces.retain(|piece| *piece != Piece::Words(""));
     pieces
 }
 

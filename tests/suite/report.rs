@@ -7,7 +7,13 @@ use serde_json::{Value, json};
 use siospec::{
     lang::Lang,
     mock::{DEFAULT_JWT_SECRET, Fault, ReferenceServer},
-    report::{Json, Kind, scorecard},
+    report::{
+        Json, Kind, scorecard,
+        text::{
+            self,
+            Piece::{self, Code, Words},
+        },
+    },
     runner::Runner,
     verdict::{CheckResult, Citation, Counts, Direction, Entry, Failure, Level, Outcome, Row, RunReport},
 };
@@ -262,6 +268,17 @@ fn the_json_schema_refuses_what_is_no_report() {
         *report.pointer_mut(place).expect(place) = value;
         assert!(!validator.is_valid(&report), "{place}");
     }
+}
+
+#[rstest]
+#[case("", &[])]
+#[case("no code", &[Words("no code")])]
+#[case("put `a` before `b`", &[Words("put "), Code("a"), Words(" before "), Code("b")])]
+#[case("an odd ` one", &[Words("an odd ` one")])]
+#[case("``` `a`", &[Words("``"), Code(" "), Words("a`")])]
+#[test]
+fn code_stands_between_backticks(#[case] text: &str, #[case] expected: &[Piece]) {
+    assert_eq!(text::pieces(text), expected);
 }
 
 #[rstest]
