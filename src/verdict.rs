@@ -2,12 +2,13 @@
 //!
 //! Everything that a report shows is here; nothing here knows how it came about.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use crate::wire::transcript::{Direction, Entry};
 
 /// How much a check matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Level {
     /// Worth knowing; never fails a run.
@@ -27,10 +28,19 @@ impl Level {
             Level::Must => "MUST",
         }
     }
+
+    /// How soon a finding of this level wants to be fixed.
+    pub const fn priority(self) -> &'static str {
+        match self {
+            Level::May => "low",
+            Level::Should => "medium",
+            Level::Must => "high",
+        }
+    }
 }
 
 /// The rows of the scorecard: the twelve of the team's checklist, and two that it lacks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum Row {
     /// Packages installed.
     C1,
@@ -108,7 +118,7 @@ impl Row {
 }
 
 /// A place in a document that a check rests on.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Citation {
     /// The document and section, such as `RFC 8725, 3.1`.
     pub place: String,
@@ -117,7 +127,7 @@ pub struct Citation {
 }
 
 /// What a check found wrong.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Failure {
     /// What is wrong, as one sentence.
     pub reason: String,
@@ -130,7 +140,7 @@ pub struct Failure {
 }
 
 /// What came of a check.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "outcome", rename_all = "kebab-case")]
 pub enum Outcome {
     /// What must hold was seen to hold.
@@ -162,7 +172,7 @@ impl Outcome {
 }
 
 /// One check's result, complete enough to be shown without the catalogue.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CheckResult {
     /// The check's id, such as `auth.expired`.
     pub id: String,
@@ -180,8 +190,11 @@ pub struct CheckResult {
     pub notes: Vec<String>,
     /// What a failure means for a user of the deployment.
     pub meaning: String,
-    /// What to change in a Nuxt app.
+    /// What to change in a Nuxt app. Code stands between backticks.
     pub fix: String,
+    /// How much work the fix is, where that is known, such as `minutes`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effort: Option<String>,
     /// What the check rests on.
     pub cites: Vec<Citation>,
     /// A command that shows the result again.
@@ -194,6 +207,11 @@ pub struct CheckResult {
 }
 
 impl CheckResult {
+    /// The area: the id's first part.
+    pub fn area(&self) -> &str {
+        self.id.split('.').next().unwrap_or_default()
+    }
+
     /// Whether this result alone makes the run fail.
     pub fn fails_the_run(&self) -> bool {
         matches!(self.outcome, Outcome::Fail(_)) && self.level == Level::Must
@@ -201,7 +219,7 @@ impl CheckResult {
 }
 
 /// A whole run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RunReport {
     /// The version of siospec.
     pub siospec: String,
@@ -209,6 +227,8 @@ pub struct RunReport {
     pub target: String,
     /// Whether the target was siospec's own reference server.
     pub reference: bool,
+    /// When the run began: RFC 3339, UTC.
+    pub started: String,
     /// Remarks about the target as a whole.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
@@ -219,7 +239,7 @@ pub struct RunReport {
 }
 
 /// How many results there are of each kind.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Counts {
     /// Checks that passed.
     pub passed: usize,

@@ -3,6 +3,7 @@
 mod explore;
 mod init;
 mod out;
+mod report;
 mod run;
 mod serve;
 mod target;

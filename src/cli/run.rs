@@ -12,14 +12,20 @@ use clap::Args;
 use tokio::sync::mpsc::unbounded_channel;
 use url::Url;
 
-use super::{Ended, INTERRUPTED, SelectionArgs, ServerArgs, Trouble, out, serve::interruption, target};
+use super::{
+    Ended, INTERRUPTED, SelectionArgs, ServerArgs, Trouble,
+    report::{Reports, Wanted},
+    serve::interruption,
+    target,
+};
 use crate::{
     catalogue::Check,
     contract::{self, Contract, Layers, Reload, ReloadAction, Secret, TokenSource, keys},
+    lang::Lang,
     mock::{Options, ReferenceServer},
     redact::Redactor,
-    report::{Format, Json, Progress, Terminal, text, verdict_line},
-    runner::{DEFAULT_JOBS, Event, Plan, Runner},
+    report::{Progress, text},
+    runner::{self, DEFAULT_JOBS, Event, Plan, Runner},
     verdict::{CheckResult, ExitCode, Outcome, RunReport},
 };
 
@@ -36,9 +42,10 @@ pub struct RunArgs {
     /// Skip, by name, checks that the protocol makes wait longer than this, such as 10s
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     max_wait: Option<Duration>,
-    /// Write the report as JSON to FILE; `-` is standard output, which then holds nothing else
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
+    /// Write a report; any number of times. FORMAT is terminal, json, junit, html, markdown, github, sarif, tap or badge;
+    /// without a PATH, or with `-`, it goes to standard output in place of the terminal's
+    #[arg(long = "report", value_name = "FORMAT[=PATH]")]
+    reports: Vec<Wanted>,
     /// The contract's file [default: siospec.toml in the current directory, if there is one and a URL is given]
     #[arg(long, value_name = "FILE", env = "SIOSPEC_CONFIG")]
     config: Option<PathBuf>,
@@ -47,13 +54,6 @@ pub struct RunArgs {
     verbose: bool,
     #[command(flatten)]
     server: ServerArgs,
-}
-
-/// What `--json` asks for.
-enum JsonTo<'a> {
-    Nowhere,
-    Stdout,
-    File(&'a Path),
 }
 
 pub async fn run(args: RunArgs, flags: Vec<(&'static str, String)>) -> Ended {
@@ -69,7 +69,7 @@ pub async fn run(args: RunArgs, flags: Vec<(&'static str, String)>) -> Ended {
             target.origin
         )));
     }
-    let json = json_target(args.json.as_deref())?;
+    let reports = Reports::new(&args.reports)?;
     let reproduction = reproduction(&args, &flags, target.is_none());
     let reference = args.server.short_options();
     let mut contract = Contract::load(Layers {
@@ -136,7 +136,7 @@ pub async fn run(args: RunArgs, flags: Vec<(&'static str, String)>) -> Ended {
         Trouble::new(ExitCode::Untestable, wrapped.join("\n       "))
     })?;
 
-    let begun = Instant::now();
+    let begun = (Instant::now(), runner::now());
     let (events, mut told) = unbounded_channel();
     let mut seen: Vec<CheckResult> = Vec::new();
     let mut running = Box::pin(Arc::new(runner.with_events(events)).run());
@@ -161,27 +161,11 @@ pub async fn run(args: RunArgs, flags: Vec<(&'static str, String)>) -> Ended {
     let report = report.unwrap_or_else(|| {
         cut_short(&checks, seen, &redactor.redact(origin.as_str()), &again, server.is_some(), begun)
     });
-    show(&report, json)?;
+    reports.write(&report, &Lang::default())?;
     if let Some(server) = server {
         server.stop().await;
     }
     Ok(if is_whole { report.exit_code().into() } else { ProcessCode::from(INTERRUPTED) })
-}
-
-/// Looks whether the report can be written before a run is spent on it.
-fn json_target(json: Option<&Path>) -> Result<JsonTo<'_>, Trouble> {
-    let Some(file) = json else { return Ok(JsonTo::Nowhere) };
-    if file == Path::new("-") {
-        return Ok(JsonTo::Stdout);
-    }
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if file.is_dir() {
-        return Err(Trouble::mistake(format!("--json: {} is a folder", file.display())));
-    }
-    if !folder.is_dir() {
-        return Err(Trouble::mistake(format!("--json: there is no folder {}", folder.display())));
-    }
-    Ok(JsonTo::File(file))
 }
 
 /// The contract's file: the one that was asked for, or the one in the current directory.
@@ -260,7 +244,7 @@ fn cut_short(
     target: &str,
     again: &str,
     reference: bool,
-    begun: Instant,
+    (begun, started): (Instant, String),
 ) -> RunReport {
     let missing: Vec<&Check> =
         checks.iter().copied().filter(|check| !seen.iter().any(|result| result.id == check.id)).collect();
@@ -273,6 +257,7 @@ fn cut_short(
         notes: Vec::new(),
         meaning: check.meaning.into(),
         fix: check.fix.into(),
+        effort: None,
         cites: check.citations(),
         reproduce: format!("siospec run {again} --only {}", check.id),
         duration_ms: 0,
@@ -283,31 +268,9 @@ fn cut_short(
         siospec: env!("CARGO_PKG_VERSION").into(),
         target: target.into(),
         reference,
+        started,
         notes: vec!["interrupted: only a part of the checks was judged".into()],
         results: seen,
         duration_ms: begun.elapsed().as_millis() as u64,
-    }
-}
-
-fn show(report: &RunReport, json: JsonTo) -> Result<(), Trouble> {
-    let written = |format: &dyn Format| {
-        let mut bytes = Vec::new();
-        format.write(report, &mut bytes).expect("memory can be written to, and a report is JSON");
-        String::from_utf8(bytes).expect("reports are text")
-    };
-    let as_text = || written(&Terminal { width: text::width() });
-    match json {
-        JsonTo::Nowhere => out::print(&as_text()),
-        JsonTo::Stdout => {
-            out::print(&written(&Json))?;
-            anstream::eprintln!("{}", verdict_line(report));
-            Ok(())
-        }
-        JsonTo::File(file) => {
-            out::print(&as_text())?;
-            fs::write(file, written(&Json)).map_err(|error| {
-                Trouble::new(ExitCode::OwnFault, format!("cannot write the report to {}: {error}", file.display()))
-            })
-        }
     }
 }

@@ -5,17 +5,17 @@
 use std::io;
 
 use anstyle::Style;
+use unicode_width::UnicodeWidthStr;
 
 use super::{
     Format,
+    scorecard::{self, Groups, Mark, Score},
     text::{self, BOLD, DIM, GREEN, PLAIN, Page, RED, YELLOW, pad, styled},
 };
-use crate::verdict::{CheckResult, Counts, Direction, Entry, ExitCode, Failure, Level, Outcome, Row, RunReport};
-
-const RIGHT: &str = "✅";
-const TO_IMPROVE: &str = "⚠️";
-const WRONG: &str = "❌";
-const NOT_JUDGED: &str = "–";
+use crate::{
+    lang::Lang,
+    verdict::{CheckResult, Direction, Entry, Failure, Level, Outcome, RunReport},
+};
 
 /// Lines of the exchange that are shown for one check, and lines that one message may fill.
 const WIRE_LINES: usize = 25;
@@ -32,53 +32,46 @@ pub struct Terminal {
 }
 
 impl Format for Terminal {
-    fn write(&self, report: &RunReport, out: &mut dyn io::Write) -> io::Result<()> {
+    fn write(&self, report: &RunReport, lang: &Lang, out: &mut dyn io::Write) -> io::Result<()> {
         let mut page = Page::new(self.width);
-        header(&mut page, report);
-        scorecard(&mut page, report);
-        findings(&mut page, report);
-        broken(&mut page, report);
-        skipped(&mut page, report);
-        notes(&mut page, report);
-        order_of_fixes(&mut page, report);
+        header(&mut page, lang, report);
+        rows(&mut page, lang, report);
+        score(&mut page, lang, report);
+        for (result, failure) in scorecard::findings(report) {
+            page.gap();
+            finding(&mut page, lang, result, failure);
+        }
+        broken(&mut page, lang, scorecard::broken(report));
+        groups(&mut page, lang, "Skipped", scorecard::skipped(report));
+        groups(&mut page, lang, "Notes", scorecard::notes(report));
+        order_of_fixes(&mut page, lang, report);
         page.gap();
         out.write_all(page.finish().as_bytes())?;
-        writeln!(out, "{}", verdict_line(report))
+        writeln!(out, "{}", verdict_line(report, lang))
     }
 }
 
 /// The verdict in one line: `✅ conforms: 52 passed, 0 failed, 3 skipped in 2.1 s`.
-pub fn verdict_line(report: &RunReport) -> String {
-    let counts = report.counts();
-    let (mark, verdict, style) = match report.exit_code() {
-        ExitCode::Conforms if counts.skipped > 0 => (RIGHT, "conforms as far as it was judged", GREEN),
-        ExitCode::Conforms => (RIGHT, "conforms", GREEN),
-        ExitCode::DoesNotConform => (WRONG, "does not conform", RED),
-        ExitCode::NothingMatched => (NOT_JUDGED, "nothing was judged", YELLOW),
-        _ => (TO_IMPROVE, "not proven to conform", YELLOW),
-    };
-    let mut parts = vec![format!("{} passed", counts.passed), format!("{} failed", counts.failed)];
-    let more = [
-        (counts.warned, "to improve"),
-        (counts.noted, "worth knowing"),
-        (counts.broken, "could not be judged"),
-        (counts.skipped, "skipped"),
-    ];
-    parts.extend(more.iter().filter(|(number, _)| *number > 0).map(|(number, what)| format!("{number} {what}")));
-    let parts = parts.join(", ");
-    format!("{mark} {}: {parts} in {}", styled(verdict, style), text::duration(report.duration_ms))
+pub fn verdict_line(report: &RunReport, lang: &Lang) -> String {
+    let (mark, verdict) = scorecard::verdict(report);
+    let style = if mark == Mark::Right { GREEN } else { style(mark) };
+    let verdict = styled(&lang.say(verdict), style);
+    let time = lang.say(&format!("in {}", text::duration(report.duration_ms)));
+    format!("{} {verdict}: {} {time}", mark.symbol(), scorecard::summary(report, lang))
 }
 
 /// All there is to say of one check that failed or could not be judged, as plain text: for test runners, which show a
 /// failure by itself.
-pub fn explain(result: &CheckResult, width: usize) -> String {
+pub fn explain(result: &CheckResult, lang: &Lang, width: usize) -> String {
     let mut page = Page::new(width);
     match &result.outcome {
-        Outcome::Fail(failure) => finding(&mut page, result, failure),
+        Outcome::Fail(failure) => finding(&mut page, lang, result, failure),
         Outcome::Broken { reason } => {
-            page.line(0, YELLOW, &format!("{TO_IMPROVE} could not be judged: {}", result.id));
+            let heading = lang.say(&format!("could not be judged: {}", result.id));
+            page.line(0, YELLOW, &format!("{} {heading}", Mark::ToImprove.symbol()));
             page.item(("", PLAIN), 3, (reason, PLAIN));
-            wire(&mut page, &result.transcript);
+            wire(&mut page, lang, &result.transcript);
+            again(&mut page, lang, result);
         }
         Outcome::Skip { reason } => page.item(("", PLAIN), 0, (reason, PLAIN)),
         Outcome::Pass => {}
@@ -86,106 +79,84 @@ pub fn explain(result: &CheckResult, width: usize) -> String {
     anstream::adapter::strip_str(&page.finish()).to_string()
 }
 
-fn header(page: &mut Page, report: &RunReport) {
-    let target = match report.reference {
-        true => format!("the reference server at {} (no URL given)", report.target),
-        false => report.target.clone(),
-    };
-    page.item((&format!("siospec {}", report.siospec), BOLD), 16, (&target, PLAIN));
+fn style(mark: Mark) -> Style {
+    match mark {
+        Mark::Right => PLAIN,
+        Mark::ToImprove => YELLOW,
+        Mark::Missing => RED,
+        Mark::NotJudged => DIM,
+    }
+}
+
+fn header(page: &mut Page, lang: &Lang, report: &RunReport) {
+    let label = format!("siospec {}", report.siospec);
+    page.item((&label, BOLD), 16, (&scorecard::target(report, lang), PLAIN));
     for note in &report.notes {
         page.item(("", PLAIN), 16, (note, DIM));
     }
     page.gap();
 }
 
-fn scorecard(page: &mut Page, report: &RunReport) {
-    for row in Row::ALL {
-        let counts = Counts::of(report.results.iter().filter(|result| result.row == row));
-        let (mark, style) = mark(counts);
-        let parts = [
-            (counts.failed, "failed", RED),
-            (counts.warned + counts.noted, "to improve", YELLOW),
-            (counts.broken, "could not be judged", YELLOW),
-            (counts.passed, "passed", GREEN),
-            (counts.skipped, "skipped", DIM),
-        ];
-        let parts: Vec<String> =
-            parts.iter().filter(|part| part.0 > 0).map(|(number, what, _)| format!("{number} {what}")).collect();
-        let tally = match (parts.is_empty(), row) {
-            // Dependencies and the client's own code do not show on the wire.
-            (true, Row::C1 | Row::C10) => "not judged from outside".to_owned(),
-            (true, _) => "not judged".to_owned(),
-            (false, _) => parts.join(", "),
-        };
+fn rows(page: &mut Page, lang: &Lang, report: &RunReport) {
+    for row in scorecard::rows(report) {
+        let title = lang.say(row.row.title());
         // Terminals disagree about the width of ⚠️. Nothing that must line up stands behind it.
-        let label = format!("{} {} {}", pad(&row.name(), 4), pad(row.title(), 36), pad(mark, 2));
-        page.item((&label, PLAIN), 46, (&tally, style));
+        let label = format!("{} {} {}", pad(&row.row.name(), 4), pad(&title, 36), pad(row.mark.symbol(), 2));
+        page.item((&label, PLAIN), 46, (&row.tally(lang), style(row.mark)));
     }
 }
 
-fn mark(counts: Counts) -> (&'static str, Style) {
-    if counts.failed > 0 {
-        (WRONG, RED)
-    } else if counts.warned + counts.noted + counts.broken > 0 {
-        (TO_IMPROVE, YELLOW)
-    } else if counts.passed > 0 {
-        (RIGHT, PLAIN)
-    } else {
-        (NOT_JUDGED, DIM)
+fn score(page: &mut Page, lang: &Lang, report: &RunReport) {
+    let score = Score::of(report);
+    let part = |(mark, number): (Mark, usize)| {
+        format!("{} {}", mark.symbol(), lang.say(&format!("{number} {}", mark.words())))
+    };
+    page.gap();
+    let label = format!("{} {}", pad(&lang.say("Score"), 6), score.fraction());
+    page.item((&label, BOLD), 14, (&score.parts().map(part).join(" · "), PLAIN));
+    if let Some(caveat) = score.caveat(lang) {
+        page.item(("", PLAIN), 14, (&caveat, DIM));
     }
 }
 
-/// The failed checks, the most important first.
-fn failed(report: &RunReport) -> Vec<(&CheckResult, &Failure)> {
-    let mut failed: Vec<_> = report
-        .results
-        .iter()
-        .filter_map(|result| match &result.outcome {
-            Outcome::Fail(failure) => Some((result, failure)),
-            _ => None,
-        })
-        .collect();
-    // Stable: within a level the catalogue's order stays.
-    failed.sort_by_key(|(result, _)| std::cmp::Reverse(result.level));
-    failed
-}
-
-fn findings(page: &mut Page, report: &RunReport) {
-    for (result, failure) in failed(report) {
-        page.gap();
-        finding(page, result, failure);
-    }
-}
-
-fn finding(page: &mut Page, result: &CheckResult, failure: &Failure) {
-    let (mark, style) = if result.level == Level::Must { (WRONG, RED) } else { (TO_IMPROVE, YELLOW) };
-    page.line(0, style, &format!("{mark} {} {}", result.level.name(), result.id));
+fn finding(page: &mut Page, lang: &Lang, result: &CheckResult, failure: &Failure) {
+    let (mark, style) = if result.level == Level::Must { (Mark::Missing, RED) } else { (Mark::ToImprove, YELLOW) };
+    let label = |english: &str| format!("   {}", lang.say(english));
+    page.line(0, style, &format!("{} {} {}", mark.symbol(), result.level.name(), result.id));
     page.item(("", PLAIN), 3, (&result.title, BOLD));
     page.item(("", PLAIN), 3, (&failure.reason, PLAIN));
     page.gap();
-    for (label, text) in [("sent", &failure.sent), ("got", &failure.received), ("expected", &failure.expected)] {
+    for (english, text) in [("sent", &failure.sent), ("got", &failure.received), ("expected", &failure.expected)] {
         if !text.is_empty() {
-            page.item_within((&format!("   {label}"), DIM), HANG, (text, PLAIN), FIELD_LINES);
+            page.item_within((&label(english), DIM), HANG, (text, PLAIN), FIELD_LINES);
         }
     }
     if result.level > Level::May {
-        wire(page, &result.transcript);
+        wire(page, lang, &result.transcript);
     }
-    page.prose(("   why", DIM), HANG, &result.meaning);
-    page.prose(("   fix", DIM), HANG, &result.fix);
+    page.prose((&label("why"), DIM), HANG, &result.meaning);
+    page.prose((&label("fix"), DIM), HANG, &result.fix);
+    if let Some(effort) = &result.effort {
+        page.item((&label("effort"), DIM), HANG, (&lang.say(effort), PLAIN));
+    }
     for note in &result.notes {
-        page.item(("   note", DIM), HANG, (note, PLAIN));
+        page.item((&label("note"), DIM), HANG, (note, PLAIN));
     }
     for (number, cite) in result.cites.iter().enumerate() {
-        page.item((if number == 0 { "   see" } else { "" }, DIM), HANG, (&cite.place, PLAIN));
+        let label = if number == 0 { label("see") } else { String::new() };
+        page.item((&label, DIM), HANG, (&cite.place, PLAIN));
         page.line(HANG, DIM, &cite.url);
     }
-    page.line(3, DIM, "again");
+    again(page, lang, result);
+}
+
+fn again(page: &mut Page, lang: &Lang, result: &CheckResult) {
+    page.line(3, DIM, &lang.say("again"));
     page.line(5, PLAIN, &result.reproduce);
 }
 
 /// The end of the exchange: what decided the check is seldom at its beginning.
-fn wire(page: &mut Page, entries: &[Entry]) {
+fn wire(page: &mut Page, lang: &Lang, entries: &[Entry]) {
     let shown = &entries[entries.len().saturating_sub(WIRE_LINES)..];
     let times: Vec<String> = shown.iter().map(|entry| format!("{} ms", entry.at_ms)).collect();
     let time_width = times.iter().map(String::len).max().unwrap_or_default();
@@ -217,98 +188,68 @@ fn wire(page: &mut Page, entries: &[Entry]) {
     let messages = messages.split_off(messages.len() - fitting.count());
     match messages.len() {
         0 => return,
-        shown if shown == entries.len() => page.line(0, DIM, "   wire"),
+        shown if shown == entries.len() => page.line(3, DIM, &lang.say("wire")),
         shown => {
-            let rest = format!("   wire: the last {shown} of {} messages; --json FILE has them all", entries.len());
-            page.line(0, DIM, &rest);
+            let all = entries.len();
+            let rest = format!("wire: the last {shown} of {all} messages; --report json=FILE has them all");
+            page.line(3, DIM, &lang.say(&rest));
         }
     }
     messages.iter().for_each(|message| page.append(message));
 }
 
-/// Results with what is said of them, grouped by that, in the order in which it first occurs.
-fn grouped<'a>(said: impl Iterator<Item = (&'a String, &'a CheckResult)>) -> Vec<(&'a str, Vec<&'a CheckResult>)> {
-    let mut groups: Vec<(&str, Vec<&CheckResult>)> = Vec::new();
-    for (text, result) in said {
-        match groups.iter_mut().find(|(known, _)| known == text) {
-            Some((_, results)) => results.push(result),
-            None => groups.push((text, vec![result])),
-        }
-    }
-    groups
-}
-
-fn broken(page: &mut Page, report: &RunReport) {
-    let groups = grouped(report.results.iter().filter_map(|result| match &result.outcome {
-        Outcome::Broken { reason } => Some((reason, result)),
-        _ => None,
-    }));
+fn broken(page: &mut Page, lang: &Lang, groups: Groups<'_>) {
     if groups.is_empty() {
         return;
     }
     page.gap();
-    page.line(0, YELLOW, &format!("{TO_IMPROVE} Could not be judged"));
+    page.line(0, YELLOW, &format!("{} {}", Mark::ToImprove.symbol(), lang.say("Could not be judged")));
     for (reason, results) in groups {
-        group(page, reason, &results);
+        group(page, lang, reason, &results);
         if let [result] = results.as_slice() {
-            wire(page, &result.transcript);
-            page.line(3, DIM, "again");
-            page.line(5, PLAIN, &result.reproduce);
+            wire(page, lang, &result.transcript);
+            again(page, lang, result);
         }
     }
 }
 
-fn skipped(page: &mut Page, report: &RunReport) {
-    let groups = grouped(report.results.iter().filter_map(|result| match &result.outcome {
-        Outcome::Skip { reason } => Some((reason, result)),
-        _ => None,
-    }));
+fn groups(page: &mut Page, lang: &Lang, heading: &str, groups: Groups<'_>) {
     if groups.is_empty() {
         return;
     }
     page.gap();
-    page.line(0, BOLD, "Skipped");
+    page.line(0, BOLD, &lang.say(heading));
     for (reason, results) in groups {
-        group(page, reason, &results);
+        group(page, lang, reason, &results);
     }
 }
 
-fn group(page: &mut Page, reason: &str, results: &[&CheckResult]) {
+fn group(page: &mut Page, lang: &Lang, reason: &str, results: &[&CheckResult]) {
     let ids: Vec<&str> = results.iter().map(|result| result.id.as_str()).collect();
+    let number = if ids.len() > 1 { lang.say(&format!("{} checks", ids.len())) + ": " } else { String::new() };
     page.item(("", PLAIN), 3, (reason, PLAIN));
-    let number = if ids.len() > 1 { format!("{} checks: ", ids.len()) } else { String::new() };
     page.item(("", PLAIN), 5, (&format!("{number}{}", ids.join(", ")), DIM));
 }
 
-/// Remarks of checks that did not fail; those of the others stand beside the failure.
-fn notes(page: &mut Page, report: &RunReport) {
-    let others = report.results.iter().filter(|result| !matches!(result.outcome, Outcome::Fail(_)));
-    let groups = grouped(others.flat_map(|result| result.notes.iter().map(move |note| (note, result))));
-    if groups.is_empty() {
+fn order_of_fixes(page: &mut Page, lang: &Lang, report: &RunReport) {
+    let findings = scorecard::findings(report);
+    if findings.is_empty() {
         return;
     }
     page.gap();
-    page.line(0, BOLD, "Notes");
-    for (note, results) in groups {
-        group(page, note, &results);
-    }
-}
-
-fn order_of_fixes(page: &mut Page, report: &RunReport) {
-    let failed = failed(report);
-    if failed.is_empty() {
-        return;
-    }
-    page.gap();
-    page.line(0, BOLD, "What to fix, in this order");
-    let width = failed.iter().map(|(result, _)| result.id.chars().count()).max().unwrap_or_default();
-    for (result, failure) in failed {
-        let (priority, style) = match result.level {
-            Level::Must => ("high", RED),
-            Level::Should => ("medium", YELLOW),
-            Level::May => ("low", DIM),
+    page.line(0, BOLD, &lang.say("What to fix, in this order"));
+    let id_width = findings.iter().map(|(result, _)| result.id.chars().count()).max().unwrap_or_default();
+    let priority = |result: &CheckResult| lang.say(result.level.priority());
+    let priority_width = findings.iter().map(|(result, _)| priority(result).width()).max().unwrap_or_default();
+    for (result, failure) in findings {
+        let style = match result.level {
+            Level::Must => RED,
+            Level::Should => YELLOW,
+            Level::May => DIM,
         };
-        let label = format!("   {} {}", pad(priority, 6), pad(&result.id, width));
-        page.item((&label, style), 3 + 6 + 1 + width + 2, (&failure.reason, PLAIN));
+        let label = format!("   {} {}", pad(&priority(result), priority_width), pad(&result.id, id_width));
+        let effort = result.effort.as_ref().map(|effort| format!(" ({})", lang.say(effort))).unwrap_or_default();
+        let hang = 3 + priority_width + 1 + id_width + 2;
+        page.item((&label, style), hang, (&format!("{}{effort}", failure.reason), PLAIN));
     }
 }

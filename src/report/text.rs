@@ -56,6 +56,47 @@ pub fn visible(text: &str) -> String {
     out
 }
 
+/// The same, with line breaks left as they are: for pages that show them as such.
+pub fn visible_lines(text: &str) -> String {
+    text.replace("\r\n", "\n").split('\n').map(|line| defused(&visible(line))).collect::<Vec<_>>().join("\n")
+}
+
+/// A CI's runner obeys what begins a line with `::`, wherever it finds it.
+fn defused(line: &str) -> String {
+    let rest = line.trim_start();
+    if rest.starts_with("::") {
+        format!("{}\\x3a{}", &line[..line.len() - rest.len()], &rest[1..])
+    } else {
+        line.to_owned()
+    }
+}
+
+/// A piece of a text of ours, in which code stands between backticks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Piece<'a> {
+    /// Words.
+    Words(&'a str),
+    /// Code.
+    Code(&'a str),
+}
+
+/// The text's words and its code. A backtick without its partner is a word's.
+pub fn pieces(text: &str) -> Vec<Piece<'_>> {
+    let mut pieces = Vec::new();
+    let mut rest = text;
+    while let Some((words, (code, after))) =
+        rest.split_once('`').and_then(|(words, after)| Some((words, after.split_once('`')?)))
+    {
+        // Nothing between two backticks is no code.
+        let code = if code.is_empty() { Piece::Words("``") } else { Piece::Code(code) };
+        pieces.extend([Piece::Words(words), code]);
+        rest = after;
+    }
+    pieces.push(Piece::Words(rest));
+    pieces.retain(|piece| *piece != Piece::Words(""));
+    pieces
+}
+
 /// JSON text with those characters as `\uXXXX`: the same data, and nothing that a terminal would obey.
 pub fn ascii_escaped(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
@@ -157,9 +198,10 @@ impl Page {
 
     fn put(&mut self, lead: &str, lead_style: Style, text: &str, style: Style) {
         let lead = if text.is_empty() { lead.trim_end() } else { lead };
+        let text = if lead.trim().is_empty() { defused(text) } else { text.to_owned() };
         // Blanks stay outside the style, lest some terminals underline or colour them.
         let label = lead.trim_end();
-        let _ = writeln!(self.text, "{}{}{}", styled(label, lead_style), &lead[label.len()..], styled(text, style));
+        let _ = writeln!(self.text, "{}{}{}", styled(label, lead_style), &lead[label.len()..], styled(&text, style));
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
     collections::HashMap,
     panic::AssertUnwindSafe,
     sync::Arc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use futures::{FutureExt, future::BoxFuture};
@@ -129,6 +129,7 @@ impl Runner {
     /// Runs all checks of the plan, side by side as far as they get along.
     pub async fn run(self: Arc<Self>) -> RunReport {
         let begun = Instant::now();
+        let started = now();
         self.tell(Event::Begun {
             target: self.plan.origin.to_string(),
             checks: self.plan.checks.iter().map(|check| check.id).collect(),
@@ -154,6 +155,7 @@ impl Runner {
             siospec: env!("CARGO_PKG_VERSION").into(),
             target: self.setting.redactor.redact(self.plan.origin.as_str()),
             reference: self.plan.reference,
+            started,
             notes: self.target_notes().iter().map(|note| self.setting.redactor.redact(note)).collect(),
             results,
             duration_ms: begun.elapsed().as_millis() as u64,
@@ -271,6 +273,7 @@ impl Runner {
             notes: Vec::new(),
             meaning: check.meaning.into(),
             fix: check.fix.into(),
+            effort: None,
             cites: check.citations(),
             reproduce: self.reproduce(check),
             duration_ms: begun.elapsed().as_millis() as u64,
@@ -328,6 +331,11 @@ impl Runner {
     pub fn every_check() -> Vec<&'static Check> {
         catalogue::all().map(|entry| entry.check).collect()
     }
+}
+
+/// The time as a report says it.
+pub fn now() -> String {
+    humantime::format_rfc3339_seconds(SystemTime::now()).to_string()
 }
 
 fn panic_text(panic: &(dyn Any + Send)) -> String {

@@ -5,6 +5,7 @@ use std::{
     time::Instant,
 };
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::redact::{self, Redactor};
@@ -20,7 +21,7 @@ const MAX_KEPT: usize = 3 * MAX_TEXT;
 const MAX_BYTES: usize = 8 << 20;
 
 /// Which way something went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Direction {
     /// From siospec to the target.
@@ -32,7 +33,7 @@ pub enum Direction {
 }
 
 /// One line of a transcript.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Entry {
     /// Milliseconds since the check began.
     pub at_ms: u64,

@@ -10,6 +10,7 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use siospec::{
     catalogue::{self, Check},
     contract::{Contract, FILE_NAME, Layers},
+    lang::Lang,
     mock::{Options, ReferenceServer},
     probe::Untestable,
     redact::Redactor,
@@ -179,7 +180,7 @@ fn selected(arguments: &Arguments) -> Vec<&'static Check> {
 }
 
 fn explained(result: &CheckResult) -> String {
-    report::explain(result, report::text::width())
+    report::explain(result, &Lang::default(), report::text::width())
 }
 
 /// A result as libtest knows it. What is worth knowing without failing the run is ignored with its reason, as a skip

@@ -71,7 +71,8 @@ fn every_fault_is_declared_by_a_check() {
 #[case::catalogue("catalogue", &["probe", "wire", "contract", "verdict", "mock"])]
 #[case::runner("runner", &["catalogue", "probe", "wire", "contract", "redact", "verdict"])]
 #[case::verdict("verdict.rs", &["wire"])]
-#[case::report("report", &["verdict", "runner"])]
+#[case::report("report", &["lang", "verdict", "runner", "wire"])]
+#[case::lang("lang.rs", &[])]
 #[case::mock("mock", &[])]
 #[test]
 fn a_module_uses_only_what_lies_below_it(#[case] module: &str, #[case] below: &[&str]) {

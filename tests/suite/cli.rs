@@ -10,6 +10,7 @@ use std::{
 use rstest::{fixture, rstest};
 use serde_json::Value;
 use siospec::{
+    lang::Lang,
     mock::{DEFAULT_JWT_SECRET, Fault, Options, ReferenceServer},
     report::{Format, Json, Terminal},
     verdict::{CheckResult, Direction, Entry, Failure, Level, Outcome, Row, RunReport},
@@ -57,7 +58,13 @@ fn code(output: &Output) -> i32 {
 #[case::path_in_url(&["run", "http://localhost:9/ws"], 2, "--path /ws")]
 #[case::credentials_in_url(&["run", "http://anna:hunter2@localhost:9"], 2, "--headers")]
 #[case::other_scheme(&["run", "ftp://localhost"], 2, "expected http:// or https://")]
-#[case::json_into_nowhere(&["run", "--json", "missing/report.json"], 2, "no folder")]
+#[case::report_is_a_folder(&["run", "--report", "json=."], 2, "--report json: cannot write .")]
+#[case::report_below_a_file(&["run", "--report", "html=siospec.toml/report.html"], 2, "siospec.toml/report.html")]
+#[case::unknown_report(&["run", "--report", "jnuit=report.xml"], 2, "did you mean `junit`? There are: terminal, json")]
+#[case::report_without_a_path(&["run", "--report", "json="], 2, "a path belongs behind the `=`")]
+#[case::two_reports_on_stdout(&["run", "--report", "json", "--report", "tap=-"], 2, "standard output holds one report")]
+#[case::two_reports_in_one_file(&["run", "--report", "json=a", "--report", "tap=a"], 2, "another report's already")]
+#[case::badge_of_which_kind(&["run", "--report", "badge=badge.png"], 2, ".svg or .json")]
 #[case::nobody_listens(&["run", "http://127.0.0.1:9"], 3, "Nothing answers at 127.0.0.1:9")]
 #[case::nothing_matches(&["run", "--only", "transport.open-paket"], 4, "did you mean `transport.open-packet`?")]
 #[case::nothing_left(&["run", "--only", "events.*", "--skip", "events"], 4, "--skip leaves none")]
@@ -69,6 +76,7 @@ fn ends_with_the_documented_code(
     #[case] expected: i32,
     #[case] says: &str,
 ) -> TestResult {
+    fs::write(folder.path().join("siospec.toml"), "")?;
     let output = siospec(folder.path()).args(arguments).output()?;
     let errors = text(&output.stderr);
     assert_eq!(code(&output), expected, "{errors}{}", text(&output.stdout));
@@ -165,7 +173,8 @@ fn colours_where_they_are_wanted(
 #[rstest]
 #[test]
 fn prints_nothing_but_json_to_standard_output(folder: TempDir) -> TestResult {
-    let output = siospec(folder.path()).args(["run", "--only", FAST, "--fault", "no-pong", "--json", "-"]).output()?;
+    let output =
+        siospec(folder.path()).args(["run", "--only", FAST, "--fault", "no-pong", "--report", "json=-"]).output()?;
     let report: Value = serde_json::from_slice(&output.stdout)?;
     assert_eq!(report["schema"], 1);
     let report: RunReport = serde_json::from_value(report)?;
@@ -177,12 +186,44 @@ fn prints_nothing_but_json_to_standard_output(folder: TempDir) -> TestResult {
 
 #[rstest]
 #[test]
+fn writes_any_number_of_reports_and_the_terminals_too(folder: TempDir) -> TestResult {
+    let mut command = siospec(folder.path());
+    command.args(["run", "--only", FAST, "--fault", "no-pong", "--report", "junit=made/for/it/report.xml"]);
+    command.args(["--report", "html=report.html", "--report", "badge=badge.svg", "--report", "badge=badge.json"]);
+    command.args(["--report", "terminal=report.txt"]).env("CLICOLOR_FORCE", "1");
+    let output = command.output()?;
+    assert_eq!(code(&output), 1, "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("does not conform"), "{}", text(&output.stdout));
+    let read = |name: &str| fs::read_to_string(folder.path().join(name));
+    assert!(read("made/for/it/report.xml")?.contains(r#"<testcase name="events.ping-pong""#));
+    assert!(read("report.html")?.starts_with("<!DOCTYPE html>"));
+    assert!(read("badge.svg")?.starts_with("<svg"));
+    assert!(read("badge.json")?.contains(r#""schemaVersion": 1"#));
+    let terminal = read("report.txt")?;
+    assert!(terminal.contains("❌ does not conform") && !terminal.contains('\u{1b}'), "{terminal}");
+    Ok(())
+}
+
+#[rstest]
+#[test]
+fn leaves_no_empty_report_behind(folder: TempDir) -> TestResult {
+    let mut command = siospec(folder.path());
+    command.args(["run", "http://127.0.0.1:9", "--report", "junit=new.xml", "--report", "json=old.json"]);
+    fs::write(folder.path().join("old.json"), "{}")?;
+    assert_eq!(code(&command.output()?), 3);
+    assert!(!folder.path().join("new.xml").exists());
+    assert_eq!(fs::read_to_string(folder.path().join("old.json"))?, "{}");
+    Ok(())
+}
+
+#[rstest]
+#[test]
 async fn shows_no_secret_anywhere(folder: TempDir) -> TestResult {
     // Needs quotes in a shell and in JSON, and is not the server's: many checks fail with it in hand.
     let secret = r#"it's a "secret" of 32 bytes or so"#;
     let server = ReferenceServer::start(Options::default().with_fault(Fault::NoPong)).await?;
     let output = siospec(folder.path())
-        .args(["run", server.url(), "--auth-secret", secret, "--verbose", "--json", "report.json"])
+        .args(["run", server.url(), "--auth-secret", secret, "--verbose", "--report", "json=report.json"])
         .args(["--rest-credentials", r#"{ "x-api-key": "an-api-key-of-ours" }"#])
         .output()?;
     let json = fs::read_to_string(folder.path().join("report.json"))?;
@@ -233,6 +274,7 @@ fn report() -> RunReport {
         notes: vec!["a remark".into()],
         meaning: "Users see nothing at all.".into(),
         fix: "Do it right.".into(),
+        effort: (level == Level::Must).then(|| "minutes".into()),
         cites: Vec::new(),
         reproduce: format!("siospec run http://localhost:3000/ --only {id}"),
         duration_ms: 12,
@@ -254,6 +296,7 @@ fn report() -> RunReport {
         siospec: "0.0.0".into(),
         target: "http://localhost:3000/".into(),
         reference: false,
+        started: "2026-01-02T03:04:05Z".into(),
         notes: vec!["round trip 0.5 ms".into()],
         results: vec![
             result("a.should", Level::Should, Row::C3, failure()),
@@ -271,7 +314,7 @@ fn report() -> RunReport {
 #[test]
 fn shows_a_report_and_obeys_no_target(report: RunReport) -> TestResult {
     let mut bytes = Vec::new();
-    Terminal { width: 80 }.write(&report, &mut bytes)?;
+    Terminal { width: 80 }.write(&report, &Lang::default(), &mut bytes)?;
     let shown = anstream::adapter::strip_str(&text(&bytes)).to_string();
     assert!(!shown.contains(|c: char| c.is_control() && c != '\n'), "{shown:?}");
     assert!(!shown.contains('\u{202e}'), "{shown:?}");
@@ -283,7 +326,7 @@ fn shows_a_report_and_obeys_no_target(report: RunReport) -> TestResult {
 #[test]
 fn writes_json_that_no_terminal_obeys_and_that_says_the_same(report: RunReport) -> TestResult {
     let mut bytes = Vec::new();
-    Json.write(&report, &mut bytes)?;
+    Json.write(&report, &Lang::default(), &mut bytes)?;
     let json = text(&bytes);
     assert!(!json.contains(|c: char| c.is_control() && c != '\n') && !json.contains('\u{202e}'), "{json:?}");
     assert_eq!(serde_json::from_str::<RunReport>(&json)?, report);

@@ -3,13 +3,14 @@
 use std::{env, fmt::Write as _, fs, path::Path};
 
 use rstest::rstest;
-use siospec::{catalogue, contract, mock::Fault};
+use siospec::{catalogue, contract, mock::Fault, report::Json};
 
 use crate::harness::expectations::{Expectations, SERVERS, is_finding};
 
 #[rstest]
 #[case::checks("checks.md", checks())]
 #[case::implementations("implementations.md", implementations())]
+#[case::report_schema("report.schema.json", format!("{:#}\n", Json::schema()))]
 #[case::contract("siospec.toml", contract::commented_file())]
 #[test]
 fn is_up_to_date(#[case] name: &str, #[case] made: String) {

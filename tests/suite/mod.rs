@@ -18,6 +18,7 @@ mod nuxt;
 mod protocol;
 mod recon;
 mod redact;
+mod report;
 mod runner;
 mod target;
 mod tokens;

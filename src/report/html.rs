@@ -1,0 +1,479 @@
+//! The report as one page for a browser, which needs nothing else: no network, no fonts, no script even.
+//!
+//! maud escapes every text. Should one slip through all the same, the page's own policy lets no script run but ours.
+
+use std::{collections::BTreeMap, io, time::Duration};
+
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use super::{
+    Format,
+    scorecard::{self, Groups, Mark, PRIORITIES, SCORED, Score},
+    text::{self, Piece, pieces, visible, visible_lines},
+};
+use crate::{
+    lang::Lang,
+    verdict::{CheckResult, Direction, Entry, Failure, Level, Outcome, Row, RunReport},
+};
+
+const STYLE: &str = include_str!("html.css");
+const SCRIPT: &str = include_str!("html.js");
+
+/// Messages of the exchange that are shown for one check: the last ones.
+const MESSAGES: usize = 120;
+/// Characters of a message beyond which it is folded.
+const FOLDED: usize = 360;
+/// A pause at least this long is drawn as one.
+const PAUSE: Duration = Duration::from_millis(400);
+/// Colours that tell connections apart; see the style sheet.
+const COLOURS: usize = 6;
+
+/// The report as HTML.
+pub struct Html;
+
+impl Format for Html {
+    fn write(&self, report: &RunReport, lang: &Lang, out: &mut dyn io::Write) -> io::Result<()> {
+        writeln!(out, "{}", Page { report, lang }.page().0)
+    }
+}
+
+struct Page<'a> {
+    report: &'a RunReport,
+    lang: &'a Lang,
+}
+
+/// How a check ended, for the filter, with its mark.
+fn outcome(result: &CheckResult) -> (&'static str, Mark) {
+    match &result.outcome {
+        Outcome::Pass => ("passed", Mark::Right),
+        Outcome::Fail(_) if result.level == Level::Must => ("failed", Mark::Missing),
+        Outcome::Fail(_) => ("to improve", Mark::ToImprove),
+        Outcome::Broken { .. } => ("could not be judged", Mark::ToImprove),
+        Outcome::Skip { .. } => ("skipped", Mark::NotJudged),
+    }
+}
+
+impl Page<'_> {
+    fn say(&self, english: &str) -> String {
+        self.lang.say(english)
+    }
+
+    fn page(&self) -> Markup {
+        let hash = STANDARD.encode(digest(&SHA256, SCRIPT.as_bytes()));
+        let policy = format!("default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{hash}'");
+        let title = format!("siospec: {}", visible(&self.report.target));
+        html! {
+            (DOCTYPE)
+            html lang=(self.lang.code()) {
+                head {
+                    meta charset="utf-8";
+                    meta http-equiv="Content-Security-Policy" content=(policy);
+                    meta name="viewport" content="width=device-width, initial-scale=1";
+                    meta name="color-scheme" content="light dark";
+                    meta name="referrer" content="no-referrer";
+                    title { (title) }
+                    style { (PreEscaped(STYLE)) }
+                }
+                body {
+                    (symbols())
+                    a.skip href="#checks" { (self.say("To the checks")) }
+                    header.top { div.sheet { (self.head()) } }
+                    main.sheet {
+                        (self.scorecard())
+                        div #checks {
+                            (self.filter())
+                            (self.findings())
+                            (self.groups("Could not be judged", "broken", scorecard::broken(self.report)))
+                            (self.groups("Skipped", "skipped", scorecard::skipped(self.report)))
+                            (self.passed())
+                        }
+                    }
+                    footer.sheet {
+                        p { (self.say(&format!("Made by siospec {}", visible(&self.report.siospec)))) }
+                    }
+                    script { (PreEscaped(SCRIPT)) }
+                }
+            }
+        }
+    }
+
+    fn icon(&self, mark: Mark) -> Markup {
+        let name = match mark {
+            Mark::Right => "right",
+            Mark::ToImprove => "improve",
+            Mark::Missing => "missing",
+            Mark::NotJudged => "unjudged",
+        };
+        html! {
+            svg.icon.{ "is-" (name) } role="img" aria-label=(self.say(mark.words())) { use href=(format!("#icon-{name}")); }
+        }
+    }
+
+    fn head(&self) -> Markup {
+        let (mark, verdict) = scorecard::verdict(self.report);
+        let time = self.say(&format!("in {}", text::duration(self.report.duration_ms)));
+        html! {
+            p.brand { "siospec " span.quiet { (self.say("Socket.IO conformance report")) } }
+            h1 { (self.icon(mark)) span { (capitalised(&self.say(verdict))) } }
+            p.target { (visible(&scorecard::target(self.report, self.lang))) }
+            p.quiet {
+                (scorecard::summary(self.report, self.lang)) " " (time) " · "
+                time datetime=(self.report.started) { (self.report.started.replace('T', " ").replace('Z', " UTC")) }
+            }
+            @if !self.report.notes.is_empty() {
+                ul.remarks { @for note in &self.report.notes { li { (visible(note)) } } }
+            }
+        }
+    }
+
+    fn scorecard(&self) -> Markup {
+        let score = Score::of(self.report);
+        html! {
+            section aria-labelledby="scorecard" {
+                h2 #scorecard { (self.say("Scorecard")) }
+                div.score {
+                    p.figure { b { (score.right) } span { "/" (SCORED) } }
+                    div {
+                        ul.legend {
+                            @for (mark, number) in score.parts() {
+                                li { (self.icon(mark)) (self.say(&format!("{number} {}", mark.words()))) }
+                            }
+                        }
+                        @if let Some(caveat) = score.caveat(self.lang) { p.quiet { (caveat) } }
+                    }
+                }
+                ol.rows {
+                    @for row in scorecard::rows(self.report) {
+                        li {
+                            a href="#checks" data-choose=(row.row.name()) {
+                                (self.icon(row.mark))
+                                span.name { (row.row.name()) }
+                                span.title { (self.say(row.row.title())) }
+                                span.tally { (row.tally(self.lang)) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn filter(&self) -> Markup {
+        let results = &self.report.results;
+        let rows: Vec<Row> =
+            Row::ALL.into_iter().filter(|row| results.iter().any(|result| result.row == *row)).collect();
+        let outcomes = ["failed", "to improve", "could not be judged", "skipped", "passed"];
+        let outcomes = outcomes.into_iter().filter(|name| results.iter().any(|result| outcome(result).0 == *name));
+        html! {
+            form #filter hidden aria-label=(self.say("Filter the checks")) {
+                label {
+                    span { (self.say("Row")) }
+                    select name="row" {
+                        option value="" { (self.say("all")) }
+                        @for row in rows {
+                            option value=(row.name()) { (row.name()) " " (self.say(row.title())) }
+                        }
+                    }
+                }
+                label {
+                    span { (self.say("Level")) }
+                    select name="level" {
+                        option value="" { (self.say("all")) }
+                        @for (level, _) in PRIORITIES { option value=(level.name()) { (level.name()) } }
+                    }
+                }
+                label {
+                    span { (self.say("Outcome")) }
+                    select name="outcome" {
+                        option value="" { (self.say("all")) }
+                        @for name in outcomes { option value=(name) { (self.say(name)) } }
+                    }
+                }
+                button type="reset" { (self.say("Show all")) }
+                p #shown.quiet role="status" data-text=(self.say("{shown} of {all} checks are shown")) {}
+            }
+        }
+    }
+
+    fn findings(&self) -> Markup {
+        let findings = scorecard::findings(self.report);
+        html! {
+            @if !findings.is_empty() {
+                section data-group aria-labelledby="fixes" {
+                    h2 #fixes { (self.say("What to fix, in this order")) }
+                    @for (level, heading) in PRIORITIES {
+                        @let findings: Vec<_> = findings.iter().filter(|(result, _)| result.level == level).collect();
+                        @if !findings.is_empty() {
+                            div data-group {
+                                h3.priority { (self.say(heading)) " " span.count { (findings.len()) } }
+                                @for (result, failure) in findings { (self.finding(result, failure)) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn finding(&self, result: &CheckResult, failure: &Failure) -> Markup {
+        let (name, mark) = outcome(result);
+        html! {
+            article.card.{ "is-" (result.level.priority()) } id=(result.id) data-row=(result.row.name())
+                data-level=(result.level.name()) data-outcome=(name)
+            {
+                header {
+                    (self.icon(mark))
+                    div {
+                        h4 { (prose(&failure.reason)) }
+                        p.chips { (self.chips(result)) }
+                    }
+                }
+                p { span.quiet { (self.say("What must hold:")) } " " (prose(&result.title)) }
+                p { (prose(&result.meaning)) }
+                div.fix {
+                    h5 {
+                        (self.say("What to change"))
+                        @if let Some(effort) = &result.effort { " " span.chip { (self.say(effort)) } }
+                    }
+                    @for line in result.fix.lines() { p { (prose(line)) } }
+                }
+                dl {
+                    @for (label, text) in
+                        [("Sent", &failure.sent), ("Got", &failure.received), ("Expected", &failure.expected)]
+                    {
+                        @if !text.is_empty() {
+                            dt { (self.say(label)) }
+                            dd { pre { (visible_lines(text)) } }
+                        }
+                    }
+                }
+                (self.exchange(&result.transcript))
+                (self.remarks(result))
+                (self.sources(result))
+                (self.again(result))
+            }
+        }
+    }
+
+    fn chips(&self, result: &CheckResult) -> Markup {
+        html! {
+            code.id { (visible(&result.id)) }
+            span.chip { (result.level.name()) }
+            span.chip { (result.row.name()) " " (self.say(result.row.title())) }
+        }
+    }
+
+    fn remarks(&self, result: &CheckResult) -> Markup {
+        html! {
+            @if !result.notes.is_empty() {
+                ul.remarks { @for note in &result.notes { li { (prose(note)) } } }
+            }
+        }
+    }
+
+    fn sources(&self, result: &CheckResult) -> Markup {
+        html! {
+            @if !result.cites.is_empty() {
+                p.sources {
+                    (self.say("See")) " "
+                    @for (number, cite) in result.cites.iter().enumerate() {
+                        @if number > 0 { " · " }
+                        // A path of the repository leads nowhere from here.
+                        @if cite.url.starts_with("https://") {
+                            a href=(cite.url) rel="noreferrer" { (visible(&cite.place)) }
+                        } @else {
+                            (visible(&cite.place))
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn again(&self, result: &CheckResult) -> Markup {
+        html! {
+            div.again { h5 { (self.say("See it again")) } pre { code { (visible(&result.reproduce)) } } }
+        }
+    }
+
+    /// What went over the wire, as a sequence between two lanes.
+    fn exchange(&self, entries: &[Entry]) -> Markup {
+        let shown = &entries[entries.len().saturating_sub(MESSAGES)..];
+        let mut connections: BTreeMap<&str, usize> = BTreeMap::new();
+        for entry in entries.iter().filter(|entry| !entry.connection.is_empty()) {
+            let next = connections.len();
+            connections.entry(&entry.connection).or_insert(next);
+        }
+        let summary = match (entries.len(), connections.len()) {
+            (1, _) => self.say("What went over the wire: 1 message"),
+            (n, 0 | 1) => self.say(&format!("What went over the wire: {n} messages")),
+            (n, many) => self.say(&format!("What went over the wire: {n} messages on {many} connections")),
+        };
+        html! {
+            @if !entries.is_empty() {
+                details.exchange {
+                    summary { (summary) }
+                    @if shown.len() < entries.len() {
+                        p.quiet { (self.say(&format!("Only the last {} are shown.", shown.len()))) }
+                    }
+                    div.lanes aria-hidden="true" { span { "siospec" } span { (self.say("server")) } }
+                    ol.wire {
+                        @for (index, entry) in shown.iter().enumerate() {
+                            @let before = if index == 0 { entry.at_ms } else { shown[index - 1].at_ms };
+                            @let pause = entry.at_ms.saturating_sub(before);
+                            @if u128::from(pause) >= PAUSE.as_millis() {
+                                li.pause { span { (self.say(&format!("{} later", text::duration(pause)))) } }
+                            }
+                            (self.message(entry, connections.get(entry.connection.as_str()).copied()))
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn message(&self, entry: &Entry, connection: Option<usize>) -> Markup {
+        let (class, label) = match entry.direction {
+            Direction::Sent => ("sent", "sent"),
+            Direction::Received => ("received", "received"),
+            Direction::Remark => ("remark", "remark"),
+        };
+        let colour = connection.unwrap_or_default() % COLOURS;
+        let text = visible_lines(&entry.text);
+        let (first, rest) = text.split_once('\n').unwrap_or((&text, ""));
+        // Status line or request line, then header fields, then the body.
+        let headers = rest.lines().take_while(|line| is_header(line)).count();
+        let body = rest.lines().skip(headers).collect::<Vec<_>>().join("\n");
+        let headers = rest.lines().take(headers).collect::<Vec<_>>().join("\n");
+        html! {
+            li.{ (class) }.{ "colour-" (colour) } {
+                p.meta {
+                    span.unseen { (self.say(label)) " " }
+                    @if connection.is_some() { span.connection { (visible(&entry.connection)) } }
+                    span.time { (entry.at_ms) " ms" }
+                }
+                @if !first.is_empty() { (folded(first)) }
+                @if !headers.is_empty() { pre.headers { (headers) } }
+                @if !body.is_empty() { (folded(&body)) }
+            }
+        }
+    }
+
+    /// Checks of which there is nothing to say but why.
+    fn groups(&self, heading: &str, id: &str, groups: Groups<'_>) -> Markup {
+        html! {
+            @if !groups.is_empty() {
+                section data-group aria-labelledby=(id) {
+                    h2 #(id) { (self.say(heading)) }
+                    @for (reason, results) in groups {
+                        div.card data-group {
+                            p.reason { (prose(reason)) }
+                            ul.checks {
+                                @for result in results {
+                                    (self.line(result, html! {
+                                        @if matches!(result.outcome, Outcome::Broken { .. }) {
+                                            (self.exchange(&result.transcript))
+                                            (self.again(result))
+                                        }
+                                    }))
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn passed(&self) -> Markup {
+        let passed: Vec<_> =
+            self.report.results.iter().filter(|result| matches!(result.outcome, Outcome::Pass)).collect();
+        html! {
+            @if !passed.is_empty() {
+                section data-group aria-labelledby="passed" {
+                    h2 #passed { (self.say("Passed")) " " span.count { (passed.len()) } }
+                    ul.checks.card { @for result in passed { (self.line(result, html! {})) } }
+                }
+            }
+        }
+    }
+
+    fn line(&self, result: &CheckResult, more: Markup) -> Markup {
+        let (name, mark) = outcome(result);
+        html! {
+            li id=(result.id) data-row=(result.row.name()) data-level=(result.level.name()) data-outcome=(name) {
+                (self.icon(mark))
+                div {
+                    p { (prose(&result.title)) }
+                    p.chips {
+                        (self.chips(result))
+                        @if mark != Mark::NotJudged { span.time { (text::duration(result.duration_ms)) } }
+                    }
+                    (self.remarks(result))
+                    (more)
+                }
+            }
+        }
+    }
+}
+
+fn is_header(line: &str) -> bool {
+    let is_name = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c));
+    line.split_once(": ").is_some_and(|(name, _)| is_name(name))
+}
+
+/// A long text behind its beginning.
+fn folded(text: &str) -> Markup {
+    html! {
+        @if text.chars().count() <= FOLDED {
+            pre { (text) }
+        } @else {
+            @let head: String = text.chars().take(FOLDED / 4).collect();
+            details.folded { summary { code { (head) "…" } } pre { (text) } }
+        }
+    }
+}
+
+/// Text of ours, in which code stands between backticks.
+fn prose(text: &str) -> Markup {
+    let text = visible_lines(text);
+    html! {
+        @for piece in pieces(&text) {
+            @match piece {
+                Piece::Words(text) => (text),
+                Piece::Code(text) => code { (text) },
+            }
+        }
+    }
+}
+
+fn capitalised(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+}
+
+/// The four marks, drawn: no font need have them.
+fn symbols() -> Markup {
+    html! {
+        svg.symbols aria-hidden="true" {
+            symbol id="icon-right" viewBox="0 0 16 16" {
+                circle cx="8" cy="8" r="8" fill="currentColor" {}
+                path d="M4.5 8.3l2.4 2.4 4.6-5" fill="none" stroke="var(--sheet)" stroke-width="1.8" {}
+            }
+            symbol id="icon-improve" viewBox="0 0 16 16" {
+                path d="M8 .8 16 15H0z" fill="currentColor" {}
+                path d="M8 5.6v4.6m0 1.3v1.7" fill="none" stroke="var(--sheet)" stroke-width="1.7" {}
+            }
+            symbol id="icon-missing" viewBox="0 0 16 16" {
+                circle cx="8" cy="8" r="8" fill="currentColor" {}
+                path d="M5.2 5.2l5.6 5.6m0-5.6l-5.6 5.6" fill="none" stroke="var(--sheet)" stroke-width="1.8" {}
+            }
+            symbol id="icon-unjudged" viewBox="0 0 16 16" {
+                circle cx="8" cy="8" r="7" fill="none" stroke="currentColor" stroke-width="1.5" {}
+                path d="M5 8h6" fill="none" stroke="currentColor" stroke-width="1.5" {}
+            }
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! SARIF 2.1.0, for code scanning and whatever else collects findings.
+//!
+//! Only findings are results. A check that could not be judged is a notification of the run, which then counts as not
+//! successful. GitHub wants each result in a file; the one file of a project that siospec knows is its contract.
+
+use std::io;
+
+use serde_json::{Value, json};
+
+use super::{Format, scorecard, text};
+use crate::{
+    lang::Lang,
+    verdict::{CheckResult, Citation, Level, Outcome, RunReport},
+};
+
+/// The contract's file.
+const FILE: &str = "siospec.toml";
+
+/// The report as SARIF.
+pub struct Sarif;
+
+impl Format for Sarif {
+    fn write(&self, report: &RunReport, lang: &Lang, out: &mut dyn io::Write) -> io::Result<()> {
+        let findings = scorecard::findings(report);
+        let rules: Vec<Value> = findings.iter().map(|(result, _)| rule(result)).collect();
+        let results: Vec<Value> = findings
+            .iter()
+            .enumerate()
+            .map(|(index, (result, failure))| {
+                let mut message = failure.reason.clone();
+                let told = [("Sent", &failure.sent), ("Got", &failure.received), ("Expected", &failure.expected)];
+                for (label, text) in told.iter().filter(|(_, text)| !text.is_empty()) {
+                    message += &format!("\n\n{}: {text}", lang.say(label));
+                }
+                message += &format!("\n\n{}: {}", lang.say("See it again"), result.reproduce);
+                json!({
+                    "ruleId": result.id,
+                    "ruleIndex": index,
+                    "kind": "fail",
+                    "level": level(result.level),
+                    "message": { "text": text::visible_lines(&message) },
+                    "locations": [{
+                        "physicalLocation": {
+                            "artifactLocation": { "uri": FILE },
+                            "region": { "startLine": 1 },
+                        },
+                    }],
+                    "partialFingerprints": { "siospecCheck/v1": result.id },
+                    "properties": { "target": report.target, "notes": result.notes },
+                })
+            })
+            .collect();
+        let counts = report.counts();
+        let notifications: Vec<Value> = report
+            .results
+            .iter()
+            .filter_map(|result| match &result.outcome {
+                Outcome::Broken { reason } => Some(json!({
+                    "descriptor": { "id": result.id },
+                    "level": "error",
+                    "message": { "text": format!("{}: {}", lang.say("could not be judged"), text::visible_lines(reason)) },
+                })),
+                _ => None,
+            })
+            .collect();
+        let log = json!({
+            "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+            "version": "2.1.0",
+            "runs": [{
+                "tool": { "driver": { "name": "siospec", "semanticVersion": report.siospec, "rules": rules } },
+                "automationDetails": { "id": "siospec/" },
+                "invocations": [{
+                    "executionSuccessful": counts.broken == 0,
+                    "exitCode": report.exit_code() as u8,
+                    "startTimeUtc": report.started,
+                    "toolExecutionNotifications": notifications,
+                }],
+                "language": lang.code(),
+                "columnKind": "unicodeCodePoints",
+                "results": results,
+            }],
+        });
+        writeln!(out, "{}", text::ascii_escaped(&serde_json::to_string_pretty(&log)?))
+    }
+}
+
+fn level(level: Level) -> &'static str {
+    match level {
+        Level::Must => "error",
+        Level::Should => "warning",
+        Level::May => "note",
+    }
+}
+
+fn rule(result: &CheckResult) -> Value {
+    let mut rule = json!({
+        "id": result.id,
+        "shortDescription": { "text": result.title },
+        "fullDescription": { "text": result.meaning },
+        // Code stands between backticks, as in Markdown.
+        "help": { "text": result.fix, "markdown": result.fix },
+        "defaultConfiguration": { "level": level(result.level) },
+        "properties": { "tags": [result.area(), result.row.name()], "effort": result.effort },
+    });
+    let is_absolute = |cite: &&Citation| cite.url.starts_with("https://");
+    if let Some(cite) = result.cites.iter().find(is_absolute) {
+        rule["helpUri"] = json!(cite.url);
+    }
+    rule
+}

@@ -1,0 +1,256 @@
+//! What a run comes to: the fourteen rows, the score, the verdict, and the findings in the order in which to fix them.
+//! Each format draws these in its own way.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::text;
+use crate::{
+    lang::Lang,
+    verdict::{CheckResult, Counts, ExitCode, Failure, Level, Outcome, Row, RunReport},
+};
+
+/// How many rows the score is about: those of the team's checklist, C1 to C12.
+pub const SCORED: usize = 12;
+
+/// What a row comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mark {
+    /// All that was judged is as it must be.
+    Right,
+    /// Something works and could be better, or could not be judged.
+    ToImprove,
+    /// What must hold does not.
+    Missing,
+    /// No check of the row was run.
+    NotJudged,
+}
+
+impl Mark {
+    /// The mark of results with these counts.
+    pub fn of(counts: Counts) -> Mark {
+        if counts.failed > 0 {
+            Mark::Missing
+        } else if counts.warned + counts.noted + counts.broken > 0 {
+            Mark::ToImprove
+        } else if counts.passed > 0 {
+            Mark::Right
+        } else {
+            Mark::NotJudged
+        }
+    }
+
+    /// One character for it.
+    pub const fn symbol(self) -> &'static str {
+        match self {
+            Mark::Right => "✅",
+            Mark::ToImprove => "⚠️",
+            Mark::Missing => "❌",
+            Mark::NotJudged => "–",
+        }
+    }
+
+    /// The words for it.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Mark::Right => "right",
+            Mark::ToImprove => "to improve",
+            Mark::Missing => "missing",
+            Mark::NotJudged => "not judged",
+        }
+    }
+}
+
+/// A row of the scorecard.
+#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
+pub struct RowScore {
+    /// The row.
+    pub row: Row,
+    /// What it comes to.
+    pub mark: Mark,
+    /// How its checks ended.
+    pub counts: Counts,
+}
+
+impl RowScore {
+    /// How the row's checks ended, such as `1 failed, 3 passed`.
+    pub fn tally(&self, lang: &Lang) -> String {
+        let parts = tally(self.counts, lang);
+        match (parts.is_empty(), self.row) {
+            // Dependencies and the client's own code do not show on the wire.
+            (true, Row::C1 | Row::C10) => lang.say("not judged from outside"),
+            (true, _) => lang.say("not judged"),
+            (false, _) => parts.join(", "),
+        }
+    }
+}
+
+/// The worst first.
+fn tally(counts: Counts, lang: &Lang) -> Vec<String> {
+    let parts = [
+        (counts.failed, "failed"),
+        (counts.warned + counts.noted, "to improve"),
+        (counts.broken, "could not be judged"),
+        (counts.passed, "passed"),
+        (counts.skipped, "skipped"),
+    ];
+    parts.iter().filter(|part| part.0 > 0).map(|(number, what)| lang.say(&format!("{number} {what}"))).collect()
+}
+
+/// The fourteen rows, in order.
+pub fn rows(report: &RunReport) -> [RowScore; 14] {
+    Row::ALL.map(|row| {
+        let counts = Counts::of(report.results.iter().filter(|result| result.row == row));
+        RowScore { row, mark: Mark::of(counts), counts }
+    })
+}
+
+/// How many of the rows C1 to C12 have which mark.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Score {
+    /// Rows that are right.
+    pub right: usize,
+    /// Rows that could be better.
+    pub to_improve: usize,
+    /// Rows in which something is missing.
+    pub missing: usize,
+    /// Rows that were not judged.
+    pub not_judged: usize,
+}
+
+impl Score {
+    /// The score of a run.
+    pub fn of(report: &RunReport) -> Score {
+        let rows = rows(report);
+        let number = |mark| rows.iter().take(SCORED).filter(|row| row.mark == mark).count();
+        Score {
+            right: number(Mark::Right),
+            to_improve: number(Mark::ToImprove),
+            missing: number(Mark::Missing),
+            not_judged: number(Mark::NotJudged),
+        }
+    }
+
+    /// The number of rows by mark, all four.
+    pub fn parts(self) -> [(Mark, usize); 4] {
+        [
+            (Mark::Right, self.right),
+            (Mark::ToImprove, self.to_improve),
+            (Mark::Missing, self.missing),
+            (Mark::NotJudged, self.not_judged),
+        ]
+    }
+
+    /// `9/12`.
+    pub fn fraction(self) -> String {
+        format!("{}/{SCORED}", self.right)
+    }
+
+    /// What the fraction hides: rows that were not judged are not right either.
+    pub fn caveat(self, lang: &Lang) -> Option<String> {
+        match self.not_judged {
+            0 => None,
+            1 => Some(lang.say(&format!("1 of the {SCORED} rows was not judged, and does not count as right"))),
+            n => Some(lang.say(&format!("{n} of the {SCORED} rows were not judged, and do not count as right"))),
+        }
+    }
+}
+
+/// The verdict in words, and the mark that goes with it.
+pub fn verdict(report: &RunReport) -> (Mark, &'static str) {
+    match report.exit_code() {
+        ExitCode::Conforms if report.counts().skipped > 0 => (Mark::Right, "conforms as far as it was judged"),
+        ExitCode::Conforms => (Mark::Right, "conforms"),
+        ExitCode::DoesNotConform => (Mark::Missing, "does not conform"),
+        ExitCode::NothingMatched => (Mark::NotJudged, "nothing was judged"),
+        _ => (Mark::ToImprove, "not proven to conform"),
+    }
+}
+
+/// How all checks ended: `52 passed, 0 failed, 3 skipped`.
+pub fn summary(report: &RunReport, lang: &Lang) -> String {
+    let counts = report.counts();
+    let always = [(counts.passed, "passed"), (counts.failed, "failed")];
+    let more = [
+        (counts.warned, "to improve"),
+        (counts.noted, "worth knowing"),
+        (counts.broken, "could not be judged"),
+        (counts.skipped, "skipped"),
+    ];
+    let parts = always.into_iter().chain(more.into_iter().filter(|(number, _)| *number > 0));
+    parts.map(|(number, what)| lang.say(&format!("{number} {what}"))).collect::<Vec<_>>().join(", ")
+}
+
+/// What the report is about, for its head.
+pub fn target(report: &RunReport, lang: &Lang) -> String {
+    match report.reference {
+        true => lang.say(&format!("the reference server at {} (no URL given)", report.target)),
+        false => report.target.clone(),
+    }
+}
+
+/// The failed checks, the most important first; within a level in the catalogue's order.
+pub fn findings(report: &RunReport) -> Vec<(&CheckResult, &Failure)> {
+    let failed = report.results.iter().filter_map(|result| match &result.outcome {
+        Outcome::Fail(failure) => Some((result, failure)),
+        _ => None,
+    });
+    let mut failed: Vec<_> = failed.collect();
+    failed.sort_by_key(|(result, _)| std::cmp::Reverse(result.level));
+    failed
+}
+
+/// The levels of findings with the heading for them, in the order in which to fix them.
+pub const PRIORITIES: [(Level, &str); 3] =
+    [(Level::Must, "High priority"), (Level::Should, "Medium priority"), (Level::May, "Low priority")];
+
+/// Results with what is said of them, grouped by that, in the order in which it first occurs.
+pub type Groups<'a> = Vec<(&'a str, Vec<&'a CheckResult>)>;
+
+/// The checks that could not be judged, by reason.
+pub fn broken(report: &RunReport) -> Groups<'_> {
+    grouped(report.results.iter().filter_map(|result| match &result.outcome {
+        Outcome::Broken { reason } => Some((reason, result)),
+        _ => None,
+    }))
+}
+
+/// The skipped checks, by reason.
+pub fn skipped(report: &RunReport) -> Groups<'_> {
+    grouped(report.results.iter().filter_map(|result| match &result.outcome {
+        Outcome::Skip { reason } => Some((reason, result)),
+        _ => None,
+    }))
+}
+
+/// Remarks of checks that did not fail; those of the others stand beside the failure.
+pub fn notes(report: &RunReport) -> Groups<'_> {
+    let others = report.results.iter().filter(|result| !matches!(result.outcome, Outcome::Fail(_)));
+    grouped(others.flat_map(|result| result.notes.iter().map(move |note| (note, result))))
+}
+
+fn grouped<'a>(said: impl Iterator<Item = (&'a String, &'a CheckResult)>) -> Groups<'a> {
+    let mut groups: Groups<'_> = Vec::new();
+    for (text, result) in said {
+        match groups.iter_mut().find(|(known, _)| known == text) {
+            Some((_, results)) => results.push(result),
+            None => groups.push((text, vec![result])),
+        }
+    }
+    groups
+}
+
+/// The exchange as lines of plain text, one or more for each message.
+pub fn exchange(result: &CheckResult) -> String {
+    let arrow = |direction| match direction {
+        crate::verdict::Direction::Sent => "→",
+        crate::verdict::Direction::Received => "←",
+        crate::verdict::Direction::Remark => "·",
+    };
+    let lines = result.transcript.iter().map(|entry| {
+        let text = text::visible(&entry.text.replace('\n', " ⏎ "));
+        format!("{:>6} ms  {} {} {text}\n", entry.at_ms, text::visible(&entry.connection), arrow(entry.direction))
+    });
+    lines.collect()
+}
