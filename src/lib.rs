@@ -3,10 +3,12 @@
 pub mod catalogue;
 pub mod cli;
 pub mod contract;
+pub mod gate;
 pub mod mock;
 pub mod probe;
 pub mod redact;
 pub mod report;
+pub mod reproduce;
 pub mod runner;
 pub mod secret;
 pub mod verdict;

@@ -10,6 +10,7 @@ use super::{
     Format,
     text::{self, BOLD, DIM, GREEN, PLAIN, Page, RED, YELLOW, pad, styled},
 };
+use crate::gate::words;
 use crate::verdict::{CheckResult, Counts, Direction, Entry, ExitCode, Failure, Level, Outcome, Row, RunReport};
 
 const RIGHT: &str = "✅";
@@ -51,6 +52,9 @@ impl Format for Terminal {
 pub fn verdict_line(report: &RunReport) -> String {
     let counts = report.counts();
     let (mark, verdict, style) = match report.exit_code() {
+        ExitCode::Conforms if counts.failed + counts.waived + counts.flaky > 0 => {
+            (TO_IMPROVE, "passes, with failures that are accepted", YELLOW)
+        }
         ExitCode::Conforms if counts.skipped > 0 => (RIGHT, "conforms as far as it was judged", GREEN),
         ExitCode::Conforms => (RIGHT, "conforms", GREEN),
         ExitCode::DoesNotConform => (WRONG, "does not conform", RED),
@@ -63,6 +67,9 @@ pub fn verdict_line(report: &RunReport) -> String {
         (counts.noted, "worth knowing"),
         (counts.broken, "could not be judged"),
         (counts.skipped, "skipped"),
+        (counts.waived, "waived"),
+        (counts.known, "known"),
+        (counts.flaky, "flaky"),
     ];
     parts.extend(more.iter().filter(|(number, _)| *number > 0).map(|(number, what)| format!("{number} {what}")));
     let parts = parts.join(", ");
@@ -92,7 +99,7 @@ fn header(page: &mut Page, report: &RunReport) {
         false => report.target.clone(),
     };
     page.item((&format!("siospec {}", report.siospec), BOLD), 16, (&target, PLAIN));
-    for note in &report.notes {
+    for note in report.notes.iter().chain(&words::of_run(report)) {
         page.item(("", PLAIN), 16, (note, DIM));
     }
     page.gap();
@@ -106,6 +113,7 @@ fn scorecard(page: &mut Page, report: &RunReport) {
             (counts.failed, "failed", RED),
             (counts.warned + counts.noted, "to improve", YELLOW),
             (counts.broken, "could not be judged", YELLOW),
+            (counts.waived, "waived", YELLOW),
             (counts.passed, "passed", GREEN),
             (counts.skipped, "skipped", DIM),
         ];
@@ -126,7 +134,7 @@ fn scorecard(page: &mut Page, report: &RunReport) {
 fn mark(counts: Counts) -> (&'static str, Style) {
     if counts.failed > 0 {
         (WRONG, RED)
-    } else if counts.warned + counts.noted + counts.broken > 0 {
+    } else if counts.warned + counts.noted + counts.broken + counts.waived > 0 {
         (TO_IMPROVE, YELLOW)
     } else if counts.passed > 0 {
         (RIGHT, PLAIN)
@@ -158,10 +166,14 @@ fn findings(page: &mut Page, report: &RunReport) {
 }
 
 fn finding(page: &mut Page, result: &CheckResult, failure: &Failure) {
-    let (mark, style) = if result.level == Level::Must { (WRONG, RED) } else { (TO_IMPROVE, YELLOW) };
+    let is_wrong = result.level == Level::Must && !result.is_waived();
+    let (mark, style) = if is_wrong { (WRONG, RED) } else { (TO_IMPROVE, YELLOW) };
     page.line(0, style, &format!("{mark} {} {}", result.level.name(), result.id));
     page.item(("", PLAIN), 3, (&result.title, BOLD));
     page.item(("", PLAIN), 3, (&failure.reason, PLAIN));
+    for said in words::of_result(result) {
+        page.item(("", PLAIN), 3, (&said, YELLOW));
+    }
     page.gap();
     for (label, text) in [("sent", &failure.sent), ("got", &failure.received), ("expected", &failure.expected)] {
         if !text.is_empty() {
@@ -182,6 +194,10 @@ fn finding(page: &mut Page, result: &CheckResult, failure: &Failure) {
     }
     page.line(3, DIM, "again");
     page.line(5, PLAIN, &result.reproduce);
+    if let Some(commands) = &result.by_hand {
+        page.line(3, DIM, "again, without siospec");
+        commands.lines().for_each(|command| page.line(5, PLAIN, command));
+    }
 }
 
 /// The end of the exchange: what decided the check is seldom at its beginning.

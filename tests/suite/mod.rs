@@ -6,6 +6,7 @@ mod cli;
 mod container;
 mod contract;
 mod docs;
+mod gate;
 mod harness;
 mod matrix;
 mod native_tls;
