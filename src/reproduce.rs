@@ -8,7 +8,10 @@ use std::fmt::Write;
 
 use url::Url;
 
-use crate::verdict::{Direction, Entry, Failure};
+use crate::{
+    verdict::{Direction, Entry, Failure},
+    wire::Transport,
+};
 
 /// Requests, or frames, beyond this are left out: what takes more is better shown by siospec itself.
 const MAX_STEPS: usize = 12;
@@ -25,14 +28,55 @@ pub struct Surroundings<'a> {
 
 /// The commands for one failure: those of the client that failed, or of the first one. `None` where nothing was sent.
 pub fn by_hand(around: &Surroundings, failure: &Failure, transcript: &[Entry]) -> Option<String> {
-    let sent: Vec<&Entry> = transcript.iter().filter(|entry| entry.direction == Direction::Sent).collect();
     let telling: String = failure.sent.lines().next().unwrap_or_default().chars().take(60).collect();
-    let failed = sent.iter().find(|entry| !telling.is_empty() && entry.text.contains(&telling));
-    let connection = &failed.or(sent.first())?.connection;
-    let entries: Vec<&Entry> = transcript.iter().filter(|entry| entry.connection == *connection).collect();
-    let mut script = Script { around, legend: BTreeMap::new(), sid: None, lines: Vec::new() };
+    let transport = transport_of(failure);
+    let mut connections: Vec<(&str, usize)> = Vec::new();
+    for entry in transcript.iter().filter(|entry| entry.direction == Direction::Sent) {
+        let score = usize::from(!telling.is_empty() && entry.text.contains(&telling))
+            + usize::from(transport.is_some_and(|transport| opens(&entry.text) == Some(transport)));
+        match connections.iter_mut().find(|(name, _)| *name == entry.connection) {
+            Some((_, best)) => *best = score.max(*best),
+            None => connections.push((&entry.connection, score)),
+        }
+    }
+    let best = connections.iter().map(|(_, score)| *score).max()?;
+    let (connection, _) = connections.iter().find(|(_, score)| *score == best)?;
+    let mut entries: Vec<&Entry> = transcript.iter().filter(|entry| entry.connection == *connection).collect();
+    if let Some(transport) = transport.filter(|wanted| entries.iter().any(|entry| opens(&entry.text) == Some(*wanted)))
+    {
+        // A client of a check that does the same by each transport: what went by the other one was right.
+        let mut is_wanted = true;
+        entries.retain(|entry| {
+            is_wanted = opens(&entry.text).map_or(is_wanted, |opened| opened == transport);
+            is_wanted
+        });
+    }
+    let mut script = Script { around, legend: BTreeMap::new(), sid: None, handshakes: 0, lines: Vec::new() };
     script.write(&entries);
     script.finish()
+}
+
+/// The transport that the failure is about, where it names one alone.
+fn transport_of(failure: &Failure) -> Option<Transport> {
+    let about = |word: &str| failure.reason.contains(word) || failure.sent.contains(word);
+    match (about("polling"), about("WebSocket")) {
+        (true, false) => Some(Transport::Polling),
+        (false, true) => Some(Transport::WebSocket),
+        _ => None,
+    }
+}
+
+/// The transport of a new session, if the text is the request that opens one.
+fn opens(text: &str) -> Option<Transport> {
+    let target = text.lines().next()?.strip_prefix("GET ")?;
+    if parameter(target, "sid").is_some() {
+        return None;
+    }
+    match parameter(target, "transport")? {
+        "polling" => Some(Transport::Polling),
+        "websocket" => Some(Transport::WebSocket),
+        _ => None,
+    }
 }
 
 /// One thing to do.
@@ -47,6 +91,8 @@ struct Script<'a> {
     legend: BTreeMap<String, String>,
     /// The session's id in the transcript, once a command has asked for a new one.
     sid: Option<String>,
+    /// How many sessions the commands have opened by polling.
+    handshakes: usize,
     lines: Vec<String>,
 }
 
@@ -54,11 +100,11 @@ impl Script<'_> {
     fn write(&mut self, entries: &[&Entry]) {
         let steps = steps(entries);
         let total = steps.len();
-        let mut taken = 0;
         // Polls were pending while other requests went out; one at a time, each has its place after what it answers.
         let mut owes_poll = None;
         let mut is_answered = true;
-        for step in steps {
+        let mut polled = false;
+        for (taken, step) in steps.into_iter().enumerate() {
             if taken == MAX_STEPS {
                 self.lines.push(format!("# … and {} more requests", total - taken));
                 return;
@@ -72,21 +118,21 @@ impl Script<'_> {
                     owes_poll = Some(step);
                 } else {
                     self.step(step, entries);
-                    is_answered = true;
-                    owes_poll = None;
+                    (is_answered, polled, owes_poll) = (true, true, None);
                 }
             } else {
                 let again = std::mem::take(&mut owes_poll);
                 is_answered = matches!(&step, Step::Http { method, .. } if method == "GET");
                 self.step(step, entries);
+                polled = false;
                 if let Some(poll) = again.filter(|_| !is_answered) {
                     self.step(poll, entries);
-                    is_answered = true;
+                    (is_answered, polled) = (true, true);
                 }
             }
-            taken += 1;
         }
-        if let Some(poll) = owes_poll {
+        // Another one would wait for the next heartbeat.
+        if let Some(poll) = owes_poll.filter(|_| !polled) {
             self.step(poll, entries);
         }
     }
@@ -95,12 +141,13 @@ impl Script<'_> {
         let command = match step {
             Step::Http { method, target, headers, body } => {
                 let url = self.url(self.around.origin.scheme(), &target);
-                let opens = method == "GET"
+                let is_handshake = method == "GET"
                     && parameter(&target, "transport") == Some("polling")
                     && parameter(&target, "sid").is_none();
-                let sid =
-                    entries.iter().filter(|entry| entry.direction == Direction::Received).find_map(|e| sid_in(&e.text));
-                if let Some(sid) = sid.filter(|sid| opens && self.sid.is_none() && uses(entries, sid)) {
+                let received = entries.iter().filter(|entry| entry.direction == Direction::Received);
+                let sid = received.filter_map(|entry| sid_of_handshake(&entry.text)).nth(self.handshakes);
+                self.handshakes += usize::from(is_handshake);
+                if let Some(sid) = sid.filter(|sid| is_handshake && uses(entries, sid)) {
                     let headers = self.headers("-H", &headers);
                     self.sid = Some(sid);
                     format!("sid=$(curl -s{headers} {url} | sed 's/.*\"sid\":\"\\([^\"]*\\)\".*/\\1/')")
@@ -125,8 +172,8 @@ impl Script<'_> {
                 let said =
                     if frames.is_empty() { String::new() } else { format!("printf '%s\\n' {}; ", frames.join(" ")) };
                 let more = if left_out > 0 { format!("\n# … and {left_out} more frames") } else { String::new() };
-                // Kept open for the answers; a heartbeat that is not answered ends it.
-                format!("{{ {said}sleep 5; }} | websocat -t{headers} {url}{more}")
+                // Kept open for the answers. Without the flag, websocat sends each line's end as part of the packet.
+                format!("{{ {said}sleep 5; }} | websocat -t --linemode-strip-newlines{headers} {url}{more}")
             }
         };
         self.lines.push(command);
@@ -231,10 +278,12 @@ fn steps(entries: &[&Entry]) -> Vec<Step> {
         });
         let Some((method, target)) = request else {
             let is_packet = !entry.text.starts_with("(binary") && !entry.text.starts_with("(close frame");
-            if let Some(Step::Upgrade { frames, .. }) = steps.last_mut()
-                && is_packet
-                && !is_ours_alone(&entry.text)
-            {
+            // Polls may have gone out since, while a session moves.
+            let frames = steps.iter_mut().rev().find_map(|step| match step {
+                Step::Upgrade { frames, .. } => Some(frames),
+                Step::Http { .. } => None,
+            });
+            if let Some(frames) = frames.filter(|_| is_packet && !is_ours_alone(&entry.text)) {
                 frames.push(entry.text.clone());
             }
             continue;
@@ -277,8 +326,10 @@ fn parameter<'a>(target: &'a str, name: &str) -> Option<&'a str> {
     query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
 }
 
-fn sid_in(text: &str) -> Option<String> {
-    let (_, rest) = text.split_once("\"sid\":\"")?;
+/// The id in an answer that holds an open packet.
+fn sid_of_handshake(text: &str) -> Option<String> {
+    let (_, packet) = text.split_once("\n0{")?;
+    let (_, rest) = packet.split_once("\"sid\":\"")?;
     let sid = rest.split('"').next().filter(|sid| sid.len() >= 8)?;
     Some(sid.to_owned())
 }

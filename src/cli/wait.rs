@@ -55,7 +55,9 @@ pub async fn wait(args: WaitArgs) -> Ended {
     let path = args.path.clone().or_else(|| (!target.path.is_empty()).then(|| target.path.clone()));
     let contract = Contract::reach(Layers {
         file,
+        // What is empty is a secret that this job is not given, and does not need.
         env: std::env::vars_os()
+            .filter(|(_, value)| !value.is_empty())
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
         flags: path.map(|path| ("path", path)).into_iter().collect(),
     })?;

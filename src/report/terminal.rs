@@ -311,7 +311,8 @@ fn notes(page: &mut Page, report: &RunReport) {
 }
 
 fn order_of_fixes(page: &mut Page, report: &RunReport) {
-    let failed = failed(report);
+    let mut failed = failed(report);
+    failed.retain(|(result, _)| !result.is_waived());
     if failed.is_empty() {
         return;
     }

@@ -287,7 +287,7 @@ fn a_difference_tells_what_is_fixed_and_what_broke(folder: TempDir) -> TestResul
 async fn fickle(n: usize) -> String {
     let calls = Arc::new(AtomicUsize::new(0));
     let notify = move || async move {
-        let is_good = calls.fetch_add(1, Ordering::SeqCst) % n != 0;
+        let is_good = !calls.fetch_add(1, Ordering::SeqCst).is_multiple_of(n);
         Json(json!({ "success": is_good }))
     };
     let open =
@@ -482,6 +482,33 @@ async fn what_shows_a_failure_by_hand_can_be_run(folder: TempDir) -> TestResult 
 }
 
 #[rstest]
+#[case::websocket(
+    "accepts-missing-token-on-websocket",
+    "auth.missing-token",
+    "{ printf '%s\\n' '40'; sleep 5; } | websocat -t --linemode-strip-newlines 'ws://"
+)]
+#[case::request(
+    "rest-answers-page",
+    "rest.response",
+    "curl -i -X POST -H 'content-type: application/json' --data-binary '{"
+)]
+#[case::start("no-pong", "events.ping-pong", "# first, elsewhere: siospec serve --listen 127.0.0.1:")]
+#[test]
+fn commands_are_about_the_transport_that_failed(
+    folder: TempDir,
+    #[case] fault: &str,
+    #[case] check: &str,
+    #[case] command: &str,
+) -> TestResult {
+    siospec(folder.path(), &["run", "--only", check, "--fault", fault, "--deadline", "1s", "--json", "run.json"])?;
+    let report = read(folder.path(), "run.json").expect("a report");
+    let commands = report.results[0].by_hand.as_deref().expect("commands");
+    assert!(commands.lines().any(|line| line.starts_with(command)), "{commands}");
+    assert!(report.results[0].reproduce.ends_with(&format!("--only {check} --transcript")));
+    Ok(())
+}
+
+#[rstest]
 #[test]
 async fn waits_for_a_server_that_is_still_starting(folder: TempDir) -> TestResult {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
@@ -506,6 +533,18 @@ async fn waits_for_a_server_that_is_still_starting(folder: TempDir) -> TestResul
 fn says_what_it_saw_last_when_it_waited_in_vain(folder: TempDir) -> TestResult {
     let said = siospec(folder.path(), &["wait", "http://127.0.0.1:9", "--timeout", "400ms", "--path", "/ws"])?;
     said.ends(ExitCode::Untestable, &["no Socket.IO at http://127.0.0.1:9/ws", "Nothing answers at 127.0.0.1:9"]);
+    Ok(())
+}
+
+#[rstest]
+#[test]
+async fn waits_without_the_secrets_that_a_run_needs(folder: TempDir) -> TestResult {
+    let server = ReferenceServer::start(Options::default()).await?;
+    fs::write(folder.path().join("siospec.toml"), "[auth]\nsecret-env = \"A_SECRET_OF_ANOTHER_JOB\"\n")?;
+    let (at, url) = (folder.path().to_owned(), server.url().to_owned());
+    let said =
+        tokio::task::spawn_blocking(move || command(&at).args(["wait", &url]).env("SIOSPEC_AUTH_SECRET", "").output());
+    Said::from(said.await??).ends(ExitCode::Conforms, &["Socket.IO answers at"]);
     Ok(())
 }
 
