@@ -23,6 +23,8 @@ use crate::{
 /// Pauses between two looks: soon at first, and never a burden on what is just starting.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// How long the last look may take.
+const LAST_LOOK: Duration = Duration::from_millis(200);
 
 #[derive(Args)]
 pub struct WaitArgs {
@@ -86,10 +88,12 @@ pub async fn wait(args: WaitArgs) -> Ended {
                 }
                 Err(_) => return Err(last),
             }
-            if Instant::now() + pause >= deadline {
+            // The last look comes at the end, with time left for an answer.
+            let left = deadline.saturating_duration_since(Instant::now()).saturating_sub(LAST_LOOK);
+            if left.is_zero() {
                 return Err(last);
             }
-            sleep(pause).await;
+            sleep(pause.min(left)).await;
             pause = (pause * 3 / 2).min(LONGEST_PAUSE);
         }
     };
