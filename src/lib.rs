@@ -3,11 +3,13 @@
 pub mod catalogue;
 pub mod cli;
 pub mod contract;
+pub mod gate;
 pub mod lang;
 pub mod mock;
 pub mod probe;
 pub mod redact;
 pub mod report;
+pub mod reproduce;
 pub mod runner;
 pub mod secret;
 pub mod verdict;

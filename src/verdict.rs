@@ -201,6 +201,18 @@ pub struct CheckResult {
     pub reproduce: String,
     /// Milliseconds that the check took.
     pub duration_ms: u64,
+    /// Shell commands that show the failure again without siospec, where there are such.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by_hand: Option<String>,
+    /// The waiver of this failure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waived: Option<Waived>,
+    /// Whether the failure is in the baseline.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub known: bool,
+    /// How often which outcome was seen, where the check was run more than once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tries: Option<Tries>,
     /// What went over the wire, free of secrets. Empty where the check passed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub transcript: Vec<Entry>,
@@ -212,10 +224,159 @@ impl CheckResult {
         self.id.split('.').next().unwrap_or_default()
     }
 
-    /// Whether this result alone makes the run fail.
+    /// Whether this result alone makes a run fail by the default policy.
     pub fn fails_the_run(&self) -> bool {
-        matches!(self.outcome, Outcome::Fail(_)) && self.level == Level::Must
+        Gate::default().refuses(self)
     }
+
+    /// Whether the check failed.
+    pub fn is_failure(&self) -> bool {
+        matches!(self.outcome, Outcome::Fail(_))
+    }
+
+    /// Whether the failure is covered by a waiver that has not run out.
+    pub fn is_waived(&self) -> bool {
+        self.is_failure() && self.waived.as_ref().is_some_and(|waived| !waived.expired)
+    }
+
+    /// Whether the check passed at times, and at times did not. Its outcome is the worst that was seen.
+    pub fn is_flaky(&self) -> bool {
+        self.tries.is_some_and(|tries| tries.pass > 0 && tries.fail + tries.broken > 0)
+    }
+}
+
+/// A waiver beside the failure that it covers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Waived {
+    /// Who answers for it.
+    pub owner: String,
+    /// Why the failure is accepted.
+    pub reason: String,
+    /// The last day on which it holds, `2026-12-31`.
+    pub until: String,
+    /// Whether it had run out when the run began.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub expired: bool,
+}
+
+/// How often which outcome of a check was seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Tries {
+    /// It passed.
+    pub pass: u32,
+    /// It failed.
+    pub fail: u32,
+    /// It was not run.
+    pub skip: u32,
+    /// It could not be judged.
+    pub broken: u32,
+}
+
+impl Tries {
+    /// How often the check was run, or skipped.
+    pub const fn total(self) -> u32 {
+        self.pass + self.fail + self.skip + self.broken
+    }
+}
+
+/// Which failures fail the run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum FailOn {
+    /// Failures of the level MUST
+    #[default]
+    Must,
+    /// Those of the levels MUST and SHOULD
+    Should,
+    /// Those of the levels MUST and SHOULD that are not in the baseline
+    New,
+}
+
+impl FailOn {
+    /// The flag's value.
+    pub const fn name(self) -> &'static str {
+        match self {
+            FailOn::Must => "must",
+            FailOn::Should => "should",
+            FailOn::New => "new",
+        }
+    }
+}
+
+/// What the run is held to, so that a stored report comes to the same verdict.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Gate {
+    /// Which failures fail the run.
+    pub fail_on: FailOn,
+    /// Whether a check that passed at times does not fail the run.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub allow_flaky: bool,
+    /// The baseline's file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<String>,
+    /// Checks of the baseline that passed in this run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fixed: Vec<String>,
+    /// Waivers that cover no failure.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub idle_waivers: Vec<IdleWaiver>,
+    /// Which part of the checks was run, where not all were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shards: Option<Shards>,
+}
+
+impl Gate {
+    /// Whether the result is a failure that fails the run.
+    pub fn refuses(&self, result: &CheckResult) -> bool {
+        let counts = match self.fail_on {
+            FailOn::Must => result.level == Level::Must,
+            FailOn::Should => result.level >= Level::Should,
+            FailOn::New => result.level >= Level::Should && !result.known,
+        };
+        result.is_failure() && counts && !result.is_waived() && !self.forgives(result)
+    }
+
+    /// Whether the result counts as a pass because the check passed at times.
+    fn forgives(&self, result: &CheckResult) -> bool {
+        self.allow_flaky && result.is_flaky()
+    }
+}
+
+/// A waiver that covers no failure.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct IdleWaiver {
+    /// The check that it is for, or a pattern.
+    pub check: String,
+    /// Who answers for it.
+    pub owner: String,
+    /// The last day on which it holds.
+    pub until: String,
+    /// Why it covers nothing.
+    pub why: Idle,
+}
+
+/// Why a waiver covers nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Idle {
+    /// What it is for was not run.
+    NotSelected,
+    /// What it is for was skipped, or could not be judged.
+    NotJudged,
+    /// What it is for passed.
+    Passed,
+}
+
+/// Which part of the checks was run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Shards {
+    /// How many shards there are.
+    pub count: u32,
+    /// Those that are in this report, counted from 1.
+    pub run: Vec<u32>,
+    /// Those that should have been merged into this report, and were not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<u32>,
 }
 
 /// A whole run.
@@ -232,6 +393,9 @@ pub struct RunReport {
     /// Remarks about the target as a whole.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// What the run is held to.
+    #[serde(default)]
+    pub gate: Gate,
     /// The results, in the catalogue's order.
     pub results: Vec<CheckResult>,
     /// Milliseconds that the run took.
@@ -243,16 +407,22 @@ pub struct RunReport {
 pub struct Counts {
     /// Checks that passed.
     pub passed: usize,
-    /// MUST checks that failed.
+    /// MUST checks that failed and are not waived.
     pub failed: usize,
-    /// SHOULD checks that failed.
+    /// SHOULD checks that failed and are not waived.
     pub warned: usize,
     /// MAY checks that have something to say.
     pub noted: usize,
+    /// Checks that failed and are waived.
+    pub waived: usize,
     /// Checks that were not run.
     pub skipped: usize,
     /// Checks that could not be judged.
     pub broken: usize,
+    /// How many of all these passed at times.
+    pub flaky: usize,
+    /// How many of those that failed are in the baseline.
+    pub known: usize,
 }
 
 impl Counts {
@@ -262,6 +432,7 @@ impl Counts {
         for result in results {
             let count = match (&result.outcome, result.level) {
                 (Outcome::Pass, _) => &mut counts.passed,
+                (Outcome::Fail(_), _) if result.is_waived() => &mut counts.waived,
                 (Outcome::Fail(_), Level::Must) => &mut counts.failed,
                 (Outcome::Fail(_), Level::Should) => &mut counts.warned,
                 (Outcome::Fail(_), Level::May) => &mut counts.noted,
@@ -269,6 +440,8 @@ impl Counts {
                 (Outcome::Broken { .. }, _) => &mut counts.broken,
             };
             *count += 1;
+            counts.flaky += usize::from(result.is_flaky());
+            counts.known += usize::from(result.known && result.is_failure() && !result.is_waived());
         }
         counts
     }
@@ -280,14 +453,18 @@ impl RunReport {
         Counts::of(&self.results)
     }
 
-    /// What the run comes to.
+    /// What the run comes to, by the policy that is in the report.
     ///
-    /// A check that could not be judged keeps the run from conforming: nothing was proven.
+    /// A check that could not be judged keeps the run from conforming: nothing was proven. So does a shard that is
+    /// missing.
     pub fn exit_code(&self) -> ExitCode {
-        let counts = self.counts();
-        if counts.failed > 0 {
+        let is_broken =
+            |result: &CheckResult| matches!(result.outcome, Outcome::Broken { .. }) && !self.gate.forgives(result);
+        if self.results.iter().any(|result| self.gate.refuses(result)) {
             ExitCode::DoesNotConform
-        } else if counts.broken > 0 {
+        } else if self.results.iter().any(is_broken)
+            || self.gate.shards.as_ref().is_some_and(|shards| !shards.missing.is_empty())
+        {
             ExitCode::OwnFault
         } else if self.results.iter().all(|result| matches!(result.outcome, Outcome::Skip { .. })) {
             // Also where nothing was selected: a run that judged nothing must not look like one that conforms.
@@ -302,9 +479,9 @@ impl RunReport {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum ExitCode {
-    /// No MUST check failed, and every check that ran could be judged.
+    /// Nothing failed that fails the run, and every check that ran could be judged.
     Conforms = 0,
-    /// At least one MUST check failed.
+    /// Something failed that fails the run: by default, a MUST check.
     DoesNotConform = 1,
     /// A flag, a variable or the contract file is wrong.
     UsersMistake = 2,

@@ -1,12 +1,16 @@
 //! The command line: what can be asked of siospec, and what the process comes to.
 
 mod explore;
+mod gate;
 mod init;
+mod manual;
 mod out;
 mod report;
 mod run;
 mod serve;
 mod target;
+mod transcript;
+mod wait;
 
 use std::{
     panic::AssertUnwindSafe,
@@ -31,7 +35,7 @@ const INTERRUPTED: u8 = 130;
 const EXIT_CODES: &str = "\
 Exit codes:
   0    conforms: no MUST check failed, and every check that ran could be judged
-  1    does not conform: at least one MUST check failed
+  1    does not conform: at least one MUST check failed (or what else --fail-on names)
   2    a flag, a variable or the contract file is wrong
   3    the target cannot be tested: unreachable, or no Socket.IO there
   4    no check matches the selection, or all that do were skipped
@@ -53,6 +57,14 @@ enum Command {
     Run(run::RunArgs),
     /// Start the reference server: a correct Socket.IO deployment, or one with chosen faults
     Serve(serve::ServeArgs),
+    /// Wait until a Socket.IO server answers
+    Wait(wait::WaitArgs),
+    /// Accept the failures of a run: later runs tell them from new ones
+    Baseline(gate::BaselineArgs),
+    /// Compare two runs: what is fixed, broken, changed; ends with 1 on a regression
+    Diff(gate::DiffArgs),
+    /// Make one report of several: of the shards of a CI matrix
+    Merge(gate::MergeArgs),
     /// List the checks
     List(explore::ListArgs),
     /// Explain one check: what it looks at, why, and what to do when it fails
@@ -61,16 +73,20 @@ enum Command {
     Faults,
     /// Write a siospec.toml with every key, commented out
     Init(init::InitArgs),
+    /// Print the completions for a shell
+    Completions(manual::CompletionsArgs),
+    /// Print the manual page, or write those of all commands
+    Man(manual::ManArgs),
 }
 
 /// Which checks.
 #[derive(Args)]
 struct SelectionArgs {
     /// Only these checks: ids, areas (`auth`) or patterns (`*-token`), separated by commas
-    #[arg(long, value_name = "IDS", value_delimiter = ',')]
+    #[arg(long, help_heading = "Checks", value_name = "IDS", value_delimiter = ',')]
     only: Vec<String>,
     /// All but these checks
-    #[arg(long, value_name = "IDS", value_delimiter = ',')]
+    #[arg(long, help_heading = "Checks", value_name = "IDS", value_delimiter = ',')]
     skip: Vec<String>,
 }
 
@@ -205,9 +221,14 @@ pub async fn main() -> ProcessCode {
     }
 }
 
+/// The whole command line, the contract's flags included: what is parsed, and what help, manual pages and completions
+/// are made from.
+pub fn command() -> clap::Command {
+    CommandLine::command().mut_subcommand("run", |run| run.args(contract::clap_args()))
+}
+
 async fn obey() -> Ended {
-    let command = CommandLine::command().mut_subcommand("run", |run| run.args(contract::clap_args()));
-    let matches = match command.try_get_matches() {
+    let matches = match command().try_get_matches() {
         Ok(matches) => matches,
         Err(error) => {
             let is_help = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
@@ -221,10 +242,16 @@ async fn obey() -> Ended {
     match command_line.command {
         Command::Run(args) => run::run(args, flags).await,
         Command::Serve(args) => serve::serve(args).await,
+        Command::Wait(args) => wait::wait(args).await,
+        Command::Baseline(args) => gate::baseline(&args),
+        Command::Diff(args) => gate::diff(&args),
+        Command::Merge(args) => gate::merge(&args),
         Command::List(args) => explore::list(&args),
         Command::Explain(args) => explore::explain(&args),
         Command::Faults => explore::faults(),
         Command::Init(args) => init::init(&args),
+        Command::Completions(args) => manual::completions(&args),
+        Command::Man(args) => manual::man(&args),
     }
 }
 

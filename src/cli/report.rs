@@ -7,6 +7,8 @@ use std::{
     str::FromStr,
 };
 
+use clap::Args;
+
 use super::{Trouble, out};
 use crate::{
     lang::Lang,
@@ -35,18 +37,32 @@ impl FromStr for Wanted {
     }
 }
 
+/// What comes of a run, and in which language.
+#[derive(Args)]
+#[command(next_help_heading = "Output")]
+pub struct OutputArgs {
+    /// Write a report; any number of times. FORMAT is terminal, json, junit, html, markdown, github, sarif, tap or badge;
+    /// without a PATH, or with `-`, it goes to standard output in place of the terminal's
+    #[arg(long = "report", value_name = "FORMAT[=PATH]")]
+    reports: Vec<Wanted>,
+    /// The language of the reports [default: that of LC_ALL, LC_MESSAGES or LANG]
+    #[arg(long, value_name = "LANG", value_parser = ["en", "th"])]
+    lang: Option<String>,
+}
+
 /// The reports of a run.
 pub struct Reports {
+    lang: Lang,
     stdout: (Kind, Box<dyn Format>),
     files: Vec<(Kind, PathBuf, Box<dyn Format>)>,
 }
 
 impl Reports {
     /// Looks whether all can be written, before a run is spent on them. Missing folders are made.
-    pub fn new(wanted: &[Wanted]) -> Result<Reports, Trouble> {
+    pub fn new(args: &OutputArgs) -> Result<Reports, Trouble> {
         let mut stdout = None;
         let mut files: Vec<(Kind, PathBuf, Box<dyn Format>)> = Vec::new();
-        for Wanted { kind, file } in wanted {
+        for Wanted { kind, file } in &args.reports {
             let complain = |what: String| Trouble::mistake(format!("--report {}: {what}", kind.name()));
             let format = kind.format(file.as_deref()).map_err(complain)?;
             match file {
@@ -72,11 +88,21 @@ impl Reports {
             Some(stdout) => stdout,
             None => (Kind::Terminal, Kind::Terminal.format(None).map_err(Trouble::mistake)?),
         };
-        Ok(Reports { stdout, files })
+        let lang = match &args.lang {
+            Some(code) => code.parse().map_err(Trouble::mistake)?,
+            None => Lang::from_environment(|name| std::env::var(name).ok()),
+        };
+        Ok(Reports { lang, stdout, files })
+    }
+
+    /// Whether standard output holds something that a program reads.
+    pub fn take_stdout(&self) -> bool {
+        self.stdout.0 != Kind::Terminal
     }
 
     /// Writes them all, standard output last.
-    pub fn write(&self, report: &RunReport, lang: &Lang) -> Result<(), Trouble> {
+    pub fn write(&self, report: &RunReport) -> Result<(), Trouble> {
+        let lang = &self.lang;
         for (kind, file, format) in &self.files {
             let text = made(*kind, &**format, report, lang)?;
             let text = if *kind == Kind::Terminal { anstream::adapter::strip_str(&text).to_string() } else { text };
@@ -95,6 +121,9 @@ impl Reports {
 
 fn made(kind: Kind, format: &dyn Format, report: &RunReport, lang: &Lang) -> Result<String, Trouble> {
     let mut bytes = Vec::new();
+    // Data stays in English: it is translated where it is shown.
+    let translated = (kind != Kind::Json).then(|| lang.report(report));
+    let report = translated.as_ref().unwrap_or(report);
     format.write(report, lang, &mut bytes).map_err(|error| {
         Trouble::new(ExitCode::OwnFault, format!("cannot make the report as {}: {error}", kind.name()))
     })?;

@@ -14,19 +14,21 @@ use url::Url;
 
 use super::{
     Ended, INTERRUPTED, SelectionArgs, ServerArgs, Trouble,
-    report::{Reports, Wanted},
+    gate::GateArgs,
+    report::{OutputArgs, Reports},
     serve::interruption,
     target,
+    transcript::Transcripts,
 };
 use crate::{
     catalogue::Check,
     contract::{self, Contract, Layers, Reload, ReloadAction, Secret, TokenSource, keys},
-    lang::Lang,
+    gate,
     mock::{Options, ReferenceServer},
     redact::Redactor,
     report::{Progress, text},
     runner::{self, DEFAULT_JOBS, Event, Plan, Runner},
-    verdict::{CheckResult, ExitCode, Outcome, RunReport},
+    verdict::{CheckResult, ExitCode, Gate, Outcome, RunReport},
 };
 
 #[derive(Args)]
@@ -37,30 +39,41 @@ pub struct RunArgs {
     #[command(flatten)]
     selection: SelectionArgs,
     /// How many checks run at once
-    #[arg(long, value_name = "N", default_value_t = DEFAULT_JOBS as u16, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, help_heading = "Checks", value_name = "N", default_value_t = DEFAULT_JOBS as u16, value_parser = clap::value_parser!(u16).range(1..))]
     jobs: u16,
     /// Skip, by name, checks that the protocol makes wait longer than this, such as 10s
-    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    #[arg(long, help_heading = "Checks", value_name = "DURATION", value_parser = humantime::parse_duration)]
     max_wait: Option<Duration>,
-    /// Write a report; any number of times. FORMAT is terminal, json, junit, html, markdown, github, sarif, tap or badge;
-    /// without a PATH, or with `-`, it goes to standard output in place of the terminal's
-    #[arg(long = "report", value_name = "FORMAT[=PATH]")]
-    reports: Vec<Wanted>,
     /// The contract's file [default: siospec.toml in the current directory, if there is one and a URL is given]
-    #[arg(long, value_name = "FILE", env = "SIOSPEC_CONFIG")]
+    #[arg(long, help_heading = "Contract", value_name = "FILE", env = "SIOSPEC_CONFIG")]
     config: Option<PathBuf>,
     /// Say how each check ends, not only those that fail
-    #[arg(long, short)]
+    #[arg(long, short, help_heading = "Output")]
     verbose: bool,
+    /// Print every message sent and received, with times; with a folder, write one file per failed check instead
+    #[arg(long, help_heading = "Output", value_name = "DIR", num_args = 0..=1, require_equals = true, default_missing_value = "-")]
+    transcript: Option<PathBuf>,
+    #[command(flatten)]
+    output: OutputArgs,
+    #[command(flatten)]
+    gate: GateArgs,
     #[command(flatten)]
     server: ServerArgs,
 }
 
 pub async fn run(args: RunArgs, flags: Vec<(&'static str, String)>) -> Ended {
     let mut interrupted = Box::pin(interruption()?);
-    let checks = args.selection.selection()?.checks();
+    let mut checks = args.selection.selection()?.checks();
     if checks.is_empty() {
         return Err(Trouble::new(ExitCode::NothingMatched, "--skip leaves none of the checks that --only names"));
+    }
+    if let Some(shard) = args.gate.shard() {
+        let selected = text::count(checks.len(), "selected check");
+        checks.retain(|check| shard.holds(check.id));
+        if checks.is_empty() {
+            let message = format!("none of the {selected} is in shard {shard}; make fewer shards, or select more");
+            return Err(Trouble::new(ExitCode::NothingMatched, message));
+        }
     }
     let target = args.url.as_deref().map(target::parse).transpose().map_err(Trouble::mistake)?;
     if let (Some(target), Some(flag)) = (&target, args.server.given()) {
@@ -69,7 +82,8 @@ pub async fn run(args: RunArgs, flags: Vec<(&'static str, String)>) -> Ended {
             target.origin
         )));
     }
-    let reports = Reports::new(&args.reports)?;
+    let reports = Reports::new(&args.output)?;
+    let transcripts = Transcripts::new(args.transcript.as_deref())?;
     let reproduction = reproduction(&args, &flags, target.is_none());
     let reference = args.server.short_options();
     let mut contract = Contract::load(Layers {
@@ -83,6 +97,7 @@ pub async fn run(args: RunArgs, flags: Vec<(&'static str, String)>) -> Ended {
             .chain(reference.variables().filter(|_| target.is_none())),
         flags,
     })?;
+    let rules = args.gate.rules(&contract.waivers)?;
 
     let mut server = None;
     let origin = match target {
@@ -136,32 +151,57 @@ pub async fn run(args: RunArgs, flags: Vec<(&'static str, String)>) -> Ended {
         Trouble::new(ExitCode::Untestable, wrapped.join("\n       "))
     })?;
 
-    let begun = (Instant::now(), runner::now());
     let (events, mut told) = unbounded_channel();
-    let mut seen: Vec<CheckResult> = Vec::new();
-    let mut running = Box::pin(Arc::new(runner.with_events(events)).run());
+    let mut runner = runner.with_retries(args.gate.retries()).with_events(events);
+    if transcripts.needs_all() {
+        runner = runner.keeping_transcripts();
+    }
     let mut clock = tokio::time::interval(Duration::from_secs(1));
-    let report = loop {
-        tokio::select! {
-            // What was told before the end is shown before the end.
-            biased;
-            Some(event) = told.recv() => {
-                progress.follow(&event);
-                if let Event::Finished(result) = event {
-                    seen.push(*result);
-                }
-            }
-            report = &mut running => break Some(report),
-            () = &mut interrupted => break None,
-            _ = clock.tick() => progress.tick(),
+    let mut rounds: Vec<RunReport> = Vec::new();
+    let mut is_whole = true;
+    while is_whole && rounds.len() < args.gate.repeat() as usize {
+        if args.gate.repeat() > 1 {
+            progress.announce(&format!("run {} of {}", rounds.len() + 1, args.gate.repeat()));
         }
-    };
+        let begun = (Instant::now(), runner::now());
+        let mut seen: Vec<CheckResult> = Vec::new();
+        let next = runner.again();
+        let mut running = Box::pin(Arc::new(std::mem::replace(&mut runner, next)).run());
+        let report = loop {
+            tokio::select! {
+                // What was told before the end is shown before the end.
+                biased;
+                Some(mut event) = told.recv() => {
+                    if let Event::Finished(result) = &mut event {
+                        rules.apply(result);
+                    }
+                    progress.follow(&event);
+                    if let Event::Finished(result) = event {
+                        seen.push(*result);
+                    }
+                }
+                report = &mut running => break Some(report),
+                () = &mut interrupted => break None,
+                _ = clock.tick() => progress.tick(),
+            }
+        };
+        is_whole = report.is_some();
+        let round = rounds.len() + 1;
+        match (report, rounds.last_mut()) {
+            (Some(report), _) => rounds.push(report),
+            // What was judged before stays judged.
+            (None, Some(last)) => last.notes.push(format!("interrupted in run {round} of {}", args.gate.repeat())),
+            (None, None) => {
+                let target = redactor.redact(origin.as_str());
+                rounds.push(cut_short(&checks, seen, &target, &again, server.is_some(), begun));
+            }
+        }
+    }
     progress.end();
-    let is_whole = report.is_some();
-    let report = report.unwrap_or_else(|| {
-        cut_short(&checks, seen, &redactor.redact(origin.as_str()), &again, server.is_some(), begun)
-    });
-    reports.write(&report, &Lang::default())?;
+    let mut report = gate::rounds(rounds).expect("there is one round at least");
+    rules.apply_to_all(&mut report);
+    transcripts.write(&mut report, reports.take_stdout())?;
+    reports.write(&report)?;
     if let Some(server) = server {
         server.stop().await;
     }
@@ -259,8 +299,12 @@ fn cut_short(
         fix: check.fix.into(),
         effort: None,
         cites: check.citations(),
-        reproduce: format!("siospec run {again} --only {}", check.id),
+        reproduce: format!("siospec run {again} --only {} --transcript", check.id),
         duration_ms: 0,
+        by_hand: None,
+        waived: None,
+        known: false,
+        tries: None,
         transcript: Vec::new(),
     }));
     seen.sort_by_key(|result| checks.iter().position(|check| check.id == result.id));
@@ -270,6 +314,7 @@ fn cut_short(
         reference,
         started,
         notes: vec!["interrupted: only a part of the checks was judged".into()],
+        gate: Gate::default(),
         results: seen,
         duration_ms: begun.elapsed().as_millis() as u64,
     }

@@ -346,5 +346,17 @@ pub fn commented_file() -> String {
             }
         }
     }
+    out.push_str(WAIVE);
     out
 }
+
+/// About `[[waive]]`, which is no key: there can be several.
+const WAIVE: &str = "
+# Failures that are accepted until a date, as many as need be. They are shown, and do not fail the run until that day
+# (UTC) is over. `check` is an id or a pattern, as --only takes it.
+# e.g. [[waive]]
+#      check = \"transport.upgrade\"
+#      reason = \"the proxy is replaced in January\"
+#      owner = \"anna\"
+#      until = 2027-01-31
+";

@@ -12,6 +12,7 @@ use toml::de::{DeTable, DeValue};
 use super::error::{Error, Origin, Problem};
 use super::keys::{self, ENV_PREFIX, KEYS, Key, Kind, RESERVED_VARIABLES};
 use super::template;
+use super::waive::{self, Waiver};
 use crate::secret::Secret;
 
 /// Where the values of a contract come from, weakest first: the defaults, the file, the environment, the flags.
@@ -49,12 +50,18 @@ pub(super) struct Merged {
     pub env: BTreeMap<String, String>,
     pub file: Option<(PathBuf, String)>,
     pub problems: Vec<Problem>,
+    pub waivers: Vec<Waiver>,
 }
 
 impl Merged {
     pub fn new<E: Iterator<Item = (String, String)>>(layers: Layers<E>) -> Self {
-        let mut merged =
-            Self { values: BTreeMap::new(), env: layers.env.collect(), file: layers.file, problems: Vec::new() };
+        let mut merged = Self {
+            values: BTreeMap::new(),
+            env: layers.env.collect(),
+            file: layers.file,
+            problems: Vec::new(),
+            waivers: Vec::new(),
+        };
         for key in KEYS {
             if let Some(default) = key.default {
                 merged.values.insert(key.name, Given { value: default_value(key, default), origin: Origin::Default });
@@ -90,6 +97,8 @@ impl Merged {
                     Ok(json) => self.set(key, json, origin),
                     Err(wrong) => self.wrong(key, wrong, origin),
                 }
+            } else if dotted == waive::TABLE {
+                self.waivers = waive::read(value, &mut self.problems);
             } else if let Some((section, _)) = keys::SECTIONS.iter().find(|(section, _)| *section == dotted) {
                 match value.get_ref() {
                     DeValue::Table(inner) => self.walk(inner, section),
@@ -102,7 +111,8 @@ impl Merged {
                     }),
                 }
             } else {
-                let candidates = KEYS.iter().map(|key| key.name).chain(keys::SECTIONS.iter().map(|(name, _)| *name));
+                let tables = keys::SECTIONS.iter().map(|(name, _)| *name).chain([waive::TABLE]);
+                let candidates = KEYS.iter().map(|key| key.name).chain(tables);
                 self.problems.push(Problem {
                     title: format!("unknown key `{dotted}`"),
                     place: Origin::File(name.span()),
@@ -503,7 +513,7 @@ fn json_of(value: &DeValue<'_>) -> Result<Value, Wrong> {
 }
 
 /// A table's entries as written: the parser sorts them by name, but a body should go out in the user's order.
-fn in_file_order<'a, 'i>(
+pub(super) fn in_file_order<'a, 'i>(
     table: &'a DeTable<'i>,
 ) -> Vec<(&'a Spanned<std::borrow::Cow<'i, str>>, &'a Spanned<DeValue<'i>>)> {
     let mut entries: Vec<_> = table.iter().collect();
@@ -549,7 +559,7 @@ fn json_kind(value: &Value) -> &'static str {
     }
 }
 
-fn toml_kind(value: &DeValue<'_>) -> &'static str {
+pub(super) fn toml_kind(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "a text",
         DeValue::Integer(_) | DeValue::Float(_) => "a number",
@@ -575,7 +585,7 @@ fn shortened(text: &str) -> String {
 }
 
 /// The candidate that was probably meant: few letters away, or the same last part of a dotted name.
-fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(super) fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let candidates: Vec<&str> = candidates.collect();
     let wanted = name.to_ascii_lowercase().replace('_', "-");
     let spelt = |candidate: &str| candidate.to_ascii_lowercase().replace('_', "-");

@@ -7,6 +7,7 @@ mod error;
 pub mod keys;
 mod layers;
 mod pattern;
+mod waive;
 
 pub mod template;
 
@@ -23,6 +24,7 @@ pub use layers::Layers;
 use layers::Merged;
 pub use pattern::{Expect, Mismatch, Pattern};
 pub use template::Vars;
+pub use waive::{Waiver, today};
 
 use crate::redact::Redactor;
 
@@ -64,6 +66,8 @@ pub struct Contract {
     pub choices: Choices,
     /// How to make the server reload; `None` unless declared.
     pub reload: Option<Reload>,
+    /// Failures that the team accepts until a date.
+    pub waivers: Vec<Waiver>,
 }
 
 /// How clients prove who they are.
@@ -303,6 +307,23 @@ impl Contract {
             || self.rooms.as_ref().is_some_and(|rooms| rooms.send.carries_message())
     }
 
+    /// As much of it as it takes to reach the endpoint: path, headers and deadline. Secrets for tokens, which a job that
+    /// only waits for the deployment need not have, are not asked for.
+    ///
+    /// # Errors
+    /// As [`Contract::load`], for what the file, the environment and the flags say at all.
+    pub fn reach<E: Iterator<Item = (String, String)>>(layers: Layers<E>) -> Result<Self, Error> {
+        let given = Merged::new(layers);
+        let contract = Self {
+            path: path_of(&given.text("path")),
+            deadline: given.duration("deadline").unwrap_or_default(),
+            headers: given.headers("headers"),
+            ..Self::default()
+        };
+        given.finish()?;
+        Ok(contract)
+    }
+
     /// Merges the layers and checks every value. Reads the files that keys name (`auth.secret-file`), and nothing else.
     ///
     /// # Errors
@@ -339,6 +360,7 @@ impl Contract {
                 connect_timeout: given.duration("choices.connect-timeout").unwrap_or_default(),
             },
             reload: reload(&mut given),
+            waivers: std::mem::take(&mut given.waivers),
         };
         // A comma ends the namespace on the wire, so that such a name could never be asked for.
         if contract.namespace.contains(',') {
@@ -366,6 +388,14 @@ impl Contract {
             }
             let label = format!("value of {name}");
             redactor.conceal(value, &label);
+            // A target that quotes one cookie of several quotes a secret; what is shorter turns up by chance.
+            if name.eq_ignore_ascii_case("cookie") {
+                for pair in value.split(';').map(str::trim) {
+                    redactor.conceal(pair, &label);
+                    let alone = pair.split_once('=').map(|(_, alone)| alone).filter(|alone| alone.len() >= 8);
+                    redactor.conceal(alone.unwrap_or_default(), &label);
+                }
+            }
             // The credentials of `Basic` and `Bearer` also turn up without the scheme's name.
             if let Some((_, credentials)) = value.split_once(' ')
                 && name.eq_ignore_ascii_case("authorization")

@@ -10,6 +10,8 @@ use std::{collections::HashMap, fmt, str::FromStr, sync::LazyLock};
 
 use template::Template;
 
+use crate::verdict::{Failure, Outcome, RunReport};
+
 /// The Thai texts.
 const THAI: &str = include_str!("../../locales/th.po");
 
@@ -42,6 +44,27 @@ impl Lang {
         let asked = asked.into_iter().find(|value| !value.is_empty()).unwrap_or_default();
         let language = asked.split(['_', '.', '@', '-']).next().unwrap_or_default().to_ascii_lowercase();
         language.parse().unwrap_or_default()
+    }
+
+    /// The report with its sentences in this language. What went over the wire stays as it is.
+    pub fn report(self, report: &RunReport) -> RunReport {
+        let mut report = report.clone();
+        let say = |text: &mut String| *text = self.say(text);
+        report.notes.iter_mut().for_each(say);
+        for result in &mut report.results {
+            [&mut result.title, &mut result.meaning, &mut result.fix].into_iter().for_each(say);
+            result.notes.iter_mut().for_each(say);
+            result.cites.iter_mut().for_each(|cite| say(&mut cite.place));
+            match &mut result.outcome {
+                Outcome::Pass => {}
+                Outcome::Fail(failure) => {
+                    let Failure { reason, sent, received, expected } = failure;
+                    [reason, sent, received, expected].into_iter().for_each(say);
+                }
+                Outcome::Skip { reason } | Outcome::Broken { reason } => say(reason),
+            }
+        }
+        report
     }
 
     /// The text in this language; parts that have no translation stay as they are.

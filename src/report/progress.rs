@@ -60,13 +60,20 @@ impl Progress {
         }
     }
 
+    /// Says something once, on a terminal above the bar.
+    pub fn announce(&mut self, what: &str) {
+        self.say(&visible(what));
+    }
+
     /// Takes in what the run tells.
     pub fn follow(&mut self, event: &Event) {
         match event {
             Event::Begun { target, checks } => {
                 self.total = checks.len();
+                (self.done, self.failed) = (0, 0);
                 match &self.bar {
                     Some(bar) => {
+                        bar.set_position(0);
                         bar.set_length(checks.len() as u64);
                         bar.set_style(template("{spinner} {pos}/{len} {bar:20} {wide_msg}"));
                         bar.set_message("");
@@ -138,6 +145,8 @@ fn line(result: &CheckResult) -> String {
         Outcome::Pass => ("PASS", GREEN, text::duration(result.duration_ms)),
         Outcome::Fail(failure) => {
             let (word, style) = match result.level {
+                _ if result.is_waived() => ("WAIVED", text::DIM),
+                _ if result.is_flaky() => ("FLAKY", YELLOW),
                 Level::Must => ("FAIL", RED),
                 Level::Should => ("WARN", YELLOW),
                 Level::May => ("NOTE", YELLOW),

@@ -32,7 +32,7 @@ impl Mark {
     pub fn of(counts: Counts) -> Mark {
         if counts.failed > 0 {
             Mark::Missing
-        } else if counts.warned + counts.noted + counts.broken > 0 {
+        } else if counts.warned + counts.noted + counts.broken + counts.waived > 0 {
             Mark::ToImprove
         } else if counts.passed > 0 {
             Mark::Right
@@ -92,6 +92,7 @@ fn tally(counts: Counts, lang: &Lang) -> Vec<String> {
         (counts.failed, "failed"),
         (counts.warned + counts.noted, "to improve"),
         (counts.broken, "could not be judged"),
+        (counts.waived, "waived"),
         (counts.passed, "passed"),
         (counts.skipped, "skipped"),
     ];
@@ -159,8 +160,12 @@ impl Score {
 
 /// The verdict in words, and the mark that goes with it.
 pub fn verdict(report: &RunReport) -> (Mark, &'static str) {
+    let counts = report.counts();
     match report.exit_code() {
-        ExitCode::Conforms if report.counts().skipped > 0 => (Mark::Right, "conforms as far as it was judged"),
+        ExitCode::Conforms if counts.failed + counts.waived + counts.flaky > 0 => {
+            (Mark::ToImprove, "passes, with failures that are accepted")
+        }
+        ExitCode::Conforms if counts.skipped > 0 => (Mark::Right, "conforms as far as it was judged"),
         ExitCode::Conforms => (Mark::Right, "conforms"),
         ExitCode::DoesNotConform => (Mark::Missing, "does not conform"),
         ExitCode::NothingMatched => (Mark::NotJudged, "nothing was judged"),
@@ -177,6 +182,9 @@ pub fn summary(report: &RunReport, lang: &Lang) -> String {
         (counts.noted, "worth knowing"),
         (counts.broken, "could not be judged"),
         (counts.skipped, "skipped"),
+        (counts.waived, "waived"),
+        (counts.known, "known"),
+        (counts.flaky, "flaky"),
     ];
     let parts = always.into_iter().chain(more.into_iter().filter(|(number, _)| *number > 0));
     parts.map(|(number, what)| lang.say(&format!("{number} {what}"))).collect::<Vec<_>>().join(", ")

@@ -13,6 +13,7 @@ use super::{
     text::{self, BOLD, DIM, GREEN, PLAIN, Page, RED, YELLOW, pad, styled},
 };
 use crate::{
+    gate::words,
     lang::Lang,
     verdict::{CheckResult, Direction, Entry, Failure, Level, Outcome, RunReport},
 };
@@ -91,8 +92,8 @@ fn style(mark: Mark) -> Style {
 fn header(page: &mut Page, lang: &Lang, report: &RunReport) {
     let label = format!("siospec {}", report.siospec);
     page.item((&label, BOLD), 16, (&scorecard::target(report, lang), PLAIN));
-    for note in &report.notes {
-        page.item(("", PLAIN), 16, (note, DIM));
+    for note in report.notes.iter().chain(&words::of_run(report)) {
+        page.item(("", PLAIN), 16, (&lang.say(note), DIM));
     }
     page.gap();
 }
@@ -120,11 +121,15 @@ fn score(page: &mut Page, lang: &Lang, report: &RunReport) {
 }
 
 fn finding(page: &mut Page, lang: &Lang, result: &CheckResult, failure: &Failure) {
-    let (mark, style) = if result.level == Level::Must { (Mark::Missing, RED) } else { (Mark::ToImprove, YELLOW) };
+    let is_wrong = result.level == Level::Must && !result.is_waived();
+    let (mark, style) = if is_wrong { (Mark::Missing, RED) } else { (Mark::ToImprove, YELLOW) };
     let label = |english: &str| format!("   {}", lang.say(english));
     page.line(0, style, &format!("{} {} {}", mark.symbol(), result.level.name(), result.id));
     page.item(("", PLAIN), 3, (&result.title, BOLD));
     page.item(("", PLAIN), 3, (&failure.reason, PLAIN));
+    for said in words::of_result(result) {
+        page.item(("", PLAIN), 3, (&lang.say(&said), YELLOW));
+    }
     page.gap();
     for (english, text) in [("sent", &failure.sent), ("got", &failure.received), ("expected", &failure.expected)] {
         if !text.is_empty() {
@@ -153,6 +158,10 @@ fn finding(page: &mut Page, lang: &Lang, result: &CheckResult, failure: &Failure
 fn again(page: &mut Page, lang: &Lang, result: &CheckResult) {
     page.line(3, DIM, &lang.say("again"));
     page.line(5, PLAIN, &result.reproduce);
+    if let Some(commands) = &result.by_hand {
+        page.line(3, DIM, "again, without siospec");
+        commands.lines().for_each(|command| page.line(5, PLAIN, command));
+    }
 }
 
 /// The end of the exchange: what decided the check is seldom at its beginning.
@@ -232,7 +241,8 @@ fn group(page: &mut Page, lang: &Lang, reason: &str, results: &[&CheckResult]) {
 }
 
 fn order_of_fixes(page: &mut Page, lang: &Lang, report: &RunReport) {
-    let findings = scorecard::findings(report);
+    let mut findings = scorecard::findings(report);
+    findings.retain(|(result, _)| !result.is_waived());
     if findings.is_empty() {
         return;
     }

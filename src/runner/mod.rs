@@ -18,14 +18,16 @@ use tokio::{
 };
 use url::Url;
 
-pub use selection::{Selection, SelectionError, nearest};
+pub use selection::{Selection, SelectionError, glob, nearest};
 
 use crate::{
     catalogue::{self, Check, Isolation, Need},
     contract::Contract,
+    gate,
     probe::{Probe, Setting, Stop, Tokens, Untestable, reconnoitre},
     redact::Redactor,
-    verdict::{CheckResult, Outcome, RunReport},
+    reproduce::{self, Surroundings},
+    verdict::{CheckResult, Gate, Outcome, RunReport},
     wire::{Transport, http::Http, round, shorten},
 };
 
@@ -75,7 +77,7 @@ pub struct Plan {
 
 /// A run of checks against one target.
 pub struct Runner {
-    plan: Plan,
+    plan: Arc<Plan>,
     setting: Arc<Setting>,
     results: HashMap<&'static str, OnceCell<CheckResult>>,
     jobs: Semaphore,
@@ -85,6 +87,8 @@ pub struct Runner {
     /// Checks that were skipped because of a failure, and what failed: whatever rests on them is skipped as well.
     blocked: std::sync::Mutex<HashMap<&'static str, String>>,
     events: Option<mpsc::UnboundedSender<Event>>,
+    retries: u32,
+    keeps_transcripts: bool,
 }
 
 impl Runner {
@@ -106,7 +110,20 @@ impl Runner {
             redactor,
             fences_fail: Arc::default(),
         });
-        Ok(Runner {
+        Ok(Runner::over(Arc::new(plan), setting))
+    }
+
+    /// A run of the same checks anew, against the target as it was found.
+    #[must_use]
+    pub fn again(&self) -> Runner {
+        let mut runner = Runner::over(Arc::clone(&self.plan), Arc::clone(&self.setting));
+        (runner.retries, runner.keeps_transcripts) = (self.retries, self.keeps_transcripts);
+        runner.events.clone_from(&self.events);
+        runner
+    }
+
+    fn over(plan: Arc<Plan>, setting: Arc<Setting>) -> Runner {
+        Runner {
             setting,
             results: plan.checks.iter().map(|check| (check.id, OnceCell::new())).collect(),
             jobs: Semaphore::new(plan.jobs.max(1)),
@@ -115,8 +132,24 @@ impl Runner {
             alone: RwLock::default(),
             blocked: std::sync::Mutex::default(),
             events: None,
+            retries: 0,
+            keeps_transcripts: false,
             plan,
-        })
+        }
+    }
+
+    /// Tries a check that fails, or cannot be judged, up to so many times more. One that passes then is flaky.
+    #[must_use]
+    pub fn with_retries(mut self, retries: u32) -> Runner {
+        self.retries = retries;
+        self
+    }
+
+    /// Keeps the transcripts of checks that pass as well.
+    #[must_use]
+    pub fn keeping_transcripts(mut self) -> Runner {
+        self.keeps_transcripts = true;
+        self
     }
 
     /// Tells `events` what goes on.
@@ -157,6 +190,7 @@ impl Runner {
             reference: self.plan.reference,
             started,
             notes: self.target_notes().iter().map(|note| self.setting.redactor.redact(note)).collect(),
+            gate: Gate::default(),
             results,
             duration_ms: begun.elapsed().as_millis() as u64,
         }
@@ -179,7 +213,9 @@ impl Runner {
     async fn judge(&self, check: &'static Check) -> CheckResult {
         for required in check.requires {
             let Some(required) = self.plan.checks.iter().find(|other| other.id == *required) else { continue };
-            let outcome = self.result(required).await.outcome;
+            let result = self.result(required).await;
+            // What passed at times leaves something to judge.
+            let outcome = if result.is_flaky() { Outcome::Pass } else { result.outcome };
             let mut blocked = self.blocked.lock().expect("nothing panics while it holds the lock");
             let root = match outcome {
                 Outcome::Fail(_) => format!("{} failed, and without it there is nothing to judge", required.id),
@@ -218,7 +254,14 @@ impl Runner {
         };
         let _job = self.jobs.acquire().await.expect("the semaphore is never closed");
         self.tell(Event::Started(check.id));
-        self.exchange(check).await
+        let mut result = self.exchange(check).await;
+        for _ in 0..self.retries {
+            if !matches!(result.outcome, Outcome::Fail(_) | Outcome::Broken { .. }) || result.is_flaky() {
+                break;
+            }
+            result = gate::tried_again(result, self.exchange(check).await);
+        }
+        result
     }
 
     /// Runs the check itself: bounded in time, and apart from everything else should it panic.
@@ -249,10 +292,17 @@ impl Runner {
         let mut result = self.result_of(check, outcome, begun);
         result.level = level;
         result.notes = probe.notes();
-        if !matches!(result.outcome, Outcome::Pass) {
+        if self.keeps_transcripts || !matches!(result.outcome, Outcome::Pass) {
             result.transcript = probe.transcript().entries();
         }
-        self.redacted(result)
+        let mut result = self.redacted(result);
+        if let Outcome::Fail(failure) = &result.outcome {
+            let headers = self.setting.contract.headers.iter().map(|(name, _)| name.as_str()).collect();
+            let around = Surroundings { origin: &self.plan.origin, headers, start: self.start_reference() };
+            let commands = reproduce::by_hand(&around, failure, &result.transcript);
+            result.by_hand = commands.map(|commands| self.setting.redactor.redact(&commands));
+        }
+        result
     }
 
     fn wait(&self, check: &Check) -> Duration {
@@ -277,6 +327,10 @@ impl Runner {
             cites: check.citations(),
             reproduce: self.reproduce(check),
             duration_ms: begun.elapsed().as_millis() as u64,
+            by_hand: None,
+            waived: None,
+            known: false,
+            tries: None,
             transcript: Vec::new(),
         }
     }
@@ -287,8 +341,17 @@ impl Runner {
             words.push(self.plan.origin.to_string());
         }
         words.extend(self.plan.flags.iter().cloned());
-        words.extend(["--only".to_owned(), check.id.to_owned()]);
+        words.extend(["--only".to_owned(), check.id.to_owned(), "--transcript".to_owned()]);
         self.setting.redactor.redact(&words.join(" "))
+    }
+
+    /// The command that starts the reference server where this run had it.
+    fn start_reference(&self) -> Option<String> {
+        const FLAGS: [&str; 4] = ["--fault", "--ping-interval", "--ping-timeout", "--connect-timeout"];
+        let address = self.plan.reference.then(|| self.plan.origin.as_str().trim_start_matches("http://"))?;
+        let flags = self.plan.flags.windows(2).filter(|pair| FLAGS.contains(&pair[0].as_str()));
+        let flags: Vec<String> = flags.map(|pair| format!(" {}", pair.join(" "))).collect();
+        Some(format!("siospec serve --listen {}{}", address.trim_end_matches('/'), flags.concat()))
     }
 
     /// A check writes what it heard into its reason; the transcript was redacted line by line already.

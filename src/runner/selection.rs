@@ -60,16 +60,20 @@ impl Selection {
 fn globs(patterns: &[String]) -> Result<GlobSet, SelectionError> {
     let mut set = GlobSetBuilder::new();
     for pattern in patterns {
-        let is_area = catalogue::all().any(|entry| entry.check.area() == pattern);
-        let glob = if is_area { format!("{pattern}.*") } else { pattern.clone() };
-        set.add(
-            Glob::new(&glob).map_err(|error| SelectionError::Pattern {
-                pattern: pattern.clone(),
-                reason: error.kind().to_string(),
-            })?,
-        );
+        set.add(glob(pattern)?);
     }
     set.build().map_err(|error| SelectionError::Pattern { pattern: patterns.join(", "), reason: error.to_string() })
+}
+
+/// What a pattern matches: an id, an area, or a glob.
+///
+/// # Errors
+/// [`SelectionError::Pattern`].
+pub fn glob(pattern: &str) -> Result<Glob, SelectionError> {
+    let is_area = catalogue::all().any(|entry| entry.check.area() == pattern);
+    let text = if is_area { format!("{pattern}.*") } else { pattern.to_owned() };
+    Glob::new(&text)
+        .map_err(|error| SelectionError::Pattern { pattern: pattern.to_owned(), reason: error.kind().to_string() })
 }
 
 /// The nearest id, as a question to append to a message; empty when none is near.

@@ -11,7 +11,10 @@ use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use reqwest::{
     Method,
-    header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HeaderMap, HeaderName, HeaderValue, SET_COOKIE},
+    header::{
+        CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HeaderMap, HeaderName, HeaderValue, LOCATION,
+        SERVER, SET_COOKIE, UPGRADE, VARY,
+    },
 };
 use tokio::{
     sync::watch,
@@ -306,8 +309,9 @@ impl Endpoint {
         body: Option<Bytes>,
         deadline: Duration,
     ) -> Result<HttpResponse, WireError> {
-        let request = self.http.pooled.request(method.clone(), url.clone()).headers(self.with_cookies(headers));
-        self.exchange(&method, &url, request, body, deadline).await
+        let headers = self.with_cookies(headers);
+        let request = self.http.pooled.request(method.clone(), url.clone()).headers(headers.clone());
+        self.exchange(&method, &url, &headers, request, body, deadline).await
     }
 
     /// As [`Endpoint::send`], on a TCP connection of its own, which neither end keeps afterwards.
@@ -321,9 +325,10 @@ impl Endpoint {
         headers: HeaderMap,
         body: Option<Bytes>,
     ) -> Result<HttpResponse, WireError> {
-        let request = self.http.fresh.request(method.clone(), url.clone()).headers(self.with_cookies(headers));
-        let request = request.header(CONNECTION, "close");
-        self.exchange(&method, &url, request, body, self.deadline).await
+        let mut headers = self.with_cookies(headers);
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        let request = self.http.fresh.request(method.clone(), url.clone()).headers(headers.clone());
+        self.exchange(&method, &url, &headers, request, body, self.deadline).await
     }
 
     /// Sends a GET as a stranger: without the contract's headers, without cookies, and on a connection of its own.
@@ -331,19 +336,22 @@ impl Endpoint {
     /// # Errors
     /// As [`Endpoint::send`].
     pub async fn get_as_stranger(&self, url: Url) -> Result<HttpResponse, WireError> {
-        let request = self.http.bare()?.get(url.clone()).header(CONNECTION, "close");
-        self.exchange(&Method::GET, &url, request, None, self.deadline).await
+        let headers = HeaderMap::from_iter([(CONNECTION, HeaderValue::from_static("close"))]);
+        let request = self.http.bare()?.get(url.clone()).headers(headers.clone());
+        self.exchange(&Method::GET, &url, &headers, request, None, self.deadline).await
     }
 
     async fn exchange(
         &self,
         method: &Method,
         url: &Url,
+        headers: &HeaderMap,
         mut request: reqwest::RequestBuilder,
         body: Option<Bytes>,
         deadline: Duration,
     ) -> Result<HttpResponse, WireError> {
         let mut line = format!("{method} {}", path_and_query(url));
+        line += &sent_headers(headers);
         if let Some(body) = &body {
             line += &format!("\n{}", String::from_utf8_lossy(body));
         }
@@ -407,8 +415,10 @@ impl Endpoint {
     /// # Errors
     /// As [`Endpoint::send`].
     pub(super) async fn send_unread(&self, url: Url, headers: HeaderMap) -> Result<reqwest::Response, WireError> {
-        self.record(Direction::Sent, &format!("GET {}\nUpgrade: websocket", path_and_query(&url)));
-        let exchange = self.http.fresh.get(url).headers(self.with_cookies(headers)).send();
+        let headers = self.with_cookies(headers);
+        let line = format!("GET {}\nUpgrade: websocket{}", path_and_query(&url), sent_headers(&headers));
+        self.record(Direction::Sent, &line);
+        let exchange = self.http.fresh.get(url).headers(headers).send();
         let answer = match timeout(self.deadline, exchange).await {
             Ok(answer) => answer.map_err(|error| classify(&error)),
             Err(_) => Err(WireError::Timeout { what: "answer to the upgrade", after: self.deadline }),
@@ -492,11 +502,37 @@ fn path_and_query(url: &Url) -> String {
     }
 }
 
+/// Headers of one request, as the transcript shows them. Those of WebSocket's handshake are the same each time.
+fn sent_headers(headers: &HeaderMap) -> String {
+    let is_telling = |name: &HeaderName| {
+        !(name.as_str().starts_with("sec-websocket-") && name.as_str() != "sec-websocket-protocol")
+            && *name != CONNECTION
+            && *name != UPGRADE
+    };
+    let shown = headers.iter().filter(|(name, _)| is_telling(name)).map(|(name, value)| {
+        let value = String::from_utf8_lossy(value.as_bytes());
+        let value = if *name == COOKIE { hidden_cookies(&value) } else { value.into_owned() };
+        format!("\n{name}: {value}")
+    });
+    shown.collect()
+}
+
+/// `a=‹cookie›; b=‹cookie›`: whatever a cookie holds may let its reader in.
+fn hidden_cookies(header: &str) -> String {
+    let names = header.split(';').map(|pair| pair.split('=').next().unwrap_or_default().trim());
+    names.map(|name| format!("{name}=‹cookie›")).collect::<Vec<_>>().join("; ")
+}
+
 fn wire_text(response: &HttpResponse) -> String {
     let mut text = format!("HTTP {}", response.status);
-    for name in ["content-type", "location", "cache-control", "access-control-allow-origin", "vary", "server"] {
-        if !response.header(name).is_empty() {
-            text += &format!("\n{name}: {}", response.header(name));
+    for (name, value) in &response.headers {
+        let value = String::from_utf8_lossy(value.as_bytes());
+        let is_telling = [CONTENT_TYPE, LOCATION, CACHE_CONTROL, VARY, SERVER].contains(name);
+        if is_telling || name.as_str().starts_with("access-control-") {
+            text += &format!("\n{name}: {value}");
+        } else if *name == SET_COOKIE {
+            let pair = value.split(';').next().unwrap_or_default();
+            text += &format!("\n{name}: {}", hidden_cookies(pair));
         }
     }
     // Not shortened here: the transcript does it, once the secrets are out.

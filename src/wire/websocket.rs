@@ -104,7 +104,7 @@ impl WebSocket {
     /// # Errors
     /// As [`WebSocket::send_text`].
     pub async fn send_binary(&mut self, data: Bytes) -> Result<(), WireError> {
-        self.endpoint.record(Direction::Sent, &format!("(binary, {} bytes)", data.len()));
+        self.endpoint.record(Direction::Sent, &shown(&data));
         self.send(Message::binary(data)).await
     }
 
@@ -168,12 +168,15 @@ impl WebSocket {
             };
             match &frame {
                 Frame::Text(text) => self.endpoint.record(Direction::Received, text),
-                Frame::Binary(data) => {
-                    self.endpoint.record(Direction::Received, &format!("(binary, {} bytes)", data.len()))
-                }
+                Frame::Binary(data) => self.endpoint.record(Direction::Received, &shown(data)),
                 Frame::Closed(how) => self.endpoint.record(Direction::Received, &format!("(closed: {how})")),
             }
             return frame;
         }
     }
+}
+
+/// A binary message in a transcript: its bytes, those that are no ASCII as escapes.
+fn shown(data: &Bytes) -> String {
+    format!("(binary, {} bytes) {}", data.len(), data.escape_ascii())
 }

@@ -13,7 +13,7 @@ use siospec::{
     lang::Lang,
     mock::{DEFAULT_JWT_SECRET, Fault, Options, ReferenceServer},
     report::{Format, Json, Terminal},
-    verdict::{CheckResult, Direction, Entry, Failure, Level, Outcome, Row, RunReport},
+    verdict::{CheckResult, Direction, Entry, Failure, Gate, Level, Outcome, Row, RunReport},
 };
 use tempfile::TempDir;
 
@@ -278,6 +278,10 @@ fn report() -> RunReport {
         cites: Vec::new(),
         reproduce: format!("siospec run http://localhost:3000/ --only {id}"),
         duration_ms: 12,
+        by_hand: None,
+        waived: None,
+        known: false,
+        tries: None,
         transcript: (0..40)
             .map(|n| entry(n * 30, Direction::Sent, "40{}"))
             .chain([entry(1_234, Direction::Received, hostile), entry(1_240, Direction::Remark, "closed")])
@@ -298,6 +302,7 @@ fn report() -> RunReport {
         reference: false,
         started: "2026-01-02T03:04:05Z".into(),
         notes: vec!["round trip 0.5 ms".into()],
+        gate: Gate::default(),
         results: vec![
             result("a.should", Level::Should, Row::C3, failure()),
             result("a.must", Level::Must, Row::C4, failure()),

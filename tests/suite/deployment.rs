@@ -148,7 +148,7 @@ async fn score_tls(fault: Option<Fault>) -> Result<RunReport, crate::harness::St
     fs::write(&roots, &authority.root)?;
     fs::write(folder.path().join("siospec.toml"), contract)?;
     let output = Command::new(env!("CARGO_BIN_EXE_siospec"))
-        .args(["run", &url, "--auth-secret", DEFAULT_JWT_SECRET, "--deadline", DEADLINE, "--json", "-"])
+        .args(["run", &url, "--auth-secret", DEFAULT_JWT_SECRET, "--deadline", DEADLINE, "--report", "json"])
         .args(["--reload-url", &format!("{url}/__siospec/reload")])
         .current_dir(folder.path())
         .env("SSL_CERT_FILE", &roots)

@@ -8,6 +8,7 @@ mod container;
 mod contract;
 mod deployment;
 mod docs;
+mod gate;
 mod harness;
 mod implementations;
 mod lang;

@@ -15,7 +15,7 @@ use siospec::{
         },
     },
     runner::Runner,
-    verdict::{CheckResult, Citation, Counts, Direction, Entry, Failure, Level, Outcome, Row, RunReport},
+    verdict::{CheckResult, Citation, Counts, Direction, Entry, Failure, Gate, Level, Outcome, Row, RunReport},
 };
 use tokio::{process::Command, sync::OnceCell};
 
@@ -110,6 +110,10 @@ fn hostile(checks: usize) -> RunReport {
             ],
             reproduce: format!("siospec run 'http://localhost:3000/' --only check-{number}"),
             duration_ms: 12,
+            by_hand: None,
+            waived: None,
+            known: false,
+            tries: None,
             transcript: (0..if number == 3 { 80 } else { 8 })
                 .flat_map(|at| [entry(at, Direction::Sent), entry(at, Direction::Received)])
                 .collect(),
@@ -121,6 +125,7 @@ fn hostile(checks: usize) -> RunReport {
         reference: false,
         started: "2026-01-02T03:04:05Z".into(),
         notes: vec![HOSTILE.into()],
+        gate: Gate::default(),
         results: (0..checks).map(result).collect(),
         duration_ms: 62_100,
     }
@@ -148,7 +153,7 @@ fn assert_valid(schema: &Value, instance: &Value) {
 async fn assert_readable(report: &RunReport) -> TestResult {
     let outputs = outputs(report);
     let read = read(&outputs).await?;
-    let Counts { passed, failed, warned, noted, skipped, broken } = report.counts();
+    let Counts { passed, failed, warned, noted, skipped, broken, .. } = report.counts();
     let (all, findings) = (report.results.len(), failed + warned + noted);
     assert_eq!(all, passed + findings + skipped + broken);
     let ids: Vec<&str> = report.results.iter().map(|result| result.id.as_str()).collect();

@@ -1,0 +1,124 @@
+//! `siospec wait`.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    process::ExitCode as ProcessCode,
+    time::Duration,
+};
+
+use clap::Args;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::{Ended, INTERRUPTED, Trouble, out, positive_duration, serve::interruption, target};
+use crate::{
+    contract::{self, Contract, Layers},
+    probe::{Untestable, reconnoitre},
+    redact::Redactor,
+    report::{Progress, text},
+    verdict::ExitCode,
+    wire::{http::Http, round},
+};
+
+/// Pauses between two looks: soon at first, and never a burden on what is just starting.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// How long the last look may take.
+const LAST_LOOK: Duration = Duration::from_millis(200);
+
+#[derive(Args)]
+pub struct WaitArgs {
+    /// The server to wait for, such as http://localhost:3000
+    #[arg(value_name = "URL", env = "SIOSPEC_TARGET_URL")]
+    url: String,
+    /// How long to wait
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = positive_duration)]
+    timeout: Duration,
+    /// Path of the Socket.IO endpoint [default: the contract's, /socket.io]
+    #[arg(long, value_name = "PATH")]
+    path: Option<String>,
+    /// The contract's file, for path and headers [default: siospec.toml in the current directory, if there is one]
+    #[arg(long, value_name = "FILE", env = "SIOSPEC_CONFIG")]
+    config: Option<PathBuf>,
+}
+
+pub async fn wait(args: WaitArgs) -> Ended {
+    let interrupted = interruption()?;
+    let target = target::parse(&args.url).map_err(Trouble::mistake)?;
+    let file = args.config.as_deref().unwrap_or(Path::new(contract::FILE_NAME));
+    let file = match fs::read_to_string(file) {
+        Ok(text) => Some((file.to_owned(), text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && args.config.is_none() => None,
+        Err(error) => {
+            return Err(Trouble::mistake(format!("cannot read the contract's file {}: {error}", file.display())));
+        }
+    };
+    // Whoever gives the endpoint's own URL means just that.
+    let path = args.path.clone().or_else(|| (!target.path.is_empty()).then(|| target.path.clone()));
+    let contract = Contract::reach(Layers {
+        file,
+        // What is empty is a secret that this job is not given, and does not need.
+        env: std::env::vars_os()
+            .filter(|(_, value)| !value.is_empty())
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
+        flags: path.map(|path| ("path", path)).into_iter().collect(),
+    })?;
+    let redactor = Redactor::new();
+    contract.conceal_in(&redactor);
+    let http = Http::new(&contract.headers, contract.deadline)
+        .map_err(|error| Trouble::new(ExitCode::OwnFault, format!("no HTTP client could be set up: {error}")))?;
+
+    let begun = Instant::now();
+    let deadline = begun + args.timeout;
+    let at = format!("{}{}", target.origin.as_str().trim_end_matches('/'), contract.path);
+    let at = text::visible(&redactor.redact(&at));
+    let mut progress = Progress::new(false);
+    progress.announce(&format!("waiting for Socket.IO at {at}, up to {}", humantime::format_duration(args.timeout)));
+
+    let looking = async {
+        let mut last: Option<Untestable> = None;
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match timeout(left, reconnoitre(&http, &target.origin, &contract, &redactor)).await {
+                Ok(Ok(_)) => return Ok(()),
+                Ok(Err(untestable)) => {
+                    progress.preparing(&format!("waiting for {at}: {}", redactor.redact(untestable.found())));
+                    last = Some(untestable);
+                }
+                Err(_) => return Err(last),
+            }
+            // The last look comes at the end, with time left for an answer.
+            let left = deadline.saturating_duration_since(Instant::now()).saturating_sub(LAST_LOOK);
+            if left.is_zero() {
+                return Err(last);
+            }
+            sleep(pause.min(left)).await;
+            pause = (pause * 3 / 2).min(LONGEST_PAUSE);
+        }
+    };
+    let came = tokio::select! {
+        came = looking => came,
+        () = interrupted => {
+            progress.end();
+            return Ok(ProcessCode::from(INTERRUPTED));
+        }
+    };
+    progress.end();
+    let took = humantime::format_duration(round(begun.elapsed()));
+    match came {
+        Ok(()) => {
+            out::print(&format!("Socket.IO answers at {at}, after {took}\n"))?;
+            Ok(ExitCode::Conforms.into())
+        }
+        Err(last) => {
+            let seen = match last {
+                Some(last) => format!("{}\n       {}", redactor.redact(last.found()), last.advice()),
+                None => "It accepts the connection, and does not answer.".to_owned(),
+            };
+            let lines: Vec<String> = seen.lines().map(text::visible).collect();
+            let message = format!("no Socket.IO at {at} within {took}. Seen last:\n       {}", lines.join("\n"));
+            Err(Trouble::new(ExitCode::Untestable, message))
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! The baseline: failures that were there before, kept in a file beside the code.
+
+use serde::{Deserialize, Serialize};
+
+use super::fingerprint;
+use crate::verdict::{Level, Outcome, RunReport};
+
+/// The version of the file. It changes when older versions of siospec can no longer read it.
+const VERSION: u32 = 1;
+
+/// Failures that a team has accepted as they were on one day.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Baseline {
+    /// The version of the file.
+    #[serde(rename = "siospec-baseline")]
+    version: u32,
+    /// The target of the run that it was made from.
+    target: String,
+    /// The failures, in the catalogue's order.
+    failures: Vec<Entry>,
+}
+
+/// One accepted failure.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// The check.
+    pub check: String,
+    /// How much it mattered. What matters more by now is another failure.
+    pub level: Level,
+    /// By what the reason is known again.
+    pub fingerprint: String,
+    /// The reason as it read, for whoever reads the file.
+    pub reason: String,
+}
+
+impl Baseline {
+    /// The failures of a run that are not waived.
+    pub fn of(report: &RunReport) -> Baseline {
+        let failures = report.results.iter().filter_map(|result| match &result.outcome {
+            Outcome::Fail(failure) if !result.is_waived() => Some(Entry {
+                check: result.id.clone(),
+                level: result.level,
+                fingerprint: fingerprint(&failure.reason),
+                reason: failure.reason.clone(),
+            }),
+            _ => None,
+        });
+        Baseline { version: VERSION, target: report.target.clone(), failures: failures.collect() }
+    }
+
+    /// Reads the file's text.
+    ///
+    /// # Errors
+    /// What is wrong with it, as the end of a sentence that begins with the file's name.
+    pub fn parse(text: &str) -> Result<Baseline, String> {
+        let json: serde_json::Value = serde_json::from_str(text).map_err(|error| format!("is not JSON: {error}"))?;
+        match json.get("siospec-baseline").and_then(serde_json::Value::as_u64) {
+            Some(version) if version == u64::from(VERSION) => {
+                serde_json::from_value(json).map_err(|error| format!("is no baseline: {error}"))
+            }
+            Some(version) => Err(format!("is a baseline of version {version}; this siospec reads version {VERSION}")),
+            None if json.get("results").is_some() => {
+                Err("is a report, not a baseline; `siospec baseline` makes a baseline of it".to_owned())
+            }
+            None => Err("is no baseline; `siospec baseline` makes one of a run's JSON report".to_owned()),
+        }
+    }
+
+    /// The file's text.
+    pub fn text(&self) -> String {
+        let json = serde_json::to_string_pretty(self).unwrap_or_else(|error| unreachable!("it is all text: {error}"));
+        crate::report::text::ascii_escaped(&json) + "\n"
+    }
+
+    /// Whether this very failure is in it.
+    pub fn holds(&self, check: &str, level: Level, reason: &str) -> bool {
+        let mut entries = self.failures.iter().filter(|entry| entry.check == check && entry.level >= level);
+        let wanted = fingerprint(reason);
+        entries.any(|entry| entry.fingerprint == wanted)
+    }
+
+    /// The failures, in the catalogue's order.
+    pub fn failures(&self) -> &[Entry] {
+        &self.failures
+    }
+
+    /// The ids of its checks.
+    pub(super) fn checks(&self) -> impl Iterator<Item = String> + '_ {
+        self.failures.iter().map(|entry| entry.check.clone())
+    }
+}

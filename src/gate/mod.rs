@@ -1,0 +1,84 @@
+//! The gate: which failures a team has accepted, what changed between two runs, what comes of several runs together.
+//!
+//! All of it works on results ([`crate::verdict`]), as they come from a run or from a stored report.
+
+mod baseline;
+mod combine;
+mod diff;
+mod fingerprint;
+mod shard;
+pub mod words;
+
+use jiff::civil::Date;
+
+pub use baseline::{Baseline, Entry};
+pub use combine::{MergeError, merge, rounds, tried_again};
+pub use diff::{Change, Diff};
+pub use fingerprint::{fingerprint, without_changing_parts};
+pub use shard::Shard;
+
+use crate::{
+    contract::Waiver,
+    verdict::{CheckResult, FailOn, Gate, Idle, IdleWaiver, Outcome, RunReport, Shards, Waived},
+};
+
+/// What a run is held to.
+pub struct Rules {
+    /// Failures that are accepted until a date.
+    pub waivers: Vec<Waiver>,
+    /// The day on which the run began, UTC.
+    pub today: Date,
+    /// Failures that were there before, and the name of their file.
+    pub baseline: Option<(String, Baseline)>,
+    /// Which failures fail the run.
+    pub fail_on: FailOn,
+    /// Whether a check that passed at times does not fail the run.
+    pub allow_flaky: bool,
+    /// The part of the checks that is run.
+    pub shard: Option<Shard>,
+}
+
+impl Rules {
+    /// Says of a result what these rules make of it.
+    pub fn apply(&self, result: &mut CheckResult) {
+        let Outcome::Fail(failure) = &result.outcome else { return };
+        let waiver = self.waivers.iter().filter(|waiver| waiver.is_for(&result.id)).max_by_key(|waiver| waiver.until);
+        result.waived = waiver.map(|waiver| Waived {
+            owner: waiver.owner.clone(),
+            reason: waiver.reason.clone(),
+            until: waiver.until.to_string(),
+            expired: waiver.has_expired(self.today),
+        });
+        result.known = self
+            .baseline
+            .as_ref()
+            .is_some_and(|(_, baseline)| baseline.holds(&result.id, result.level, &failure.reason));
+    }
+
+    /// Says of a whole run what these rules make of it.
+    pub fn apply_to_all(&self, report: &mut RunReport) {
+        report.results.iter_mut().for_each(|result| self.apply(result));
+        let passed = |id: &str| report.results.iter().any(|result| result.id == id && result.outcome == Outcome::Pass);
+        report.gate = Gate {
+            fail_on: self.fail_on,
+            allow_flaky: self.allow_flaky,
+            baseline: self.baseline.as_ref().map(|(file, _)| file.clone()),
+            fixed: self.baseline.iter().flat_map(|(_, baseline)| baseline.checks()).filter(|id| passed(id)).collect(),
+            idle_waivers: self.waivers.iter().filter_map(|waiver| idle(waiver, &report.results)).collect(),
+            shards: self.shard.map(|shard| Shards { count: shard.count, run: vec![shard.number], missing: Vec::new() }),
+        };
+    }
+}
+
+fn idle(waiver: &Waiver, results: &[CheckResult]) -> Option<IdleWaiver> {
+    let mut why = Idle::NotSelected;
+    for result in results.iter().filter(|result| waiver.is_for(&result.id)) {
+        why = match result.outcome {
+            Outcome::Fail(_) => return None,
+            Outcome::Pass => Idle::Passed,
+            Outcome::Skip { .. } | Outcome::Broken { .. } => why.max(Idle::NotJudged),
+        };
+    }
+    let (check, owner, until) = (waiver.check.clone(), waiver.owner.clone(), waiver.until.to_string());
+    Some(IdleWaiver { check, owner, until, why })
+}

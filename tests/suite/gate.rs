@@ -1,0 +1,613 @@
+//! What a team keeps beside its runs, and blocks merges with: waivers, baselines, differences, shards, transcripts.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::Path,
+    process::{Command, Output, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use axum::{Json, Router, routing};
+use rstest::{fixture, rstest};
+use serde_json::{Value, json};
+use siospec::{
+    catalogue,
+    contract::{self, Contract, Layers},
+    gate::{fingerprint, without_changing_parts},
+    mock::{DEFAULT_JWT_SECRET, Fault, Options, ReferenceServer},
+    probe::Tokens,
+    redact::Redactor,
+    verdict::{ExitCode, RunReport},
+};
+use tempfile::TempDir;
+
+use crate::harness::{TestResult, skip};
+
+/// Two quick checks: one that the fault `no-pong` fails, one that it does not touch.
+const TWO: &str = "events.ping-pong,transport.open-packet";
+
+#[fixture]
+fn folder() -> TempDir {
+    tempfile::tempdir().expect("a temporary folder")
+}
+
+/// What came of a command in that folder.
+struct Said {
+    code: i32,
+    stdout: String,
+    stderr: String,
+}
+
+impl From<Output> for Said {
+    fn from(output: Output) -> Said {
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
+        Said {
+            code: output.status.code().expect("an exit code"),
+            stdout: text(output.stdout),
+            stderr: text(output.stderr),
+        }
+    }
+}
+
+impl Said {
+    /// All of it, on one line, whatever the width of the page was.
+    fn all(&self) -> String {
+        format!("{} {}", self.stdout, self.stderr).split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
+    #[track_caller]
+    fn ends(self, code: ExitCode, says: &[&str]) -> Said {
+        assert_eq!(self.code, code as i32, "{}{}", self.stdout, self.stderr);
+        for says in says {
+            assert!(self.all().contains(says), "no {says:?} in:\n{}{}", self.stdout, self.stderr);
+        }
+        self
+    }
+}
+
+fn siospec(folder: &Path, arguments: &[&str]) -> std::io::Result<Said> {
+    Ok(command(folder).args(arguments).output()?.into())
+}
+
+fn command(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_siospec"));
+    command.current_dir(folder).stdin(Stdio::null());
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SIOSPEC_")) {
+        command.env_remove(name);
+    }
+    command.env_remove("CLICOLOR_FORCE").env_remove("RUST_BACKTRACE");
+    command
+}
+
+/// A run of the two checks at the reference server with a fault, its report in `file`.
+fn run(folder: &Path, fault: Option<&str>, file: &str, more: &[&str]) -> std::io::Result<Said> {
+    let output = format!("json={file}");
+    let mut arguments = vec!["run", "--only", TWO, "--deadline", "1s", "--report", &output];
+    arguments.extend(fault.iter().flat_map(|fault| ["--fault", fault]));
+    arguments.extend(more);
+    siospec(folder, &arguments)
+}
+
+fn read(folder: &Path, file: &str) -> Result<RunReport, Box<dyn std::error::Error>> {
+    Ok(serde_json::from_str(&fs::read_to_string(folder.join(file))?)?)
+}
+
+fn waiver(check: &str, until: &str) -> String {
+    format!(
+        "[[waive]]\ncheck = \"{check}\"\nreason = \"the handler is rewritten\"\nowner = \"anna\"\nuntil = {until}\n"
+    )
+}
+
+#[rstest]
+#[case::today("events.ping-pong", contract::today().to_string())]
+#[case::long_after("events.*", "2999-12-31".to_owned())]
+#[case::as_text("events", "\"2999-12-31\"".to_owned())]
+#[test]
+fn a_waived_failure_is_shown_and_does_not_fail_the_run(
+    folder: TempDir,
+    #[case] check: &str,
+    #[case] until: String,
+) -> TestResult {
+    fs::write(folder.path().join("w.toml"), waiver(check, &until))?;
+    let said = run(folder.path(), Some("no-pong"), "run.json", &["--config", "w.toml"])?;
+    let waived = format!("waived until {} by anna: the handler is rewritten", until.trim_matches('"'));
+    said.ends(ExitCode::Conforms, &[&waived, "0 failed, 1 waived", "WAIVED events.ping-pong"]);
+    // The stored report says the same.
+    let report = read(folder.path(), "run.json").expect("a report");
+    assert_eq!(report.exit_code(), ExitCode::Conforms);
+    assert!(report.results.iter().any(|result| result.is_failure() && result.is_waived()));
+    Ok(())
+}
+
+#[rstest]
+#[test]
+fn a_waiver_that_ran_out_no_longer_holds(folder: TempDir) -> TestResult {
+    let yesterday = contract::today().yesterday().expect("there was one").to_string();
+    fs::write(folder.path().join("w.toml"), waiver("events.ping-pong", &yesterday))?;
+    let said = run(folder.path(), Some("no-pong"), "run.json", &["--config", "w.toml"])?;
+    said.ends(
+        ExitCode::DoesNotConform,
+        &[&format!("the waiver of anna ran out on {yesterday}"), "FAIL events.ping-pong"],
+    );
+    Ok(())
+}
+
+#[rstest]
+#[case::passed("events.ping-pong", "it passed; take the waiver out")]
+#[case::not_selected("auth.expired", "it was not selected")]
+#[test]
+fn a_waiver_that_covers_nothing_is_reported(folder: TempDir, #[case] check: &str, #[case] why: &str) -> TestResult {
+    fs::write(folder.path().join("w.toml"), waiver(check, "2999-12-31"))?;
+    let said = run(folder.path(), None, "run.json", &["--config", "w.toml"])?;
+    said.ends(
+        ExitCode::Conforms,
+        &[&format!("the waiver of {check} (by anna, until 2999-12-31) covers nothing: {why}")],
+    );
+    Ok(())
+}
+
+#[rstest]
+#[case::unknown_check(
+    "[[waive]]\ncheck = \"auth.expird\"\nreason = \"r\"\nowner = \"o\"\nuntil = 2999-01-01",
+    "siospec.toml:2:9",
+    "did you mean `auth.expired`?"
+)]
+#[case::unknown_field(
+    "[[waive]]\ncheck = \"auth\"\nreasn = \"r\"\nowner = \"o\"\nuntil = 2999-01-01",
+    "siospec.toml:3:1",
+    "did you mean `reason`?"
+)]
+#[case::no_owner(
+    "path = \"/x\"\n[[waive]]\ncheck = \"auth\"\nreason = \"r\"\nuntil = 2999-01-01",
+    "siospec.toml:2:1",
+    "a waiver without `owner`"
+)]
+#[case::no_such_day(
+    "[[waive]]\ncheck = \"auth\"\nreason = \"r\"\nowner = \"o\"\nuntil = \"2999-02-30\"",
+    "siospec.toml:5:9",
+    "expected a day such as 2027-01-31, found 2999-02-30"
+)]
+#[case::a_moment(
+    "[[waive]]\ncheck = \"auth\"\nreason = \"r\"\nowner = \"o\"\nuntil = 2999-02-03T10:00:00",
+    "siospec.toml:5:9",
+    "not a day"
+)]
+#[case::empty(
+    "[[waive]]\ncheck = \"auth\"\nreason = \" \"\nowner = \"o\"\nuntil = 2999-01-01",
+    "siospec.toml:3:10",
+    "found an empty one"
+)]
+#[case::one_table("[waive]\ncheck = \"auth\"", "siospec.toml:1:1", "expected [[waive]]")]
+#[case::misspelt_table("[[waiver]]\ncheck = \"auth\"", "siospec.toml:1:3", "did you mean `waive`?")]
+#[case::no_pattern(
+    "[[waive]]\ncheck = \"auth.{\"\nreason = \"r\"\nowner = \"o\"\nuntil = 2999-01-01",
+    "siospec.toml:2:9",
+    "is no pattern"
+)]
+#[test]
+fn a_wrong_waiver_is_shown_with_its_place(
+    folder: TempDir,
+    #[case] file: &str,
+    #[case] place: &str,
+    #[case] says: &str,
+) -> TestResult {
+    fs::write(folder.path().join("siospec.toml"), file)?;
+    siospec(folder.path(), &["run", "http://127.0.0.1:9"])?.ends(ExitCode::UsersMistake, &[place, says]);
+    Ok(())
+}
+
+#[rstest]
+#[test]
+fn failures_of_the_baseline_are_known_and_only_new_ones_fail(folder: TempDir) -> TestResult {
+    let at = folder.path();
+    run(at, Some("no-pong"), "run.json", &[])?.ends(ExitCode::DoesNotConform, &[]);
+    siospec(at, &["baseline", "run.json"])?.ends(ExitCode::Conforms, &["siospec-baseline.json: 1 failure accepted"]);
+
+    let baseline = ["--baseline", "siospec-baseline.json"];
+    let new = [&baseline[..], &["--fail-on", "new"]].concat();
+    run(at, Some("no-pong"), "again.json", &new)?
+        .ends(ExitCode::Conforms, &["known: the failure is in the baseline", "1 failed", "1 known"]);
+    assert_eq!(read(at, "again.json").expect("a report").exit_code(), ExitCode::Conforms);
+    // Known, and yet a failure, unless only new ones count.
+    run(at, Some("no-pong"), "again.json", &baseline)?.ends(ExitCode::DoesNotConform, &["known: "]);
+    // Another reason, another failure.
+    run(at, Some("double-pong"), "again.json", &new)?.ends(ExitCode::DoesNotConform, &["❌ does not conform"]);
+    run(at, None, "again.json", &new)?.ends(ExitCode::Conforms, &["passes now: events.ping-pong"]);
+    Ok(())
+}
+
+#[rstest]
+#[case::new_without_baseline(&["run", "--fail-on", "new"], "--baseline")]
+#[case::report_as_baseline(&["run", "--baseline", "report.json"], "`siospec baseline` makes a baseline of it")]
+#[case::no_baseline(&["run", "--baseline", "missing.json"], "cannot read missing.json")]
+#[case::no_json(&["diff", "text.json", "report.json"], "text.json is not JSON")]
+#[case::missing(&["diff", "missing.json", "report.json"], "cannot read missing.json")]
+#[case::no_report(&["baseline", "other.json"], "other.json is no JSON report")]
+#[case::of_the_future(&["merge", "future.json"], "future.json is a report of schema 99")]
+#[case::no_shard(&["run", "--shard", "5/4"], "write 1/4, 2/4, 3/4, 4/4")]
+#[test]
+fn mistakes_are_told(folder: TempDir, #[case] arguments: &[&str], #[case] says: &str) -> TestResult {
+    let files = [("report.json", r#"{"schema":1,"results":[]}"#), ("text.json", "no"), ("other.json", "{}")];
+    for (name, text) in files.into_iter().chain([("future.json", r#"{"schema":99}"#)]) {
+        fs::write(folder.path().join(name), text)?;
+    }
+    siospec(folder.path(), arguments)?.ends(ExitCode::UsersMistake, &[says]);
+    Ok(())
+}
+
+#[rstest]
+#[case::must("must", ExitCode::Conforms)]
+#[case::should("should", ExitCode::DoesNotConform)]
+#[test]
+fn should_findings_fail_where_they_are_to(
+    folder: TempDir,
+    #[case] fail_on: &str,
+    #[case] code: ExitCode,
+) -> TestResult {
+    let arguments =
+        ["run", "--only", "transport.upgrade-offered", "--fault", "no-upgrade-offered", "--fail-on", fail_on];
+    siospec(folder.path(), &arguments)?.ends(code, &["1 to improve"]);
+    Ok(())
+}
+
+#[rstest]
+#[test]
+fn a_difference_tells_what_is_fixed_and_what_broke(folder: TempDir) -> TestResult {
+    let at = folder.path();
+    run(at, None, "good.json", &[])?;
+    run(at, Some("no-pong"), "bad.json", &[])?;
+    run(at, Some("double-pong"), "other.json", &[])?;
+    siospec(at, &["diff", "good.json", "bad.json"])?.ends(
+        ExitCode::DoesNotConform,
+        &["❌ Broken MUST events.ping-pong (pass → fail)", "worse than before: 1 broken"],
+    );
+    siospec(at, &["diff", "bad.json", "good.json"])?.ends(ExitCode::Conforms, &["✅ Fixed MUST events.ping-pong"]);
+    siospec(at, &["diff", "bad.json", "bad.json"])?.ends(ExitCode::Conforms, &["no regression: nothing changed"]);
+    siospec(at, &["diff", "bad.json", "other.json"])?.ends(ExitCode::Conforms, &["Changed MUST events.ping-pong"]);
+
+    let markdown = siospec(at, &["diff", "good.json", "bad.json", "--format", "markdown"])?;
+    assert!(markdown.stdout.contains("- `events.ping-pong` (MUST): pass → fail"), "{}", markdown.stdout);
+    let json = siospec(at, &["diff", "good.json", "bad.json", "--format", "json"])?;
+    let json: Value = serde_json::from_str(&json.stdout)?;
+    assert_eq!((&json["regression"], &json["broken"][0]["id"]), (&json!(true), &json!("events.ping-pong")));
+
+    // A check more, and one less.
+    siospec(at, &["run", "--only", "transport.open-packet,transport.unique-sid", "--report", "json=less.json"])?;
+    siospec(at, &["diff", "good.json", "less.json"])?.ends(
+        ExitCode::Conforms,
+        &["New checks MUST transport.unique-sid (pass)", "Gone MUST events.ping-pong (pass)"],
+    );
+    Ok(())
+}
+
+/// A server with just enough Socket.IO to be tested, whose REST route fails at every `n`th call, from the first on.
+async fn fickle(n: usize) -> String {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let notify = move || async move {
+        let is_good = !calls.fetch_add(1, Ordering::SeqCst).is_multiple_of(n);
+        Json(json!({ "success": is_good }))
+    };
+    let open =
+        r#"0{"sid":"lv_VI97HAXpY6yYWAAAC","upgrades":[],"pingInterval":300,"pingTimeout":200,"maxPayload":1000000}"#;
+    let app = Router::new()
+        .route("/socket.io/", routing::get(move || async move { open }).post(|| async { "ok" }))
+        .route("/api/notify", routing::post(notify));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    url
+}
+
+#[rstest]
+#[case::without(2, &[], ExitCode::DoesNotConform, "1 failed")]
+#[case::retried(2, &["--retries", "2"], ExitCode::DoesNotConform, "flaky: passed 1×, failed 1× in 2 runs")]
+#[case::allowed(2, &["--retries", "2", "--allow-flaky"], ExitCode::Conforms, "passes, with failures that are accepted")]
+#[case::never_passed(1, &["--retries", "2", "--allow-flaky"], ExitCode::DoesNotConform, "run 3×: failed 3×")]
+#[case::repeated(3, &["--repeat", "3"], ExitCode::DoesNotConform, "flaky: passed 2×, failed 1× in 3 runs")]
+#[case::repeated_and_allowed(3, &["--repeat", "3", "--allow-flaky"], ExitCode::Conforms, "1 flaky")]
+#[test]
+async fn a_check_of_different_verdicts_is_flaky(
+    folder: TempDir,
+    #[case] n: usize,
+    #[case] flags: &[&str],
+    #[case] code: ExitCode,
+    #[case] says: &str,
+) -> TestResult {
+    let url = fickle(n).await;
+    let mut arguments = vec!["run", url.as_str(), "--only", "rest.response", "--report", "json=run.json"];
+    arguments.extend(flags);
+    let (at, arguments) = (folder.path().to_owned(), arguments.into_iter().map(str::to_owned).collect::<Vec<_>>());
+    // The server runs in this process.
+    let said: Said = tokio::task::spawn_blocking(move || command(&at).args(arguments).output()).await??.into();
+    said.ends(code, &[says]);
+    assert_eq!(read(folder.path(), "run.json").expect("a report").exit_code(), code);
+    Ok(())
+}
+
+#[rstest]
+#[test]
+fn shards_part_the_checks_and_merge_into_the_whole(folder: TempDir) -> TestResult {
+    let at = folder.path();
+    let only =
+        "transport.open-packet,transport.unique-sid,events.ping-pong,transport.same-port,transport.polling-handshake";
+    let files = ["1.json", "2.json", "3.json"];
+    let mut seen = BTreeSet::new();
+    for (number, file) in files.iter().enumerate() {
+        let shard = format!("{}/3", number + 1);
+        let flags = [
+            "run",
+            "--only",
+            only,
+            "--fault",
+            "no-pong",
+            "--deadline",
+            "1s",
+            "--shard",
+            &shard,
+            "--report",
+            &format!("json={file}"),
+        ];
+        let said = siospec(at, &flags)?;
+        if said.code == ExitCode::NothingMatched as i32 {
+            return skip("these five checks leave a shard of three empty");
+        }
+        for result in read(at, file).expect("a report").results {
+            assert!(seen.insert(result.id.clone()), "{} is in two shards", result.id);
+        }
+    }
+    assert_eq!(seen.len(), 5);
+    let merged = siospec(at, &["merge", "1.json", "2.json", "3.json", "--report", "json=all.json"])?;
+    merged.ends(ExitCode::DoesNotConform, &["4 passed, 1 failed"]);
+    let all = read(at, "all.json").expect("a report");
+    let order: Vec<&str> = catalogue::all().map(|entry| entry.check.id).filter(|id| seen.contains(*id)).collect();
+    assert_eq!(all.results.iter().map(|result| result.id.as_str()).collect::<Vec<_>>(), order);
+
+    // What is missing is no pass.
+    let failed = files.iter().position(|file| read(at, file).is_ok_and(|report| report.counts().failed > 0));
+    let failed = failed.expect("one failed");
+    let others: Vec<&str> = files.iter().enumerate().filter(|(at, _)| *at != failed).map(|(_, file)| *file).collect();
+    let says = format!("and {} missing", failed + 1);
+    siospec(at, &[&["merge"], &others[..]].concat())?.ends(ExitCode::OwnFault, &["incomplete: of 3 shards", &says]);
+    Ok(())
+}
+
+#[rstest]
+#[test]
+fn the_shards_of_the_catalogue_are_even() {
+    use siospec::gate::Shard;
+    let count = catalogue::all().count();
+    for number in 1..=4 {
+        let held = catalogue::all().filter(|entry| Shard { number, count: 4 }.holds(entry.check.id)).count();
+        assert!(held * 10 > count, "shard {number} of 4 holds {held} of {count}");
+    }
+}
+
+#[rstest]
+#[test]
+fn results_that_disagree_are_flaky_when_merged(folder: TempDir) -> TestResult {
+    let at = folder.path();
+    run(at, None, "good.json", &[])?;
+    run(at, Some("no-pong"), "bad.json", &[])?;
+    siospec(at, &["merge", "good.json", "bad.json"])?
+        .ends(ExitCode::DoesNotConform, &["flaky: passed 1×, failed 1× in 2 runs"]);
+    siospec(at, &["merge", "good.json", "good.json"])?.ends(ExitCode::Conforms, &["2 passed, 0 failed"]);
+    let mut other: Value = serde_json::from_str(&fs::read_to_string(at.join("good.json"))?)?;
+    other["siospec"] = json!("9.9.9");
+    fs::write(at.join("other.json"), other.to_string())?;
+    siospec(at, &["merge", "good.json", "other.json"])?
+        .ends(ExitCode::UsersMistake, &["good.json and other.json do not belong together: the version of siospec is"]);
+    Ok(())
+}
+
+#[rstest]
+#[test]
+fn transcripts_hold_what_went_over_the_wire_of_passing_checks_too(folder: TempDir) -> TestResult {
+    let said = run(folder.path(), None, "run.json", &["--transcript"])?.ends(ExitCode::Conforms, &[]);
+    assert!(said.stdout.contains("events.ping-pong: pass") && said.stdout.contains("42[\"ping\"]"), "{}", said.stdout);
+    // The report stays as it would be.
+    let report = read(folder.path(), "run.json").expect("a report");
+    assert!(report.results.iter().all(|result| result.transcript.is_empty()));
+
+    run(folder.path(), Some("no-pong"), "run.json", &["--transcript=wire/of/it"])?.ends(ExitCode::DoesNotConform, &[]);
+    let files: Vec<_> = fs::read_dir(folder.path().join("wire/of/it"))?.map(|file| file.unwrap().file_name()).collect();
+    assert_eq!(files, ["events.ping-pong.txt"]);
+    Ok(())
+}
+
+#[rstest]
+#[test]
+async fn no_output_holds_a_secret(folder: TempDir) -> TestResult {
+    let faults = [Fault::NoPong, Fault::AcceptsAnySignature, Fault::RestAnswersPage];
+    let server = ReferenceServer::start(Options::default().with_faults(faults)).await?;
+    let at = folder.path().to_owned();
+    let url = server.url().to_owned();
+    let (said, diff) = tokio::task::spawn_blocking(move || -> std::io::Result<(Said, Said)> {
+        let only = "auth,events.ping-pong,rest.response,transport.open-packet";
+        let run = |more: &[&str]| {
+            let mut command = command(&at);
+            command.args(["run", &url, "--only", only, "--max-wait", "1s", "--verbose"]).args(more);
+            command.env("SIOSPEC_AUTH_SECRET", DEFAULT_JWT_SECRET);
+            command.env("SIOSPEC_HEADERS", r#"{"Cookie":"lang=th; session=s3cr3t-cookie-of-ours"}"#);
+            command.env("SIOSPEC_REST_CREDENTIALS", r#"{"x-api-key":"an-api-key-of-ours"}"#).output().map(Said::from)
+        };
+        run(&["--transcript=wire", "--report", "json=old.json"])?;
+        let said = run(&["--transcript", "--report", "json=new.json", "--retries", "1"])?;
+        siospec(&at, &["baseline", "new.json"])?;
+        Ok((said, siospec(&at, &["diff", "old.json", "new.json", "--format", "json"])?))
+    })
+    .await??;
+    let mut outputs = vec![said.stdout, said.stderr, diff.stdout];
+    let files = fs::read_dir(folder.path())?.chain(fs::read_dir(folder.path().join("wire"))?);
+    for file in files {
+        let path = file?.path();
+        if path.is_file() {
+            outputs.push(fs::read_to_string(path)?);
+        }
+    }
+    assert!(outputs.len() > 8, "{}", outputs.len());
+    let all = outputs.concat();
+    assert!(
+        all.contains("\"$TOKEN\"") && all.contains("-H 'Cookie: '\"$COOKIE\"") && all.contains("$X_API_KEY"),
+        "{all}"
+    );
+    for hidden in [DEFAULT_JWT_SECRET, "eyJ", "s3cr3t-cookie-of-ours", "an-api-key-of-ours"] {
+        let line = all.lines().find(|line| line.contains(hidden));
+        assert!(line.is_none(), "{hidden} in {line:?}");
+    }
+    Ok(())
+}
+
+#[rstest]
+#[test]
+async fn what_shows_a_failure_by_hand_can_be_run(folder: TempDir) -> TestResult {
+    if Command::new("curl").arg("--version").output().is_err() {
+        return skip("needs curl");
+    }
+    // Polling shows the failure first; the second pong comes with the first, or right after.
+    let options = Options::default().with_ping_interval(std::time::Duration::from_secs(2));
+    let server = ReferenceServer::start(options.with_fault(Fault::DoublePong)).await?;
+    let url = server.url().to_owned();
+    let at = folder.path().to_owned();
+    let contract = Contract::load(Layers {
+        file: None,
+        env: std::iter::empty(),
+        flags: vec![("auth.secret", DEFAULT_JWT_SECRET.to_owned())],
+    });
+    let token = Tokens::new(&contract.expect("a contract").auth, Redactor::new()).valid("anna").await;
+    let token = token.expect("a token").expect("a source of tokens");
+    let (script, output) = tokio::task::spawn_blocking(move || -> std::io::Result<(String, Said)> {
+        let mut command = command(&at);
+        command.args(["run", &url, "--only", "events.ping-pong", "--report", "json=run.json"]);
+        command.env("SIOSPEC_AUTH_SECRET", DEFAULT_JWT_SECRET).output()?;
+        let report: Value = serde_json::from_str(&fs::read_to_string(at.join("run.json"))?)?;
+        let script = report["results"][0]["by_hand"].as_str().expect("commands").to_owned();
+        let output = Command::new("bash").args(["-c", &script]).env("TOKEN", token).output()?;
+        Ok((script, output.into()))
+    })
+    .await??;
+    assert!(output.stdout.contains("42[\"pong\"]"), "{script}\n{}{}", output.stdout, output.stderr);
+    Ok(())
+}
+
+#[rstest]
+#[case::websocket(
+    "accepts-missing-token-on-websocket",
+    "auth.missing-token",
+    "{ printf '%s\\n' '40'; sleep 5; } | websocat -t --linemode-strip-newlines 'ws://"
+)]
+#[case::request(
+    "rest-answers-page",
+    "rest.response",
+    "curl -i -X POST -H 'content-type: application/json' --data-binary '{"
+)]
+#[case::start("no-pong", "events.ping-pong", "# first, elsewhere: siospec serve --listen 127.0.0.1:")]
+#[test]
+fn commands_are_about_the_transport_that_failed(
+    folder: TempDir,
+    #[case] fault: &str,
+    #[case] check: &str,
+    #[case] command: &str,
+) -> TestResult {
+    siospec(
+        folder.path(),
+        &["run", "--only", check, "--fault", fault, "--deadline", "1s", "--report", "json=run.json"],
+    )?;
+    let report = read(folder.path(), "run.json").expect("a report");
+    let commands = report.results[0].by_hand.as_deref().expect("commands");
+    assert!(commands.lines().any(|line| line.starts_with(command)), "{commands}");
+    assert!(report.results[0].reproduce.ends_with(&format!("--only {check} --transcript")));
+    Ok(())
+}
+
+#[rstest]
+#[test]
+async fn waits_for_a_server_that_is_still_starting(folder: TempDir) -> TestResult {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    let address = listener.local_addr()?;
+    drop(listener);
+    let at = folder.path().to_owned();
+    let url = format!("http://{address}");
+    let waiting = tokio::task::spawn_blocking({
+        let url = url.clone();
+        move || siospec(&at, &["wait", &url, "--timeout", "30s"])
+    });
+    tokio::time::sleep(std::time::Duration::from_millis(700)).await;
+    let server = ReferenceServer::start(Options::default().with_listen(address)).await?;
+    let said = waiting.await??.ends(ExitCode::Conforms, &["Socket.IO answers at"]);
+    assert_eq!(said.stderr.lines().count(), 1, "{}", said.stderr);
+    server.stop().await;
+    Ok(())
+}
+
+#[rstest]
+#[test]
+fn says_what_it_saw_last_when_it_waited_in_vain(folder: TempDir) -> TestResult {
+    let said = siospec(folder.path(), &["wait", "http://127.0.0.1:9", "--timeout", "400ms", "--path", "/ws"])?;
+    said.ends(ExitCode::Untestable, &["no Socket.IO at http://127.0.0.1:9/ws", "Nothing answers at 127.0.0.1:9"]);
+    Ok(())
+}
+
+#[rstest]
+#[test]
+async fn waits_without_the_secrets_that_a_run_needs(folder: TempDir) -> TestResult {
+    let server = ReferenceServer::start(Options::default()).await?;
+    fs::write(folder.path().join("siospec.toml"), "[auth]\nsecret-env = \"A_SECRET_OF_ANOTHER_JOB\"\n")?;
+    let (at, url) = (folder.path().to_owned(), server.url().to_owned());
+    let said =
+        tokio::task::spawn_blocking(move || command(&at).args(["wait", &url]).env("SIOSPEC_AUTH_SECRET", "").output());
+    Said::from(said.await??).ends(ExitCode::Conforms, &["Socket.IO answers at"]);
+    Ok(())
+}
+
+#[rstest]
+#[case::bash("bash")]
+#[case::zsh("zsh")]
+#[case::fish("fish")]
+#[case::powershell("powershell")]
+#[case::elvish("elvish")]
+#[test]
+fn completes_in_every_shell(folder: TempDir, #[case] shell: &str) -> TestResult {
+    let said = siospec(folder.path(), &["completions", shell])?.ends(ExitCode::Conforms, &[]);
+    for flag in ["fail-on", "rest-path", "transcript"] {
+        assert!(said.stdout.contains(flag), "{flag} is missing for {shell}");
+    }
+    if shell == "bash" {
+        fs::write(folder.path().join("it.sh"), &said.stdout)?;
+        assert!(Command::new("bash").arg("-n").arg(folder.path().join("it.sh")).status()?.success());
+    }
+    Ok(())
+}
+
+#[rstest]
+#[test]
+fn there_is_a_manual_page_for_every_command(folder: TempDir) -> TestResult {
+    siospec(folder.path(), &["man", "pages"])?.ends(ExitCode::Conforms, &[]);
+    for name in ["siospec", "siospec-run", "siospec-wait", "siospec-diff", "siospec-baseline", "siospec-merge"] {
+        let page = fs::read_to_string(folder.path().join(format!("pages/{name}.1")))?;
+        assert!(page.contains(".TH") && page.contains("SYNOPSIS"), "{page}");
+    }
+    let page = fs::read_to_string(folder.path().join("pages/siospec-run.1"))?;
+    assert!(page.contains("fail\\-on") && page.contains("rest\\-path"), "{page}");
+    let printed = siospec(folder.path(), &["man"])?.ends(ExitCode::Conforms, &[]);
+    assert!(printed.stdout.contains("SYNOPSIS"), "{}", printed.stdout);
+    Ok(())
+}
+
+#[rstest]
+#[case::times("no `pong` within 1s 500ms", "no `pong` within 2s", true)]
+#[case::counts("3 of 5 clients heard nothing", "2 of 5 clients heard nothing", true)]
+#[case::nonces("heard siospec-a-61201c9dcc85b588 twice", "heard siospec-a-0000000000000000 twice", true)]
+#[case::sids("session \"lv_VI97HAXpY6yYWAAAC\" lives", "session \"Vzdib-T5_ivrabkNXfTf\" lives", true)]
+#[case::ports("127.0.0.1:4000 closes", "127.0.0.1:31999 closes", true)]
+#[case::words("a token of RS256 is accepted", "a token of HS512 is accepted", false)]
+#[case::reasons("ping is not answered", "ping is answered twice", false)]
+#[case::headers("no Access-Control-Allow-Origin", "no Sec-WebSocket-Accept", false)]
+#[test]
+fn a_reason_is_known_again_by_what_does_not_change(#[case] a: &str, #[case] b: &str, #[case] same: bool) {
+    let (told_a, told_b) = (without_changing_parts(a), without_changing_parts(b));
+    assert_eq!(fingerprint(a) == fingerprint(b), same, "{told_a:?} and {told_b:?}");
+}
