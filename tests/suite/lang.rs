@@ -15,7 +15,7 @@ use rstest::rstest;
 use siospec::lang::Lang;
 
 /// Where the sentences of reports are written.
-const SOURCES: [&str; 6] = ["catalogue", "probe", "wire", "runner", "report", "verdict.rs"];
+const SOURCES: [&str; 7] = ["catalogue", "gate", "probe", "report", "runner", "verdict.rs", "wire"];
 
 /// What these say is for developers, or is no sentence.
 const NOT_SAID: [&str; 14] = [
@@ -88,6 +88,9 @@ fn fixed_parts(text: &str) -> BTreeSet<String> {
 
 fn updated(old: &Catalog, sentences: &Sentences) -> Catalog {
     let mut catalog = Catalog::new(old.metadata.clone());
+    // A file's sentences together, for whoever translates them.
+    let mut sentences: Vec<_> = sentences.iter().collect();
+    sentences.sort_by_key(|(_, files)| files.first());
     for (sentence, files) in sentences {
         let translated =
             old.find_message(None, sentence, None).and_then(|message| message.msgstr().ok().map(str::to_owned));
