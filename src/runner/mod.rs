@@ -89,6 +89,8 @@ pub struct Runner {
     events: Option<mpsc::UnboundedSender<Event>>,
     retries: u32,
     keeps_transcripts: bool,
+    /// The command that runs the same again, but for the selection.
+    command: String,
 }
 
 impl Runner {
@@ -123,6 +125,13 @@ impl Runner {
     }
 
     fn over(plan: Arc<Plan>, setting: Arc<Setting>) -> Runner {
+        let mut words = vec!["siospec".to_owned(), "run".to_owned()];
+        if !plan.reference {
+            words.push(plan.origin.to_string());
+        }
+        words.extend(plan.flags.iter().cloned());
+        // Secrets are hidden in it once: looking for them takes longer than most checks.
+        let command = setting.redactor.redact(&words.join(" "));
         Runner {
             setting,
             results: plan.checks.iter().map(|check| (check.id, OnceCell::new())).collect(),
@@ -134,6 +143,7 @@ impl Runner {
             events: None,
             retries: 0,
             keeps_transcripts: false,
+            command,
             plan,
         }
     }
@@ -336,13 +346,7 @@ impl Runner {
     }
 
     fn reproduce(&self, check: &Check) -> String {
-        let mut words = vec!["siospec".to_owned(), "run".to_owned()];
-        if !self.plan.reference {
-            words.push(self.plan.origin.to_string());
-        }
-        words.extend(self.plan.flags.iter().cloned());
-        words.extend(["--only".to_owned(), check.id.to_owned(), "--transcript".to_owned()]);
-        self.setting.redactor.redact(&words.join(" "))
+        format!("{} --only {} --transcript", self.command, check.id)
     }
 
     /// The command that starts the reference server where this run had it.

@@ -18,7 +18,7 @@ use crate::harness::target::{options, reference_runner};
 const DEADLINE: &str = "3s";
 
 /// Servers that are scored at once. A run mostly waits.
-const AT_ONCE: usize = 12;
+const AT_ONCE: usize = 24;
 
 /// Scores the reference server in the deployment that the fault shows in.
 async fn score(fault: Fault) -> RunReport {

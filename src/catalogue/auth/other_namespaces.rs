@@ -22,7 +22,7 @@ pub const CHECK: Check = Check {
     row: Row::C4,
     cites: &[cite::SIO_NAMESPACES, cite::SIO_MIDDLEWARES, cite::CWE_306],
     needs: &[Need::Refusals],
-    requires: &["auth.rejection-in-time", "auth.missing-token"],
+    requires: &["auth.rejection-in-time", "auth.missing-token", "socket.unknown-namespace"],
     isolation: Isolation::SideBySide,
     wait: Wait::None,
     meaning: "The front door is locked and a side door is open: anybody hears, and may send, what happens there.",

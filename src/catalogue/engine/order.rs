@@ -35,7 +35,7 @@ pub const CHECK: Check = Check {
           `engine.handleRequest(…)` or `engine.onWebSocket(…)`, no queue that several workers empty, and no middleware that \
           drops packets beyond a rate (answer such clients by a disconnect instead). python-engineio takes no POST of more \
           than 16 packets: raise `engineio.payload.Payload.max_decode_packets`.",
-    faults: &[Fault::ReversesPayload, Fault::LosesBursts, Fault::RepeatsMessageAfterUpgrade],
+    faults: &[Fault::LosesBursts, Fault::RepeatsMessageAfterUpgrade],
     run: |probe| Box::pin(run(probe)),
 };
 
