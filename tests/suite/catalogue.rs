@@ -72,7 +72,7 @@ fn every_fault_is_declared_by_a_check() {
 #[case::runner("runner", &["catalogue", "probe", "wire", "contract", "redact", "verdict"])]
 #[case::verdict("verdict.rs", &["wire"])]
 #[case::report("report", &["lang", "verdict", "runner", "wire"])]
-#[case::lang("lang.rs", &[])]
+#[case::lang("lang", &["verdict"])]
 #[case::mock("mock", &[])]
 #[test]
 fn a_module_uses_only_what_lies_below_it(#[case] module: &str, #[case] below: &[&str]) {

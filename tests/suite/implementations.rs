@@ -20,7 +20,7 @@ pub const SECRET: &str = "the secret of the fixtures that are not ours";
 
 /// Heartbeats as short as python-socketio can have them without waiting for lost time on a busy machine.
 const HEARTBEAT: Duration = Duration::from_secs(2);
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(6);
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -30,7 +30,7 @@ pub const PROMISES: [(&str, &str); 6] = [
     ("ack.event", "echo"),
     ("ack.reply", r#""{{message}}""#),
     ("choices.namespaces", "/chat"),
-    ("choices.connect-timeout", "3s"),
+    ("choices.connect-timeout", "6s"),
     ("choices.idle-limit", "6s"),
 ];
 

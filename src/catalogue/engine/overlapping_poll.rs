@@ -65,9 +65,11 @@ async fn run(probe: &Probe) -> Verdict {
                     };
                 }
                 Ok(response) => {
-                    ended |= super::is_end(&response);
+                    ended |= super::is_end(&response) || response.status >= 500;
                     // A session that dies of its heartbeat would look like one that is refused for its two polls.
-                    super::answer_heartbeats(&polling, &response).await.map_err(lost)?;
+                    if response.status == 200 {
+                        super::answer_heartbeats(&polling, &response).await.map_err(lost)?;
+                    }
                     answers.push(response.to_string());
                 }
                 Err(WireError::Closed(how)) => {
