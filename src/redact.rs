@@ -46,13 +46,13 @@ struct Shared {
 struct Finder {
     /// Sizes fall from each to the next by half or more.
     parts: Vec<Arc<Part>>,
-    labels: BTreeMap<Arc<str>, Arc<str>>,
 }
 
 struct Part {
     automaton: AhoCorasick,
     kinds: Vec<Kind>,
-    forms: Vec<Arc<str>>,
+    /// Its forms, with their labels.
+    labels: BTreeMap<Arc<str>, Arc<str>>,
 }
 
 /// Where a part found something next; `None` when there is nothing more.
@@ -115,11 +115,11 @@ impl Redactor {
         }
         let mut forms = std::mem::take(&mut shared.fresh);
         let mut parts = shared.finder.take().map_or_else(Vec::new, |finder| finder.parts.clone());
-        while let Some(smallest) = parts.pop_if(|part| part.forms.len() <= 2 * forms.len()) {
-            forms.extend(smallest.forms.iter().cloned());
+        while let Some(smallest) = parts.pop_if(|part| part.labels.len() <= 2 * forms.len()) {
+            forms.extend(smallest.labels.keys().cloned());
         }
-        parts.push(Arc::new(Part::new(forms, &shared.labels)));
-        let finder = Arc::new(Finder { parts, labels: shared.labels.clone() });
+        parts.push(Arc::new(Part::new(&forms, &shared.labels)));
+        let finder = Arc::new(Finder { parts });
         shared.finder = Some(finder.clone());
         finder
     }
@@ -177,14 +177,15 @@ fn lower_escapes(text: &str) -> String {
 }
 
 impl Part {
-    fn new(forms: Vec<Arc<str>>, labels: &BTreeMap<Arc<str>, Arc<str>>) -> Self {
+    fn new(forms: &[Arc<str>], known: &BTreeMap<Arc<str>, Arc<str>>) -> Self {
+        let labels: BTreeMap<Arc<str>, Arc<str>> =
+            forms.iter().map(|form| (form.clone(), known.get(form).cloned().unwrap_or_default())).collect();
         let mut patterns: BTreeMap<&str, Kind> = BTreeMap::from([("eyJ", Kind::Jwt)]);
-        for form in &forms {
+        for (form, label) in &labels {
             if let Some((end, _)) = form.char_indices().nth(SHORTEST_START) {
                 patterns.entry(&form[..end]).or_insert(Kind::Start);
             }
-            let label = labels.get(form).cloned().unwrap_or_default();
-            patterns.insert(form, Kind::Whole(label));
+            patterns.insert(form, Kind::Whole(label.clone()));
         }
         let (patterns, kinds): (Vec<&str>, Vec<Kind>) = patterns.into_iter().unzip();
         // This kind is the quickest to build, and what is searched is small beside what is built.
@@ -193,7 +194,7 @@ impl Part {
             .match_kind(MatchKind::LeftmostLongest)
             .build(&patterns)
             .unwrap_or_else(|error| unreachable!("texts of a few kilobytes make an automaton: {error}"));
-        Self { automaton, kinds, forms }
+        Self { automaton, kinds, labels }
     }
 
     fn find(&self, text: &str, from: usize) -> Next {
@@ -266,8 +267,11 @@ impl Finder {
         let end = text.char_indices().nth(SHORTEST_START).map_or(text.len(), |(end, _)| end);
         let start = &text[..end];
         let mut best = (end, None);
-        let after = self.labels.range::<str, _>((Bound::Included(start), Bound::Unbounded));
-        for (form, label) in after.take_while(|(form, _)| form.starts_with(start)) {
+        let alike = self.parts.iter().flat_map(|part| {
+            let after = part.labels.range::<str, _>((Bound::Included(start), Bound::Unbounded));
+            after.take_while(|(form, _)| form.starts_with(start))
+        });
+        for (form, label) in alike {
             let common = common_length(form, text);
             match best {
                 (length, _) if common > length => best = (common, Some(&**label)),

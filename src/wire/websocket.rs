@@ -27,6 +27,9 @@ use super::{Direction, Endpoint, EnginePacket, HttpResponse, WireError};
 /// A larger message from the target closes the connection, in bytes.
 const MAX_MESSAGE: usize = 4 << 20;
 
+/// Bytes that are read at once: what a check waits for is short, and a check may have a hundred of them open.
+const READ_BUFFER: usize = 8 << 10;
+
 /// What came of an upgrade request.
 pub enum Upgrade {
     /// 101: the connection speaks WebSocket now.
@@ -80,7 +83,10 @@ impl WebSocket {
         let extensions = response.headers().get(SEC_WEBSOCKET_EXTENSIONS).and_then(|value| value.to_str().ok());
         let extensions = extensions.unwrap_or_default().to_owned();
         let upgraded = response.upgrade().await.map_err(|error| WireError::Closed(error.to_string()))?;
-        let config = WebSocketConfig::default().max_message_size(Some(MAX_MESSAGE)).max_frame_size(Some(MAX_MESSAGE));
+        let config = WebSocketConfig::default()
+            .max_message_size(Some(MAX_MESSAGE))
+            .max_frame_size(Some(MAX_MESSAGE))
+            .read_buffer_size(READ_BUFFER);
         let stream = Box::new(WebSocketStream::from_raw_socket(upgraded, Role::Client, Some(config)).await);
         Ok(Upgrade::Accepted(WebSocket { stream, endpoint: endpoint.clone(), extensions }))
     }

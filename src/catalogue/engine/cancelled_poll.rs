@@ -13,9 +13,9 @@ use tokio::time::{Instant, sleep, sleep_until};
 use crate::{
     catalogue::{Check, Isolation, Need, Wait, cite},
     mock::Fault,
-    probe::{Life, Probe, Stop, User, Verdict, fail},
+    probe::{Probe, Stop, User, Verdict, fail},
     verdict::{Level, Row},
-    wire::{EnginePacket, Polling, SocketPacket, round},
+    wire::{EnginePacket, Polling, SocketPacket, WireError, round},
 };
 
 pub const CHECK: Check = Check {
@@ -56,19 +56,26 @@ async fn run(probe: &Probe) -> Verdict {
     // Nothing tells when the server has noticed, and to ask might keep the session alive.
     sleep(limit).await;
     let limit = humantime::format_duration(round(limit));
-    match super::life_of(probe, polling, None).await? {
-        Life::Closed(_) => {
-            probe.note(format!(
-                "the cut of a poll is not noticed by itself: the session ended some time within {limit}, by its heartbeat"
-            ));
-            Ok(())
+    let response = match polling.get(probe.deadline()).await {
+        Ok(response) => response,
+        Err(WireError::Closed(_)) => return Ok(()),
+        Err(WireError::Timeout { .. }) => {
+            let reason = "the session that was left gets no heartbeat that could end it (see engine.heartbeat-polling)";
+            return Err(Stop::Broken(reason.into()));
         }
-        Life::Open => fail(format!("A session lives on {limit} after its client has cut its poll"))
-            .sent("a GET that is cut while the server holds it, then no pong; at last a message")
-            .received("the message is accepted, and answered")
-            .expected(format!("HTTP 400 within pingInterval + 2 × pingTimeout + deadline = {limit}"))
-            .stop(),
+        Err(error) => return Err(Stop::Broken(format!("GET on the session that was left: {error}"))),
+    };
+    if super::is_refusal(&response) || super::is_end(&response) {
+        probe.note(format!(
+            "the cut of a poll is not noticed by itself: the session ended some time within {limit}, by its heartbeat"
+        ));
+        return Ok(());
     }
+    fail(format!("A session lives on {limit} after its client has cut its poll"))
+        .sent("a GET that is cut while the server holds it, then no pong; at last another GET")
+        .received(response)
+        .expected(format!("HTTP 400 within pingInterval + 2 × pingTimeout + deadline = {limit}"))
+        .stop()
 }
 
 /// A session that its client has left by cutting a poll while the server held it.

@@ -253,5 +253,6 @@ impl Connection {
 
 /// The WebSocket over which the gateway speaks to an upstream.
 pub async fn client_side(io: Box<dyn Io>) -> Connection {
-    Connection::new(WebSocketStream::from_raw_socket(io, Role::Client, None).await)
+    let config = WebSocketConfig::default().read_buffer_size(16 << 10);
+    Connection::new(WebSocketStream::from_raw_socket(io, Role::Client, Some(config)).await)
 }
