@@ -337,7 +337,7 @@ impl Gate {
     }
 
     /// Whether the result counts as a pass because the check passed at times.
-    fn forgives(&self, result: &CheckResult) -> bool {
+    pub fn forgives(&self, result: &CheckResult) -> bool {
         self.allow_flaky && result.is_flaky()
     }
 }

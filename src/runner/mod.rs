@@ -323,7 +323,7 @@ impl Runner {
             notes: Vec::new(),
             meaning: check.meaning.into(),
             fix: check.fix.into(),
-            effort: None,
+            effort: Some(check.effort.name().into()),
             cites: check.citations(),
             reproduce: self.reproduce(check),
             duration_ms: begun.elapsed().as_millis() as u64,
