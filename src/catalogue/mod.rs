@@ -12,6 +12,7 @@ mod disclosure;
 mod engine;
 mod events;
 mod interop;
+mod promises;
 mod reconnect;
 mod rest;
 mod rooms;

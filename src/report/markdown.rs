@@ -212,6 +212,9 @@ fn grouped(heading: &str, groups: &Groups<'_>, lang: &Lang) -> String {
     for (reason, results) in groups {
         let ids: Vec<String> = results.iter().map(|result| code(&result.id)).collect();
         list += &format!("- {}: {}\n", prose(reason), ids.join(", "));
+        for (result, said) in scorecard::said_of(results, lang) {
+            list += &format!("  - {}: {}\n", code(&result.id), words(&said));
+        }
     }
     list + "\n"
 }

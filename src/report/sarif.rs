@@ -98,7 +98,7 @@ impl Format for Sarif {
                 Outcome::Broken { reason } => Some(json!({
                     "descriptor": { "id": result.id },
                     "level": if is_judged(result) { "note" } else { "error" },
-                    "message": { "text": format!("{}: {}", lang.say("could not be judged"), text::visible_lines(reason)) },
+                    "message": { "text": text::visible_lines(&unjudged(result, reason, lang)) },
                 })),
                 _ => None,
             })
@@ -123,6 +123,12 @@ impl Format for Sarif {
         });
         writeln!(out, "{}", text::ascii_escaped(&serde_json::to_string_pretty(&log)?))
     }
+}
+
+fn unjudged(result: &CheckResult, reason: &str, lang: &Lang) -> String {
+    let mut said = vec![format!("{}: {reason}", lang.say("could not be judged"))];
+    said.extend(scorecard::about(result, lang));
+    said.join("\n\n")
 }
 
 fn level(level: Level) -> &'static str {

@@ -4,9 +4,8 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::text;
+use super::{text, words};
 use crate::{
-    gate::words,
     lang::Lang,
     verdict::{CheckResult, Counts, ExitCode, Failure, Gate, Level, Outcome, Row, RunReport},
 };
@@ -146,13 +145,18 @@ pub fn about(result: &CheckResult, lang: &Lang) -> Vec<String> {
     words::of_result(result).iter().map(|said| lang.say(said)).collect()
 }
 
+/// What the gate has to say of each of these.
+pub fn said_of<'a>(results: &[&'a CheckResult], lang: &Lang) -> Vec<(&'a CheckResult, String)> {
+    results.iter().flat_map(|&result| about(result, lang).into_iter().map(move |said| (result, said))).collect()
+}
+
 /// How much work the fix is, in words.
 pub fn effort(result: &CheckResult, lang: &Lang) -> Option<String> {
     let effort = result.effort.as_deref()?;
     Some(match effort {
-        "minutes" => lang.say("takes minutes"),
-        "hours" => lang.say("takes hours"),
-        "days" => lang.say("takes days"),
+        "minutes" => lang.say("a matter of minutes"),
+        "hours" => lang.say("a matter of hours"),
+        "days" => lang.say("a matter of days"),
         other => lang.say(other),
     })
 }

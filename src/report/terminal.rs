@@ -217,6 +217,9 @@ fn broken(page: &mut Page, lang: &Lang, groups: Groups<'_>) {
     page.line(0, YELLOW, &format!("{} {}", Mark::ToImprove.symbol(), lang.say("Could not be judged")));
     for (reason, results) in groups {
         group(page, lang, reason, &results);
+        for (result, said) in scorecard::said_of(&results, lang) {
+            page.item(("", PLAIN), 5, (&format!("{}: {said}", result.id), YELLOW));
+        }
         if let [result] = results.as_slice() {
             wire(page, lang, &result.transcript);
             again(page, lang, result);

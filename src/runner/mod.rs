@@ -23,7 +23,6 @@ pub use selection::{Selection, SelectionError, glob, nearest};
 use crate::{
     catalogue::{self, Check, Isolation, Need},
     contract::Contract,
-    gate,
     probe::{Probe, Setting, Stop, Tokens, Untestable, reconnoitre},
     redact::Redactor,
     reproduce::{self, Surroundings},
@@ -259,7 +258,7 @@ impl Runner {
             if !matches!(result.outcome, Outcome::Fail(_) | Outcome::Broken { .. }) || result.is_flaky() {
                 break;
             }
-            result = gate::tried_again(result, self.exchange(check).await);
+            result = result.tried_again(self.exchange(check).await);
         }
         result
     }

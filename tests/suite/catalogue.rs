@@ -66,13 +66,15 @@ fn every_fault_is_declared_by_a_check() {
 /// The one way in which dependencies run. `mock` is apart from all that judges it.
 #[rstest]
 #[case::wire("wire", &["redact", "secret"])]
-#[case::contract("contract", &["redact", "secret"])]
+// A waiver names checks, and the selection knows whether there are such.
+#[case::contract("contract", &["redact", "secret", "runner"])]
 #[case::probe("probe", &["wire", "contract", "redact", "verdict"])]
 #[case::catalogue("catalogue", &["probe", "wire", "contract", "verdict", "mock"])]
-#[case::runner("runner", &["catalogue", "probe", "wire", "contract", "redact", "verdict"])]
+#[case::runner("runner", &["catalogue", "probe", "wire", "contract", "redact", "reproduce", "verdict"])]
 #[case::verdict("verdict.rs", &["wire"])]
 #[case::report("report", &["lang", "verdict", "runner", "wire"])]
-#[case::lang("lang.rs", &[])]
+#[case::gate("gate", &["catalogue", "contract", "report", "verdict"])]
+#[case::lang("lang", &["verdict"])]
 #[case::mock("mock", &[])]
 #[test]
 fn a_module_uses_only_what_lies_below_it(#[case] module: &str, #[case] below: &[&str]) {
