@@ -239,6 +239,45 @@ impl CheckResult {
         self.is_failure() && self.waived.as_ref().is_some_and(|waived| !waived.expired)
     }
 
+    /// What comes of this result and another one of the same check: the worst that was seen, and how often what was.
+    pub fn tried_again(self, second: CheckResult) -> CheckResult {
+        let (a, b) = (self.seen(), second.seen());
+        let tries =
+            Tries { pass: a.pass + b.pass, fail: a.fail + b.fail, skip: a.skip + b.skip, broken: a.broken + b.broken };
+        let duration_ms = self.duration_ms + second.duration_ms;
+        let (mut kept, other) = if second.badness() > self.badness() { (second, self) } else { (self, second) };
+        for note in other.notes {
+            if !kept.notes.contains(&note) {
+                kept.notes.push(note);
+            }
+        }
+        CheckResult { duration_ms, tries: Some(tries), ..kept }
+    }
+
+    fn seen(&self) -> Tries {
+        self.tries.unwrap_or_else(|| {
+            let mut tries = Tries::default();
+            *match self.outcome {
+                Outcome::Pass => &mut tries.pass,
+                Outcome::Fail(_) => &mut tries.fail,
+                Outcome::Skip { .. } => &mut tries.skip,
+                Outcome::Broken { .. } => &mut tries.broken,
+            } = 1;
+            tries
+        })
+    }
+
+    /// A failure says most. A skip says nothing, so that any verdict is more than that.
+    fn badness(&self) -> impl Ord + use<> {
+        let kind = match self.outcome {
+            Outcome::Skip { .. } => 0,
+            Outcome::Pass => 1,
+            Outcome::Broken { .. } => 2,
+            Outcome::Fail(_) => 3,
+        };
+        (kind, self.level)
+    }
+
     /// Whether the check passed at times, and at times did not. Its outcome is the worst that was seen.
     pub fn is_flaky(&self) -> bool {
         self.tries.is_some_and(|tries| tries.pass > 0 && tries.fail + tries.broken > 0)
@@ -337,7 +376,7 @@ impl Gate {
     }
 
     /// Whether the result counts as a pass because the check passed at times.
-    fn forgives(&self, result: &CheckResult) -> bool {
+    pub fn forgives(&self, result: &CheckResult) -> bool {
         self.allow_flaky && result.is_flaky()
     }
 }

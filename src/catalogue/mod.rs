@@ -12,6 +12,7 @@ mod disclosure;
 mod engine;
 mod events;
 mod interop;
+mod promises;
 mod reconnect;
 mod rest;
 mod rooms;
@@ -57,6 +58,8 @@ pub struct Check {
     pub meaning: &'static str,
     /// What to change in a Nuxt app.
     pub fix: &'static str,
+    /// How much work that is.
+    pub effort: Effort,
     /// The faults of the reference server that make it fail. Never empty.
     pub faults: &'static [Fault],
     /// The exchange.
@@ -72,6 +75,28 @@ impl Check {
     /// What it rests on, as report data.
     pub fn citations(&self) -> Vec<Citation> {
         self.cites.iter().map(|cite| Citation { place: cite.place.to_owned(), url: cite.url.to_owned() }).collect()
+    }
+}
+
+/// How much work the fix of a failure is in a Nuxt app.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effort {
+    /// A flag or a line.
+    Minutes,
+    /// A middleware or a handler that is written anew.
+    Hours,
+    /// The proxy, the cluster, or what else the application stands on.
+    Days,
+}
+
+impl Effort {
+    /// The word for it in a report.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Effort::Minutes => "minutes",
+            Effort::Hours => "hours",
+            Effort::Days => "days",
+        }
     }
 }
 

@@ -68,6 +68,7 @@ pub fn explain(args: &ExplainArgs) -> Ended {
         page.line(0, BOLD, label);
         page.prose(("", PLAIN), 2, text);
     }
+    page.item(("", PLAIN), 2, (&format!("The fix is a matter of {}.", check.effort.name()), DIM));
     let needs = needs(check);
     if !needs.is_empty() {
         page.gap();

@@ -141,7 +141,7 @@ pub fn diff(args: &DiffArgs) -> Ended {
 pub struct MergeArgs {
     /// JSON reports of runs against one target, such as those of the shards
     #[arg(value_name = "RUN.json", required = true)]
-    reports: Vec<PathBuf>,
+    runs: Vec<PathBuf>,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -149,7 +149,7 @@ pub struct MergeArgs {
 pub fn merge(args: &MergeArgs) -> Ended {
     let output = Reports::new(&args.output)?;
     let read = |file: &PathBuf| Ok((text::visible(&file.to_string_lossy()), read_report(file)?));
-    let reports = args.reports.iter().map(read).collect::<Result<Vec<_>, Trouble>>()?;
+    let reports = args.runs.iter().map(read).collect::<Result<Vec<_>, Trouble>>()?;
     let report = gate::merge(reports).map_err(|error| Trouble::mistake(error.to_string()))?;
     output.write(&report)?;
     Ok(report.exit_code().into())

@@ -297,7 +297,7 @@ fn cut_short(
         notes: Vec::new(),
         meaning: check.meaning.into(),
         fix: check.fix.into(),
-        effort: None,
+        effort: Some(check.effort.name().into()),
         cites: check.citations(),
         reproduce: format!("siospec run {again} --only {} --transcript", check.id),
         duration_ms: 0,

@@ -8,8 +8,7 @@ use std::{
 
 use super::{Trouble, out};
 use crate::{
-    gate::words,
-    report::text::visible,
+    report::{text::visible, words},
     verdict::{CheckResult, Direction, ExitCode, Outcome, RunReport},
 };
 

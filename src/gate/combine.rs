@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::{
     catalogue,
     report::text,
-    verdict::{CheckResult, Outcome, RunReport, Shards, Tries},
+    verdict::{CheckResult, RunReport, Shards},
 };
 
 /// Why reports are not of one run.
@@ -28,45 +28,6 @@ pub enum MergeError {
         /// What that has.
         b: String,
     },
-}
-
-/// The results of one check that was run twice: the worst that was seen, and how often what was.
-pub fn tried_again(first: CheckResult, second: CheckResult) -> CheckResult {
-    let (a, b) = (tries(&first), tries(&second));
-    let tries =
-        Tries { pass: a.pass + b.pass, fail: a.fail + b.fail, skip: a.skip + b.skip, broken: a.broken + b.broken };
-    let duration_ms = first.duration_ms + second.duration_ms;
-    let (mut kept, other) = if badness(&second) > badness(&first) { (second, first) } else { (first, second) };
-    for note in other.notes {
-        if !kept.notes.contains(&note) {
-            kept.notes.push(note);
-        }
-    }
-    CheckResult { duration_ms, tries: Some(tries), ..kept }
-}
-
-fn tries(result: &CheckResult) -> Tries {
-    result.tries.unwrap_or_else(|| {
-        let mut tries = Tries::default();
-        *match result.outcome {
-            Outcome::Pass => &mut tries.pass,
-            Outcome::Fail(_) => &mut tries.fail,
-            Outcome::Skip { .. } => &mut tries.skip,
-            Outcome::Broken { .. } => &mut tries.broken,
-        } = 1;
-        tries
-    })
-}
-
-/// A failure says most. A skip says nothing, so that any verdict is more than that.
-fn badness(result: &CheckResult) -> impl Ord + use<> {
-    let kind = match result.outcome {
-        Outcome::Skip { .. } => 0,
-        Outcome::Pass => 1,
-        Outcome::Broken { .. } => 2,
-        Outcome::Fail(_) => 3,
-    };
-    (kind, result.level)
 }
 
 /// One report of several runs of the same checks, one after the other.
@@ -138,7 +99,7 @@ fn agree(first: &str, a: &RunReport, second: &str, b: &RunReport) -> Result<(), 
 fn add_results(all: &mut Vec<CheckResult>, more: Vec<CheckResult>) {
     for result in more {
         match all.iter_mut().find(|known| known.id == result.id) {
-            Some(known) => *known = tried_again(known.clone(), result),
+            Some(known) => *known = known.clone().tried_again(result),
             None => all.push(result),
         }
     }

@@ -7,12 +7,11 @@ mod combine;
 mod diff;
 mod fingerprint;
 mod shard;
-pub mod words;
 
 use jiff::civil::Date;
 
 pub use baseline::{Baseline, Entry};
-pub use combine::{MergeError, merge, rounds, tried_again};
+pub use combine::{MergeError, merge, rounds};
 pub use diff::{Change, Diff};
 pub use fingerprint::{fingerprint, without_changing_parts};
 pub use shard::Shard;

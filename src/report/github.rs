@@ -1,9 +1,15 @@
 //! Annotations of a GitHub Actions run, by workflow commands. None names a file: what is wrong is in no file that
 //! siospec has seen.
+//!
+//! What fails the run is an error, what the gate lets pass (a waived failure, a known one) a notice.
 
 use std::io;
 
-use super::{Format, scorecard, text};
+use super::{
+    Format,
+    scorecard::{self, Ending},
+    text,
+};
 use crate::{
     lang::Lang,
     verdict::{Level, Outcome, RunReport},
@@ -22,28 +28,44 @@ impl Format for Github {
     fn write(&self, report: &RunReport, lang: &Lang, out: &mut dyn io::Write) -> io::Result<()> {
         let mut commands = [("error", Vec::new()), ("warning", Vec::new()), ("notice", Vec::new())];
         for (result, failure) in scorecard::findings(report) {
-            let kind = match result.level {
-                Level::Must => 0,
-                Level::Should => 1,
-                Level::May => 2,
+            let ending = Ending::of(result, &report.gate);
+            let (kind, word) = match (ending, result.level) {
+                (Ending::Failed, _) => (0, ""),
+                (Ending::Waived | Ending::Known | Ending::Flaky, _) => (2, ending.words()),
+                (_, Level::Must | Level::Should) => (1, ""),
+                (_, Level::May) => (2, ""),
             };
-            let effort = result.effort.as_ref().map(|effort| format!(" ({})", lang.say(effort))).unwrap_or_default();
-            let message = format!(
-                "{}\n{}\n{}: {}{effort}\n{}: {}",
-                text::visible_lines(&failure.reason),
-                text::visible_lines(&result.meaning),
-                lang.say("Fix"),
-                text::visible_lines(&result.fix),
-                lang.say("See it again"),
-                text::visible(&result.reproduce),
-            );
-            commands[kind].1.push((format!("{} {}", result.level.name(), result.id), message));
+            let effort = scorecard::effort(result, lang).map(|effort| format!(" ({effort})")).unwrap_or_default();
+            let mut message = vec![failure.reason.clone()];
+            message.extend(scorecard::about(result, lang));
+            message.push(result.meaning.clone());
+            message.push(format!("{}: {}{effort}", lang.say("Fix"), result.fix));
+            message.push(format!("{}: {}", lang.say("See it again"), text::visible(&result.reproduce)));
+            if let Some(by_hand) = &result.by_hand {
+                message.push(format!("{}:\n{by_hand}", lang.say("See it again, without siospec")));
+            }
+            let mut title = format!("{} {}", result.level.name(), result.id);
+            if !word.is_empty() {
+                title += &format!(" ({})", lang.say(word));
+            }
+            commands[kind].1.push((title, text::visible_lines(&message.join("\n"))));
         }
         for result in &report.results {
             if let Outcome::Broken { reason } = &result.outcome {
+                let is_let_pass = Ending::of(result, &report.gate) == Ending::Flaky;
+                let mut message = vec![reason.clone()];
+                message.extend(scorecard::about(result, lang));
                 let title = lang.say(&format!("could not be judged: {}", result.id));
-                commands[0].1.push((title, text::visible_lines(reason)));
+                let kind = if is_let_pass { 2 } else { 0 };
+                commands[kind].1.push((title, text::visible_lines(&message.join("\n"))));
             }
+        }
+        let said = scorecard::about_run(report, lang);
+        if !said.is_empty() {
+            // Before all others, lest it be among those that are not shown. A part that is missing fails the run.
+            let is_incomplete = report.gate.shards.as_ref().is_some_and(|shards| !shards.missing.is_empty());
+            let message = text::visible_lines(&said.join("\n"));
+            commands[if is_incomplete { 0 } else { 2 }].1.insert(0, ("siospec".to_owned(), message));
         }
         for (kind, annotations) in &mut commands {
             if annotations.len() > SHOWN {

@@ -10,12 +10,12 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::{
     Format,
-    scorecard::{self, Groups, Mark, PRIORITIES, SCORED, Score},
+    scorecard::{self, Ending, Groups, Mark, PRIORITIES, SCORED, Score},
     text::{self, Piece, pieces, visible, visible_lines},
 };
 use crate::{
     lang::Lang,
-    verdict::{CheckResult, Direction, Entry, Failure, Level, Outcome, Row, RunReport},
+    verdict::{CheckResult, Direction, Entry, Failure, Outcome, Row, RunReport},
 };
 
 const STYLE: &str = include_str!("html.css");
@@ -44,18 +44,11 @@ struct Page<'a> {
     lang: &'a Lang,
 }
 
-/// How a check ended, for the filter, with its mark.
-fn outcome(result: &CheckResult) -> (&'static str, Mark) {
-    match &result.outcome {
-        Outcome::Pass => ("passed", Mark::Right),
-        Outcome::Fail(_) if result.level == Level::Must => ("failed", Mark::Missing),
-        Outcome::Fail(_) => ("to improve", Mark::ToImprove),
-        Outcome::Broken { .. } => ("could not be judged", Mark::ToImprove),
-        Outcome::Skip { .. } => ("skipped", Mark::NotJudged),
-    }
-}
-
 impl Page<'_> {
+    fn ending(&self, result: &CheckResult) -> Ending {
+        Ending::of(result, &self.report.gate)
+    }
+
     fn say(&self, english: &str) -> String {
         self.lang.say(english)
     }
@@ -122,8 +115,9 @@ impl Page<'_> {
                 (scorecard::summary(self.report, self.lang)) " " (time) " · "
                 time datetime=(self.report.started) { (self.report.started.replace('T', " ").replace('Z', " UTC")) }
             }
-            @if !self.report.notes.is_empty() {
-                ul.remarks { @for note in &self.report.notes { li { (visible(note)) } } }
+            @let said = scorecard::about_run(self.report, self.lang);
+            @if !self.report.notes.is_empty() || !said.is_empty() {
+                ul.remarks { @for note in self.report.notes.iter().chain(&said) { li { (visible(note)) } } }
             }
         }
     }
@@ -164,8 +158,7 @@ impl Page<'_> {
         let results = &self.report.results;
         let rows: Vec<Row> =
             Row::ALL.into_iter().filter(|row| results.iter().any(|result| result.row == *row)).collect();
-        let outcomes = ["failed", "to improve", "could not be judged", "skipped", "passed"];
-        let outcomes = outcomes.into_iter().filter(|name| results.iter().any(|result| outcome(result).0 == *name));
+        let endings = Ending::ALL.into_iter().filter(|ending| results.iter().any(|it| self.ending(it) == *ending));
         html! {
             form #filter hidden aria-label=(self.say("Filter the checks")) {
                 label {
@@ -188,7 +181,7 @@ impl Page<'_> {
                     span { (self.say("Outcome")) }
                     select name="outcome" {
                         option value="" { (self.say("all")) }
-                        @for name in outcomes { option value=(name) { (self.say(name)) } }
+                        @for ending in endings { option value=(ending.words()) { (self.say(ending.words())) } }
                     }
                 }
                 button type="reset" { (self.say("Show all")) }
@@ -218,16 +211,17 @@ impl Page<'_> {
     }
 
     fn finding(&self, result: &CheckResult, failure: &Failure) -> Markup {
-        let (name, mark) = outcome(result);
+        let ending = self.ending(result);
         html! {
             article.card.{ "is-" (result.level.priority()) } id=(result.id) data-row=(result.row.name())
-                data-level=(result.level.name()) data-outcome=(name)
+                data-level=(result.level.name()) data-outcome=(ending.words())
             {
                 header {
-                    (self.icon(mark))
+                    (self.icon(ending.mark()))
                     div {
                         h4 { (prose(&failure.reason)) }
                         p.chips { (self.chips(result)) }
+                        (self.gate(result))
                     }
                 }
                 p { span.quiet { (self.say("What must hold:")) } " " (prose(&result.title)) }
@@ -235,7 +229,7 @@ impl Page<'_> {
                 div.fix {
                     h5 {
                         (self.say("What to change"))
-                        @if let Some(effort) = &result.effort { " " span.chip { (self.say(effort)) } }
+                        @if let Some(effort) = scorecard::effort(result, self.lang) { " " span.chip { (effort) } }
                     }
                     @for line in result.fix.lines() { p { (prose(line)) } }
                 }
@@ -262,7 +256,16 @@ impl Page<'_> {
             code.id { (visible(&result.id)) }
             span.chip { (result.level.name()) }
             span.chip { (result.row.name()) " " (self.say(result.row.title())) }
+            @let ending = self.ending(result);
+            @if matches!(ending, Ending::Waived | Ending::Known | Ending::Flaky) {
+                span.chip.gate { (self.say(ending.words())) }
+            }
         }
+    }
+
+    /// Waived, known, flaky.
+    fn gate(&self, result: &CheckResult) -> Markup {
+        html! { @for said in scorecard::about(result, self.lang) { p.gate { (visible(&said)) } } }
     }
 
     fn remarks(&self, result: &CheckResult) -> Markup {
@@ -295,6 +298,12 @@ impl Page<'_> {
     fn again(&self, result: &CheckResult) -> Markup {
         html! {
             div.again { h5 { (self.say("See it again")) } pre { code { (visible(&result.reproduce)) } } }
+            @if let Some(by_hand) = &result.by_hand {
+                div.again {
+                    h5 { (self.say("See it again, without siospec")) }
+                    pre { code { (visible_lines(by_hand)) } }
+                }
+            }
         }
     }
 
@@ -401,16 +410,19 @@ impl Page<'_> {
     }
 
     fn line(&self, result: &CheckResult, more: Markup) -> Markup {
-        let (name, mark) = outcome(result);
+        let ending = self.ending(result);
         html! {
-            li id=(result.id) data-row=(result.row.name()) data-level=(result.level.name()) data-outcome=(name) {
-                (self.icon(mark))
+            li id=(result.id) data-row=(result.row.name()) data-level=(result.level.name())
+                data-outcome=(ending.words())
+            {
+                (self.icon(ending.mark()))
                 div {
                     p { (prose(&result.title)) }
                     p.chips {
                         (self.chips(result))
-                        @if mark != Mark::NotJudged { span.time { (text::duration(result.duration_ms)) } }
+                        @if ending != Ending::Skipped { span.time { (text::duration(result.duration_ms)) } }
                     }
+                    (self.gate(result))
                     (self.remarks(result))
                     (more)
                 }

@@ -1,17 +1,21 @@
 //! JUnit XML, as Jenkins, GitLab and others read it.
 //!
-//! An area is a suite, a check a case. What keeps a run from conforming must be red there and nothing else may be, but
-//! JUnit knows no warning: findings of the levels SHOULD and MAY are skipped cases, with the level and the reason as the
-//! message and all there is to say as the text. They must not look as if they had passed.
+//! An area is a suite, a check a case. What fails the run must be red there and nothing else may be, but JUnit knows no
+//! warning: findings that do not fail the run, such as waived ones, are skipped cases, with the waiver or the level and
+//! the reason as the message and all there is to say as the text. They must not look as if they had passed.
 
 use std::{io, time::Duration};
 
-use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
+use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
 
-use super::{FILE_WIDTH, Format, explain, scorecard, text};
+use super::{
+    FILE_WIDTH, Format, explain,
+    scorecard::{self, Ending},
+    text,
+};
 use crate::{
     lang::Lang,
-    verdict::{CheckResult, Level, Outcome, RunReport},
+    verdict::{CheckResult, Gate, Outcome, RunReport},
 };
 
 /// The report as JUnit XML.
@@ -28,7 +32,12 @@ impl Format for Junit {
             let suite = suites.last_mut().expect("there is one now");
             let time = Duration::from_millis(result.duration_ms);
             suite.set_time(suite.time.unwrap_or_default() + time);
-            suite.add_test_case(case(result, lang, &name, time));
+            suite.add_test_case(case(result, &report.gate, lang, &name, time));
+        }
+        // JUnit has no place for what concerns the whole run; the first suite's properties are read as such.
+        if let Some(first) = suites.first_mut() {
+            let said = scorecard::about_run(report, lang);
+            first.add_properties(said.iter().map(|said| Property::new("siospec.gate", text::visible(said))));
         }
         let mut xml = Report::new(format!("siospec {}", text::visible(&report.target)));
         xml.set_time(Duration::from_millis(report.duration_ms));
@@ -37,24 +46,31 @@ impl Format for Junit {
     }
 }
 
-fn case(result: &CheckResult, lang: &Lang, suite: &str, time: Duration) -> TestCase {
-    let mut status = match &result.outcome {
-        Outcome::Pass => TestCaseStatus::success(),
-        Outcome::Fail(_) if result.level == Level::Must => TestCaseStatus::non_success(NonSuccessKind::Failure),
-        Outcome::Broken { .. } => TestCaseStatus::non_success(NonSuccessKind::Error),
-        Outcome::Fail(_) | Outcome::Skip { .. } => TestCaseStatus::skipped(),
+fn case(result: &CheckResult, gate: &Gate, lang: &Lang, suite: &str, time: Duration) -> TestCase {
+    let ending = Ending::of(result, gate);
+    let mut status = match ending {
+        Ending::Passed => TestCaseStatus::success(),
+        Ending::Failed => TestCaseStatus::non_success(NonSuccessKind::Failure),
+        Ending::Broken => TestCaseStatus::non_success(NonSuccessKind::Error),
+        Ending::ToImprove | Ending::Waived | Ending::Known | Ending::Flaky | Ending::Skipped => {
+            TestCaseStatus::skipped()
+        }
     };
-    let message = match &result.outcome {
+    let reason = match &result.outcome {
         Outcome::Pass => String::new(),
-        Outcome::Fail(failure) if result.level == Level::Must => text::visible(&failure.reason),
-        Outcome::Fail(failure) => format!("{}: {}", result.level.name(), text::visible(&failure.reason)),
-        Outcome::Skip { reason } => text::visible(reason),
-        Outcome::Broken { reason } => format!("{}: {}", lang.say("could not be judged"), text::visible(reason)),
+        Outcome::Fail(failure) if ending == Ending::ToImprove => format!("{}: {}", result.level.name(), failure.reason),
+        Outcome::Fail(failure) => failure.reason.clone(),
+        Outcome::Skip { reason } => reason.clone(),
+        Outcome::Broken { reason } => format!("{}: {reason}", lang.say("could not be judged")),
     };
-    status.set_message(message);
+    // What is let pass says why before it says what.
+    let mut said = scorecard::about(result, lang);
+    let why_first = matches!(ending, Ending::Waived | Ending::Known | Ending::Flaky);
+    said.insert(if why_first { said.len() } else { 0 }, reason);
+    status.set_message(text::visible(&said.join("; ")));
     if matches!(result.outcome, Outcome::Fail(_) | Outcome::Broken { .. }) {
         status.set_type(result.level.name());
-        status.set_description(explain(result, lang, FILE_WIDTH));
+        status.set_description(explain(result, gate, lang, FILE_WIDTH));
     }
     let mut case = TestCase::new(text::visible(&result.id), status);
     case.set_classname(suite);

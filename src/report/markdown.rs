@@ -6,12 +6,12 @@ use std::io;
 
 use super::{
     Format,
-    scorecard::{self, Groups, Mark, PRIORITIES, Score},
+    scorecard::{self, Ending, Groups, Mark, PRIORITIES, Score},
     text::{self, Piece, pieces},
 };
 use crate::{
     lang::Lang,
-    verdict::{CheckResult, Failure, Level, RunReport},
+    verdict::{CheckResult, Failure, RunReport},
     wire::shorten,
 };
 
@@ -78,7 +78,7 @@ impl Format for Markdown {
                 if let Some(heading) = heading.take() {
                     blocks.add(Part::Head, heading);
                 }
-                blocks.add(Part::Finding, finding(result, failure, lang));
+                blocks.add(Part::Finding, finding(result, Ending::of(result, &report.gate), failure, lang));
                 blocks.add(Part::Evidence, evidence(result, Some(failure), lang));
             }
         }
@@ -145,18 +145,19 @@ fn head(report: &RunReport, lang: &Lang) -> String {
         );
     }
     head += "\n";
-    for note in &report.notes {
+    for note in report.notes.iter().chain(&scorecard::about_run(report, lang)) {
         head += &format!("- {}\n", words(note));
     }
     head + "\n"
 }
 
-fn finding(result: &CheckResult, failure: &Failure, lang: &Lang) -> String {
-    let mark = if result.level == Level::Must { Mark::Missing } else { Mark::ToImprove };
-    let effort = result.effort.as_ref().map(|effort| format!(" ({})", words(&lang.say(effort)))).unwrap_or_default();
+fn finding(result: &CheckResult, ending: Ending, failure: &Failure, lang: &Lang) -> String {
+    let effort = scorecard::effort(result, lang).map(|effort| format!(" ({})", words(&effort))).unwrap_or_default();
+    let said = scorecard::about(result, lang);
+    let said: String = said.iter().map(|said| format!("*{}*\n\n", words(said.trim()))).collect();
     format!(
-        "#### {} {} {}\n\n**{}**\n{}\n\n**{}**{effort}: {}\n\n",
-        mark.symbol(),
+        "#### {} {} {}\n\n{said}**{}**\n{}\n\n**{}**{effort}: {}\n\n",
+        ending.mark().symbol(),
         code(&result.id),
         prose(&result.title),
         prose(&failure.reason),
@@ -198,7 +199,12 @@ fn evidence(result: &CheckResult, failure: Option<&Failure>, lang: &Lang) -> Str
         let is_absolute = cite.url.starts_with("https://");
         evidence += &if is_absolute { format!("- [{place}]({})\n", cite.url) } else { format!("- {place}\n") };
     }
-    evidence + &format!("\n{}\n\n{}\n</details>\n\n", words(&lang.say("See it again")), block(&result.reproduce))
+    evidence += &format!("\n{}\n\n{}\n", words(&lang.say("See it again")), block(&result.reproduce));
+    if let Some(by_hand) = &result.by_hand {
+        let label = words(&lang.say("See it again, without siospec"));
+        evidence += &format!("{label}\n\n{}\n", block(&text::visible_lines(by_hand)));
+    }
+    evidence + "</details>\n\n"
 }
 
 fn grouped(heading: &str, groups: &Groups<'_>, lang: &Lang) -> String {
@@ -206,6 +212,9 @@ fn grouped(heading: &str, groups: &Groups<'_>, lang: &Lang) -> String {
     for (reason, results) in groups {
         let ids: Vec<String> = results.iter().map(|result| code(&result.id)).collect();
         list += &format!("- {}: {}\n", prose(reason), ids.join(", "));
+        for (result, said) in scorecard::said_of(results, lang) {
+            list += &format!("  - {}: {}\n", code(&result.id), words(&said));
+        }
     }
     list + "\n"
 }

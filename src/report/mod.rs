@@ -15,6 +15,7 @@ pub mod scorecard;
 mod tap;
 mod terminal;
 pub mod text;
+pub mod words;
 
 use std::{io, path::Path, str::FromStr};
 

@@ -2,12 +2,18 @@
 //!
 //! Only findings are results. A check that could not be judged is a notification of the run, which then counts as not
 //! successful. GitHub wants each result in a file; the one file of a project that siospec knows is its contract.
+//!
+//! What fails the run has the level `error` and nothing else has. A waiver is a suppression.
 
 use std::io;
 
 use serde_json::{Value, json};
 
-use super::{Format, scorecard, text};
+use super::{
+    Format,
+    scorecard::{self, Ending},
+    text,
+};
 use crate::{
     lang::Lang,
     verdict::{CheckResult, Citation, Level, Outcome, RunReport},
@@ -32,12 +38,28 @@ impl Format for Sarif {
                 for (label, text) in told.iter().filter(|(_, text)| !text.is_empty()) {
                     message += &format!("\n\n{}: {text}", lang.say(label));
                 }
+                for said in scorecard::about(result, lang) {
+                    message += &format!("\n\n{said}");
+                }
                 message += &format!("\n\n{}: {}", lang.say("See it again"), result.reproduce);
-                json!({
+                if let Some(by_hand) = &result.by_hand {
+                    message += &format!("\n\n{}:\n{by_hand}", lang.say("See it again, without siospec"));
+                }
+                let ending = Ending::of(result, &report.gate);
+                let mut properties = json!({
+                    "target": report.target,
+                    "outcome": ending.words(),
+                    "flaky": result.is_flaky(),
+                    "notes": result.notes,
+                });
+                if let Some(by_hand) = &result.by_hand {
+                    properties["byHand"] = json!(by_hand);
+                }
+                let mut found = json!({
                     "ruleId": result.id,
                     "ruleIndex": index,
                     "kind": "fail",
-                    "level": level(result.level),
+                    "level": found_level(ending, result.level),
                     "message": { "text": text::visible_lines(&message) },
                     "locations": [{
                         "physicalLocation": {
@@ -46,19 +68,37 @@ impl Format for Sarif {
                         },
                     }],
                     "partialFingerprints": { "siospecCheck/v1": result.id },
-                    "properties": { "target": report.target, "notes": result.notes },
-                })
+                    "properties": properties,
+                });
+                if report.gate.baseline.is_some() {
+                    found["baselineState"] = json!(if result.known { "unchanged" } else { "new" });
+                }
+                if let Some(waived) = result.waived.as_ref().filter(|_| ending == Ending::Waived) {
+                    found["suppressions"] = json!([{
+                        "kind": "external",
+                        "status": "accepted",
+                        "justification": text::visible_lines(&scorecard::about(result, lang)[0]),
+                        "properties": { "owner": waived.owner, "reason": waived.reason, "until": waived.until },
+                    }]);
+                }
+                found
             })
             .collect();
-        let counts = report.counts();
+        let is_judged = |result: &CheckResult| Ending::of(result, &report.gate) != Ending::Broken;
+        let is_whole = report.gate.shards.as_ref().is_none_or(|shards| shards.missing.is_empty());
+        let said = scorecard::about_run(report, lang);
+        let said: Vec<Value> = said
+            .iter()
+            .map(|said| json!({ "level": "note", "message": { "text": text::visible_lines(said) } }))
+            .collect();
         let notifications: Vec<Value> = report
             .results
             .iter()
             .filter_map(|result| match &result.outcome {
                 Outcome::Broken { reason } => Some(json!({
                     "descriptor": { "id": result.id },
-                    "level": "error",
-                    "message": { "text": format!("{}: {}", lang.say("could not be judged"), text::visible_lines(reason)) },
+                    "level": if is_judged(result) { "note" } else { "error" },
+                    "message": { "text": text::visible_lines(&unjudged(result, reason, lang)) },
                 })),
                 _ => None,
             })
@@ -70,10 +110,11 @@ impl Format for Sarif {
                 "tool": { "driver": { "name": "siospec", "semanticVersion": report.siospec, "rules": rules } },
                 "automationDetails": { "id": "siospec/" },
                 "invocations": [{
-                    "executionSuccessful": counts.broken == 0,
+                    "executionSuccessful": is_whole && report.results.iter().all(is_judged),
                     "exitCode": report.exit_code() as u8,
                     "startTimeUtc": report.started,
                     "toolExecutionNotifications": notifications,
+                    "toolConfigurationNotifications": said,
                 }],
                 "language": lang.code(),
                 "columnKind": "unicodeCodePoints",
@@ -84,11 +125,26 @@ impl Format for Sarif {
     }
 }
 
+fn unjudged(result: &CheckResult, reason: &str, lang: &Lang) -> String {
+    let mut said = vec![format!("{}: {reason}", lang.say("could not be judged"))];
+    said.extend(scorecard::about(result, lang));
+    said.join("\n\n")
+}
+
 fn level(level: Level) -> &'static str {
     match level {
         Level::Must => "error",
         Level::Should => "warning",
         Level::May => "note",
+    }
+}
+
+/// What the gate lets pass is no error.
+fn found_level(ending: Ending, own: Level) -> &'static str {
+    match (ending, own) {
+        (Ending::Failed, _) => "error",
+        (_, Level::Must | Level::Should) => "warning",
+        (_, Level::May) => "note",
     }
 }
 

@@ -4,10 +4,10 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::text;
+use super::{text, words};
 use crate::{
     lang::Lang,
-    verdict::{CheckResult, Counts, ExitCode, Failure, Level, Outcome, Row, RunReport},
+    verdict::{CheckResult, Counts, ExitCode, Failure, Gate, Level, Outcome, Row, RunReport},
 };
 
 /// How many rows the score is about: those of the team's checklist, C1 to C12.
@@ -60,6 +60,105 @@ impl Mark {
             Mark::NotJudged => "not judged",
         }
     }
+}
+
+/// What a result means for the run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// It fails the run.
+    Failed,
+    /// A finding that does not fail the run by what the run is held to.
+    ToImprove,
+    /// A failure that is accepted until a date.
+    Waived,
+    /// A failure of the baseline, which lets it pass.
+    Known,
+    /// The check passed at times, which is let pass.
+    Flaky,
+    /// It could not be judged.
+    Broken,
+    /// It was not run.
+    Skipped,
+    /// What must hold was seen to hold.
+    Passed,
+}
+
+impl Ending {
+    /// All of them, what has to be looked at first.
+    pub const ALL: [Ending; 8] = [
+        Ending::Failed,
+        Ending::ToImprove,
+        Ending::Waived,
+        Ending::Known,
+        Ending::Flaky,
+        Ending::Broken,
+        Ending::Skipped,
+        Ending::Passed,
+    ];
+
+    /// What the result means for a run that is held to this.
+    pub fn of(result: &CheckResult, gate: &Gate) -> Ending {
+        match &result.outcome {
+            Outcome::Pass => Ending::Passed,
+            Outcome::Skip { .. } => Ending::Skipped,
+            _ if result.is_waived() => Ending::Waived,
+            _ if gate.refuses(result) => Ending::Failed,
+            _ if gate.forgives(result) => Ending::Flaky,
+            Outcome::Broken { .. } => Ending::Broken,
+            Outcome::Fail(_) if result.known => Ending::Known,
+            Outcome::Fail(_) => Ending::ToImprove,
+        }
+    }
+
+    /// The words for it, the same in every report.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Ending::Failed => "failed",
+            Ending::ToImprove => "to improve",
+            Ending::Waived => "waived",
+            Ending::Known => "known",
+            Ending::Flaky => "flaky",
+            Ending::Broken => "could not be judged",
+            Ending::Skipped => "skipped",
+            Ending::Passed => "passed",
+        }
+    }
+
+    /// The mark for it.
+    pub const fn mark(self) -> Mark {
+        match self {
+            Ending::Failed => Mark::Missing,
+            Ending::ToImprove | Ending::Waived | Ending::Known | Ending::Flaky | Ending::Broken => Mark::ToImprove,
+            Ending::Skipped => Mark::NotJudged,
+            Ending::Passed => Mark::Right,
+        }
+    }
+}
+
+/// What the gate has to say of the run, for its head.
+pub fn about_run(report: &RunReport, lang: &Lang) -> Vec<String> {
+    words::of_run(report).iter().map(|said| lang.say(said)).collect()
+}
+
+/// What the gate has to say of a result: waived, known, flaky.
+pub fn about(result: &CheckResult, lang: &Lang) -> Vec<String> {
+    words::of_result(result).iter().map(|said| lang.say(said)).collect()
+}
+
+/// What the gate has to say of each of these.
+pub fn said_of<'a>(results: &[&'a CheckResult], lang: &Lang) -> Vec<(&'a CheckResult, String)> {
+    results.iter().flat_map(|&result| about(result, lang).into_iter().map(move |said| (result, said))).collect()
+}
+
+/// How much work the fix is, in words.
+pub fn effort(result: &CheckResult, lang: &Lang) -> Option<String> {
+    let effort = result.effort.as_deref()?;
+    Some(match effort {
+        "minutes" => lang.say("a matter of minutes"),
+        "hours" => lang.say("a matter of hours"),
+        "days" => lang.say("a matter of days"),
+        other => lang.say(other),
+    })
 }
 
 /// A row of the scorecard.

@@ -9,13 +9,12 @@ use unicode_width::UnicodeWidthStr;
 
 use super::{
     Format,
-    scorecard::{self, Groups, Mark, Score},
+    scorecard::{self, Ending, Groups, Mark, Score},
     text::{self, BOLD, DIM, GREEN, PLAIN, Page, RED, YELLOW, pad, styled},
 };
 use crate::{
-    gate::words,
     lang::Lang,
-    verdict::{CheckResult, Direction, Entry, Failure, Level, Outcome, RunReport},
+    verdict::{CheckResult, Direction, Entry, Failure, Gate, Level, Outcome, RunReport},
 };
 
 /// Lines of the exchange that are shown for one check, and lines that one message may fill.
@@ -40,7 +39,7 @@ impl Format for Terminal {
         score(&mut page, lang, report);
         for (result, failure) in scorecard::findings(report) {
             page.gap();
-            finding(&mut page, lang, result, failure);
+            finding(&mut page, lang, Ending::of(result, &report.gate), result, failure);
         }
         broken(&mut page, lang, scorecard::broken(report));
         groups(&mut page, lang, "Skipped", scorecard::skipped(report));
@@ -63,14 +62,17 @@ pub fn verdict_line(report: &RunReport, lang: &Lang) -> String {
 
 /// All there is to say of one check that failed or could not be judged, as plain text: for test runners, which show a
 /// failure by itself.
-pub fn explain(result: &CheckResult, lang: &Lang, width: usize) -> String {
+pub fn explain(result: &CheckResult, gate: &Gate, lang: &Lang, width: usize) -> String {
     let mut page = Page::new(width);
     match &result.outcome {
-        Outcome::Fail(failure) => finding(&mut page, lang, result, failure),
+        Outcome::Fail(failure) => finding(&mut page, lang, Ending::of(result, gate), result, failure),
         Outcome::Broken { reason } => {
             let heading = lang.say(&format!("could not be judged: {}", result.id));
             page.line(0, YELLOW, &format!("{} {heading}", Mark::ToImprove.symbol()));
             page.item(("", PLAIN), 3, (reason, PLAIN));
+            for said in scorecard::about(result, lang) {
+                page.item(("", PLAIN), 3, (&said, YELLOW));
+            }
             wire(&mut page, lang, &result.transcript);
             again(&mut page, lang, result);
         }
@@ -92,8 +94,8 @@ fn style(mark: Mark) -> Style {
 fn header(page: &mut Page, lang: &Lang, report: &RunReport) {
     let label = format!("siospec {}", report.siospec);
     page.item((&label, BOLD), 16, (&scorecard::target(report, lang), PLAIN));
-    for note in report.notes.iter().chain(&words::of_run(report)) {
-        page.item(("", PLAIN), 16, (&lang.say(note), DIM));
+    for note in report.notes.iter().chain(&scorecard::about_run(report, lang)) {
+        page.item(("", PLAIN), 16, (note, DIM));
     }
     page.gap();
 }
@@ -120,15 +122,15 @@ fn score(page: &mut Page, lang: &Lang, report: &RunReport) {
     }
 }
 
-fn finding(page: &mut Page, lang: &Lang, result: &CheckResult, failure: &Failure) {
-    let is_wrong = result.level == Level::Must && !result.is_waived();
-    let (mark, style) = if is_wrong { (Mark::Missing, RED) } else { (Mark::ToImprove, YELLOW) };
+fn finding(page: &mut Page, lang: &Lang, ending: Ending, result: &CheckResult, failure: &Failure) {
+    let mark = ending.mark();
+    let style = style(mark);
     let label = |english: &str| format!("   {}", lang.say(english));
     page.line(0, style, &format!("{} {} {}", mark.symbol(), result.level.name(), result.id));
     page.item(("", PLAIN), 3, (&result.title, BOLD));
     page.item(("", PLAIN), 3, (&failure.reason, PLAIN));
-    for said in words::of_result(result) {
-        page.item(("", PLAIN), 3, (&lang.say(&said), YELLOW));
+    for said in scorecard::about(result, lang) {
+        page.item(("", PLAIN), 3, (&said, YELLOW));
     }
     page.gap();
     for (english, text) in [("sent", &failure.sent), ("got", &failure.received), ("expected", &failure.expected)] {
@@ -141,8 +143,8 @@ fn finding(page: &mut Page, lang: &Lang, result: &CheckResult, failure: &Failure
     }
     page.prose((&label("why"), DIM), HANG, &result.meaning);
     page.prose((&label("fix"), DIM), HANG, &result.fix);
-    if let Some(effort) = &result.effort {
-        page.item((&label("effort"), DIM), HANG, (&lang.say(effort), PLAIN));
+    if let Some(effort) = scorecard::effort(result, lang) {
+        page.item((&label("effort"), DIM), HANG, (&effort, PLAIN));
     }
     for note in &result.notes {
         page.item((&label("note"), DIM), HANG, (note, PLAIN));
@@ -159,7 +161,7 @@ fn again(page: &mut Page, lang: &Lang, result: &CheckResult) {
     page.line(3, DIM, &lang.say("again"));
     page.line(5, PLAIN, &result.reproduce);
     if let Some(commands) = &result.by_hand {
-        page.line(3, DIM, "again, without siospec");
+        page.line(3, DIM, &lang.say("again, without siospec"));
         commands.lines().for_each(|command| page.line(5, PLAIN, command));
     }
 }
@@ -215,6 +217,9 @@ fn broken(page: &mut Page, lang: &Lang, groups: Groups<'_>) {
     page.line(0, YELLOW, &format!("{} {}", Mark::ToImprove.symbol(), lang.say("Could not be judged")));
     for (reason, results) in groups {
         group(page, lang, reason, &results);
+        for (result, said) in scorecard::said_of(&results, lang) {
+            page.item(("", PLAIN), 5, (&format!("{}: {said}", result.id), YELLOW));
+        }
         if let [result] = results.as_slice() {
             wire(page, lang, &result.transcript);
             again(page, lang, result);
@@ -258,7 +263,7 @@ fn order_of_fixes(page: &mut Page, lang: &Lang, report: &RunReport) {
             Level::May => DIM,
         };
         let label = format!("   {} {}", pad(&priority(result), priority_width), pad(&result.id, id_width));
-        let effort = result.effort.as_ref().map(|effort| format!(" ({})", lang.say(effort))).unwrap_or_default();
+        let effort = scorecard::effort(result, lang).map(|effort| format!(" ({effort})")).unwrap_or_default();
         let hang = 3 + priority_width + 1 + id_width + 2;
         page.item((&label, style), hang, (&format!("{}{effort}", failure.reason), PLAIN));
     }

@@ -23,7 +23,6 @@ pub use selection::{Selection, SelectionError, glob, nearest};
 use crate::{
     catalogue::{self, Check, Isolation, Need},
     contract::Contract,
-    gate,
     probe::{Probe, Setting, Stop, Tokens, Untestable, reconnoitre},
     redact::Redactor,
     reproduce::{self, Surroundings},
@@ -269,7 +268,7 @@ impl Runner {
             if !matches!(result.outcome, Outcome::Fail(_) | Outcome::Broken { .. }) || result.is_flaky() {
                 break;
             }
-            result = gate::tried_again(result, self.exchange(check).await);
+            result = result.tried_again(self.exchange(check).await);
         }
         result
     }
@@ -333,7 +332,7 @@ impl Runner {
             notes: Vec::new(),
             meaning: check.meaning.into(),
             fix: check.fix.into(),
-            effort: None,
+            effort: Some(check.effort.name().into()),
             cites: check.citations(),
             reproduce: self.reproduce(check),
             duration_ms: begun.elapsed().as_millis() as u64,

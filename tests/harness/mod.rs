@@ -6,6 +6,7 @@
 pub mod balancer;
 mod cli;
 pub mod expectations;
+pub mod messages;
 pub mod node;
 pub mod process;
 pub mod redis;

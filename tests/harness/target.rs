@@ -16,7 +16,7 @@ use siospec::{
     redact::Redactor,
     report,
     runner::{DEFAULT_JOBS, Plan, Runner},
-    verdict::{CheckResult, Level, Outcome, RunReport},
+    verdict::{CheckResult, Gate, Level, Outcome, RunReport},
 };
 use tokio::{runtime::Runtime, sync::OnceCell};
 use url::Url;
@@ -180,7 +180,7 @@ fn selected(arguments: &Arguments) -> Vec<&'static Check> {
 }
 
 fn explained(result: &CheckResult) -> String {
-    report::explain(result, &Lang::default(), report::text::width())
+    report::explain(result, &Gate::default(), &Lang::default(), report::text::width())
 }
 
 /// A result as libtest knows it. What is worth knowing without failing the run is ignored with its reason, as a skip

@@ -66,12 +66,14 @@ fn every_fault_is_declared_by_a_check() {
 /// The one way in which dependencies run. `mock` is apart from all that judges it.
 #[rstest]
 #[case::wire("wire", &["redact", "secret"])]
-#[case::contract("contract", &["redact", "secret"])]
+// A waiver names checks, and the selection knows whether there are such.
+#[case::contract("contract", &["redact", "secret", "runner"])]
 #[case::probe("probe", &["wire", "contract", "redact", "verdict"])]
 #[case::catalogue("catalogue", &["probe", "wire", "contract", "verdict", "mock"])]
-#[case::runner("runner", &["catalogue", "probe", "wire", "contract", "redact", "verdict"])]
+#[case::runner("runner", &["catalogue", "probe", "wire", "contract", "redact", "reproduce", "verdict"])]
 #[case::verdict("verdict.rs", &["wire"])]
 #[case::report("report", &["lang", "verdict", "runner", "wire"])]
+#[case::gate("gate", &["catalogue", "contract", "report", "verdict"])]
 #[case::lang("lang", &["verdict"])]
 #[case::mock("mock", &[])]
 #[test]

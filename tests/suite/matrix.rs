@@ -12,7 +12,10 @@ use siospec::{
     verdict::{CheckResult, Outcome, RunReport},
 };
 
-use crate::harness::target::{options, reference_runner};
+use crate::harness::{
+    messages,
+    target::{options, reference_runner},
+};
 
 /// How long one answer may take here: a fault that shows as silence is waited out this long, many times.
 const DEADLINE: &str = "3s";
@@ -136,5 +139,6 @@ async fn each_fault_fails_exactly_the_checks_that_declare_it() {
     assert!(wrong.is_empty(), "\n{wrong}");
     if faults.len() == single().count() {
         insta::assert_snapshot!(matrix);
+        messages::assert_as_before(&reports);
     }
 }

@@ -8,14 +8,18 @@ use siospec::{
     lang::Lang,
     mock::{DEFAULT_JWT_SECRET, Fault, ReferenceServer},
     report::{
-        Json, Kind, scorecard,
+        Json, Kind,
+        scorecard::{self, Ending},
         text::{
             self,
             Piece::{self, Code, Words},
         },
     },
     runner::Runner,
-    verdict::{CheckResult, Citation, Counts, Direction, Entry, Failure, Gate, Level, Outcome, Row, RunReport},
+    verdict::{
+        CheckResult, Citation, Direction, Entry, ExitCode, FailOn, Failure, Gate, Idle, IdleWaiver, Level, Outcome,
+        Row, RunReport, Tries, Waived,
+    },
 };
 use tokio::{process::Command, sync::OnceCell};
 
@@ -153,23 +157,27 @@ fn assert_valid(schema: &Value, instance: &Value) {
 async fn assert_readable(report: &RunReport) -> TestResult {
     let outputs = outputs(report);
     let read = read(&outputs).await?;
-    let Counts { passed, failed, warned, noted, skipped, broken, .. } = report.counts();
-    let (all, findings) = (report.results.len(), failed + warned + noted);
-    assert_eq!(all, passed + findings + skipped + broken);
+    let ends = |ending| report.results.iter().filter(|result| Ending::of(result, &report.gate) == ending).count();
+    let is_broken = |result: &&CheckResult| matches!(result.outcome, Outcome::Broken { .. });
+    let (all, findings) = (report.results.len(), scorecard::findings(report).len());
+    let unjudged = report.results.iter().filter(is_broken).count();
+    let (failed, broken, skipped) = (ends(Ending::Failed), ends(Ending::Broken), ends(Ending::Skipped));
+    let let_pass = [Ending::ToImprove, Ending::Waived, Ending::Known, Ending::Flaky].map(ends).iter().sum::<usize>();
+    assert_eq!(all, ends(Ending::Passed) + failed + let_pass + skipped + broken);
     let ids: Vec<&str> = report.results.iter().map(|result| result.id.as_str()).collect();
 
     let junit = &read["junit"];
     assert_eq!(junit["errors"], json!([]));
     assert_eq!(junit["names"], json!(ids));
-    let counts = [all, failed, broken, skipped + warned + noted];
+    let counts = [all, failed, broken, skipped + let_pass];
     assert_eq!(json!([junit["cases"], junit["failures"], junit["broken"], junit["skipped"]]), json!(counts));
     assert_eq!(junit["said"], json!(counts));
 
     let tap = &read["tap"];
     assert_eq!((&tap["extra"], &tap["bad"]), (&json!([]), &json!([])));
-    assert_eq!(json!([tap["count"], tap["todo"], tap["skip"]]), json!([all, warned + noted, skipped]));
+    assert_eq!(json!([tap["count"], tap["todo"], tap["skip"]]), json!([all, let_pass, skipped]));
     assert_eq!(tap["ok"], json!(failed + broken == 0));
-    assert_eq!(tap["diagnosed"], json!(findings + broken));
+    assert_eq!(tap["diagnosed"], json!(findings + unjudged));
 
     let html = &read["html"];
     for nothing in ["errors", "doubled", "dangling", "loaded", "handlers"] {
@@ -182,20 +190,21 @@ async fn assert_readable(report: &RunReport) -> TestResult {
     assert_eq!(json!([markdown["titles"], markdown["rows"], markdown["strange"]]), json!([1, 14, []]));
     assert!(outputs["report.md"].chars().count() <= 65_536);
     let is_whole = !outputs["report.md"].contains("To fit into a comment");
-    assert_eq!(is_whole, markdown["findings"] == findings && markdown["opened"] == findings + broken);
+    assert_eq!(is_whole, markdown["findings"] == findings && markdown["opened"] == findings + unjudged);
     assert_eq!(read["svg"], json!({ "valid": true, "root": ["svg"] }));
 
     let sarif: Value = serde_json::from_str(&outputs["report.sarif"])?;
     assert_eq!(read["sarif"]["errors"], json!([]));
     assert_eq!(sarif["runs"][0]["results"].as_array().map(Vec::len), Some(findings));
     let notifications = &sarif["runs"][0]["invocations"][0]["toolExecutionNotifications"];
-    assert_eq!(notifications.as_array().map(Vec::len), Some(broken));
+    assert_eq!(notifications.as_array().map(Vec::len), Some(unjudged));
 
     assert_valid(&Json::schema(), &serde_json::from_str(&outputs["report.json"])?);
     assert_eq!(&serde_json::from_str::<RunReport>(&outputs["report.json"])?, report);
 
     let commands: Vec<&str> = outputs["report.github"].lines().collect();
-    assert_eq!(commands.len(), failed.min(10).max((failed + broken).min(10)) + warned.min(10) + noted.min(10));
+    let is_error = |line: &&&str| line.starts_with("::error");
+    assert_eq!(commands.iter().filter(is_error).count(), (failed + broken).min(10));
     let is_command =
         |line: &&str| ["error", "warning", "notice"].iter().any(|kind| line.starts_with(&format!("::{kind} title=")));
     assert!(commands.iter().all(is_command), "{commands:#?}");
@@ -212,6 +221,7 @@ async fn assert_readable(report: &RunReport) -> TestResult {
 async fn each_format_is_read_by_a_parser_that_is_not_ours(#[case] faults: &[Fault]) -> TestResult {
     require(Tool::Node)?;
     let report = run(faults).await;
+    assert!(report.results.iter().all(|result| result.effort.is_some()));
     let counts = report.counts();
     let expected = if faults.is_empty() { (0, 0) } else { (2, 1) };
     assert_eq!((counts.failed, counts.warned), expected);
@@ -227,6 +237,155 @@ async fn each_format_is_read_by_a_parser_that_is_not_ours(#[case] faults: &[Faul
 async fn no_target_breaks_a_format(#[case] checks: usize) -> TestResult {
     require(Tool::Node)?;
     assert_readable(&hostile(checks)).await
+}
+
+/// One result of each kind that the gate knows, all of the level MUST, by the check's id.
+fn gated() -> RunReport {
+    let mut report = hostile(0);
+    report.notes.clear();
+    report.gate = Gate {
+        fail_on: FailOn::New,
+        allow_flaky: true,
+        baseline: Some("before.json".into()),
+        fixed: vec!["g.fixed".into()],
+        idle_waivers: vec![IdleWaiver {
+            check: "g.idle".into(),
+            owner: "bert".into(),
+            until: "2026-03-01".into(),
+            why: Idle::Passed,
+        }],
+        shards: None,
+    };
+    let mut add = |id: &str, change: fn(&mut CheckResult)| {
+        let mut result = hostile(4).results.remove(3);
+        (result.id, result.level, result.notes) = (id.to_owned(), Level::Must, Vec::new());
+        result.transcript.clear();
+        let failure = Failure {
+            reason: "the token is let in".into(),
+            sent: "40{}".into(),
+            received: "40{\"sid\":\"x\"}".into(),
+            expected: "44".into(),
+        };
+        result.outcome = Outcome::Fail(failure);
+        change(&mut result);
+        report.results.push(result);
+    };
+    fn waived(expired: bool) -> Option<Waived> {
+        let until = if expired { "2026-01-01" } else { "2026-02-03" };
+        Some(Waived { owner: "anna".into(), reason: "until the login is new".into(), until: until.into(), expired })
+    }
+    const FLAKY: Option<Tries> = Some(Tries { pass: 2, fail: 1, skip: 0, broken: 0 });
+    add("g.new", |result| result.by_hand = Some("curl -i 'http://localhost/again'".into()));
+    add("g.waived", |result| result.waived = waived(false));
+    add("g.expired", |result| result.waived = waived(true));
+    add("g.known", |result| result.known = true);
+    add("g.flaky", |result| result.tries = FLAKY);
+    add("g.unsure", |result| {
+        result.outcome = Outcome::Broken { reason: "the network failed".into() };
+        result.tries = Some(Tries { fail: 0, broken: 1, ..FLAKY.unwrap_or_default() });
+    });
+    report
+}
+
+const WAIVED: &str = "waived until 2026-02-03 by anna: until the login is new";
+const EXPIRED: &str = "the waiver of anna ran out on 2026-01-01: until the login is new";
+const KNOWN: &str = "known: the failure is in the baseline";
+const FLAKY: &str = "flaky: passed 2×, failed 1× in 3 runs";
+const UNSURE: &str = "flaky: passed 2×, could not be judged 1× in 3 runs";
+const HEAD: [&str; 4] = [
+    "only failures that are not in before.json fail this run (--fail-on new)",
+    "flaky checks do not fail this run (--allow-flaky)",
+    "the waiver of g.idle (by bert, until 2026-03-01) covers nothing: it passed; take the waiver out",
+    "in the baseline, and passes now: g.fixed; write the baseline anew, lest it comes back unseen",
+];
+
+#[rstest]
+#[test]
+async fn what_the_gate_lets_pass_is_no_failure_and_says_why() -> TestResult {
+    require(Tool::Node)?;
+    let report = gated();
+    assert_eq!(report.exit_code(), ExitCode::DoesNotConform);
+    assert_readable(&report).await?;
+    let outputs = outputs(&report);
+    let read = read(&outputs).await?;
+
+    let verdicts = json!({
+        "g.new": ["failure", "the token is let in"],
+        "g.waived": ["skipped", format!("{WAIVED}; the token is let in")],
+        "g.expired": ["failure", format!("the token is let in; {EXPIRED}")],
+        "g.known": ["skipped", format!("{KNOWN}; the token is let in")],
+        "g.flaky": ["skipped", format!("{FLAKY}; the token is let in")],
+        "g.unsure": ["skipped", format!("{UNSURE}; could not be judged: the network failed")],
+    });
+    assert_eq!(read["junit"]["verdicts"], verdicts);
+    assert_eq!(read["junit"]["head"], json!(HEAD));
+
+    let todos = json!([["g.waived", WAIVED], ["g.known", KNOWN], ["g.flaky", FLAKY], ["g.unsure", UNSURE]]);
+    assert_eq!(read["tap"]["todos"], todos);
+    for said in HEAD {
+        assert!(read["tap"]["comments"].to_string().contains(said), "{said}: {}", read["tap"]["comments"]);
+    }
+
+    let outcomes = json!({
+        "g.new": "failed",
+        "g.waived": "waived",
+        "g.expired": "failed",
+        "g.known": "known",
+        "g.flaky": "flaky",
+        "g.unsure": "flaky",
+    });
+    assert_eq!(read["html"]["outcomes"], outcomes);
+    assert!(read["html"]["options"].as_array().is_some_and(|options| options.contains(&json!("waived"))));
+
+    let sarif: Value = serde_json::from_str(&outputs["report.sarif"])?;
+    let run = &sarif["runs"][0];
+    let found: Vec<Value> = run["results"]
+        .as_array()
+        .expect("results")
+        .iter()
+        .map(|it| json!([it["ruleId"], it["level"], it["suppressions"][0]["justification"], it["baselineState"]]))
+        .collect();
+    let expected = json!([
+        ["g.new", "error", null, "new"],
+        ["g.waived", "warning", WAIVED, "new"],
+        ["g.expired", "error", null, "new"],
+        ["g.known", "warning", null, "unchanged"],
+        ["g.flaky", "warning", null, "new"],
+    ]);
+    assert_eq!(json!(found), expected);
+    assert_eq!(run["invocations"][0]["executionSuccessful"], true);
+
+    let titles: Vec<&str> =
+        outputs["report.github"].lines().filter_map(|line| line.rsplit_once("::").map(|(title, _)| title)).collect();
+    let expected = [
+        "::error title=MUST g.new",
+        "::error title=MUST g.expired",
+        "::notice title=siospec",
+        "::notice title=MUST g.waived (waived)",
+        "::notice title=MUST g.known (known)",
+        "::notice title=MUST g.flaky (flaky)",
+        "::notice title=could not be judged%3A g.unsure",
+    ];
+    assert_eq!(titles, expected, "{}", outputs["report.github"]);
+
+    // Whatever shows a finding shows all of this.
+    let plain = |name: &str| outputs[name].split_whitespace().collect::<Vec<_>>().join(" ");
+    let shown = [
+        ("report.txt", anstream::adapter::strip_str(&plain("report.txt")).to_string()),
+        ("report.html", read["html"]["text"].to_string()),
+        ("report.md", read["markdown"]["text"].to_string()),
+        ("report.github", plain("report.github").replace("%0A", " ")),
+        ("report.sarif", plain("report.sarif")),
+        ("report.tap", plain("report.tap")),
+        ("report.xml", read["junit"].to_string() + &plain("report.xml").replace("&apos;", "'")),
+    ];
+    for (name, text) in shown {
+        for said in HEAD.into_iter().chain([WAIVED, EXPIRED, KNOWN, FLAKY, UNSURE, "curl -i 'http://localhost/again'"])
+        {
+            assert!(text.contains(said), "{name} lacks {said:?}");
+        }
+    }
+    Ok(())
 }
 
 #[rstest]

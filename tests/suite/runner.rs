@@ -11,7 +11,7 @@ use std::{
 use futures::future::BoxFuture;
 use rstest::rstest;
 use siospec::{
-    catalogue::{Check, Isolation, Need, Wait},
+    catalogue::{Check, Effort, Isolation, Need, Wait},
     contract::{Contract, Layers},
     mock::{DEFAULT_JWT_SECRET, Fault, ReferenceServer},
     probe::{Probe, Verdict, fail},
@@ -38,6 +38,7 @@ fn check(id: &'static str, run: Run) -> Check {
         wait: Wait::None,
         meaning: "",
         fix: "",
+        effort: Effort::Minutes,
         faults: &[Fault::NoPong],
         run,
     }

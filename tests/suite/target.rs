@@ -52,10 +52,18 @@ async fn a_conforming_target_passes_and_only_the_catalogue_runs() -> TestResult 
         "auth.recovery-without-token",
         "auth.wrong-audience",
         "auth.wrong-issuer",
+        "deploy.cross-node-rest",
+        "deploy.cross-node-rooms",
+        "deploy.no-double-delivery",
+        "deploy.tls",
         "reconnect.recovery",
         "reconnect.reload",
         "rest.unauthenticated",
         "rooms.join-authorization",
+        "security.cors-allowed",
+        "security.cross-site-websocket",
+        "socket.ack",
+        "socket.multi-namespace",
     ];
     assert_eq!(named(&output, "ignored"), ignored, "{}", text(&output));
     Ok(())

@@ -5,7 +5,7 @@
 
 use super::{Attempt, expect_refusal};
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Verdict},
     verdict::{Level, Row},
@@ -24,6 +24,7 @@ pub const CHECK: Check = Check {
     meaning: "Anybody can connect as any user: an unsigned token is a text file that everyone can write.",
     fix: "Name the algorithm yourself, do not take it from the token: `jwt.verify(token, secret, { algorithms: \
           ['HS256'] })`.",
+    effort: Effort::Minutes,
     faults: &[Fault::AcceptsUnsignedToken],
     run: |probe| Box::pin(run(probe)),
 };

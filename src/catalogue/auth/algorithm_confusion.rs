@@ -6,7 +6,7 @@
 
 use super::{Attempt, expect_refusal};
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Verdict},
     verdict::{Level, Row},
@@ -25,6 +25,7 @@ pub const CHECK: Check = Check {
     meaning: "Anybody who has the public key, that is everybody, can connect as any user.",
     fix: "Name the algorithm where the token is verified, `jwt.verify(token, publicKey, { algorithms: ['RS256'] })`, \
           and never take it from the token's header.",
+    effort: Effort::Minutes,
     faults: &[Fault::AcceptsPublicKeyAsSecret],
     run: |probe| Box::pin(run(probe)),
 };

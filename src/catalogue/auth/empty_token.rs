@@ -5,7 +5,7 @@
 
 use super::{Attempt, expect_refusal};
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Verdict},
     verdict::{Level, Row},
@@ -24,6 +24,7 @@ pub const CHECK: Check = Check {
     meaning: "Anybody can connect with `auth: { token: '' }`.",
     fix: "Let the verification decide, also about empty texts: `jwt.verify(socket.handshake.auth.token ?? '', secret, \
           { algorithms: ['HS256'] })` throws for them, and the `catch` calls `next(new Error('unauthorized'))`.",
+    effort: Effort::Minutes,
     faults: &[Fault::AcceptsEmptyToken],
     run: |probe| Box::pin(run(probe)),
 };

@@ -5,7 +5,7 @@
 
 use super::{Attempt, expect_refusal};
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Verdict},
     verdict::{Level, Row},
@@ -24,6 +24,7 @@ pub const CHECK: Check = Check {
     meaning: "A token that was stolen once, or belongs to a user who was dismissed, opens the door for ever.",
     fix: "Let the library look at `exp`: `jwt.verify(token, secret, { algorithms: ['HS256'] })`, without \
           `ignoreExpiration: true`.",
+    effort: Effort::Minutes,
     faults: &[Fault::AcceptsExpiredToken],
     run: |probe| Box::pin(run(probe)),
 };

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     contract::Vars,
     mock::Fault,
     probe::{Answer, Client, Life, Probe, Stop, Verdict, fail, on_wire},
@@ -28,6 +28,7 @@ pub const CHECK: Check = Check {
     fix: "Close the connection when the token runs out, in `io.on('connection')`: `const timer = setTimeout(() => \
           socket.disconnect(true), exp * 1000 - Date.now()); socket.on('disconnect', () => clearTimeout(timer))`. \
           Clients come back with a fresh token.",
+    effort: Effort::Hours,
     faults: &[Fault::OutlivesToken],
     run: |probe| Box::pin(run(probe)),
 };

@@ -5,7 +5,7 @@
 
 use super::{Attempt, expect_refusal};
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Verdict},
     verdict::{Level, Row},
@@ -24,6 +24,7 @@ pub const CHECK: Check = Check {
     meaning: "Anybody can connect as any user: a token is a text file that everyone can write.",
     fix: "Verify, do not merely decode: `jwt.verify(token, secret, { algorithms: ['HS256'] })` in `io.use()`, and \
           `next(new Error('unauthorized'))` when it throws.",
+    effort: Effort::Minutes,
     faults: &[Fault::AcceptsAnySignature],
     run: |probe| Box::pin(run(probe)),
 };

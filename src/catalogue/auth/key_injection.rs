@@ -7,7 +7,7 @@
 
 use super::{Attempt, expect_refusal_unharmed};
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Verdict},
     verdict::{Level, Row},
@@ -28,6 +28,7 @@ pub const CHECK: Check = Check {
     fix: "Verify with a key of the server's own choice. Where `kid` picks one of several, look it up in a fixed list, \
           `const key = keys.get(header.kid)`, and refuse what is not in it: never read a file, run a query or fetch an \
           address that the token names.",
+    effort: Effort::Hours,
     faults: &[Fault::TrustsEmbeddedKey, Fault::TrustsKeyPath],
     run: |probe| Box::pin(run(probe)),
 };

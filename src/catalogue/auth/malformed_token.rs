@@ -7,7 +7,7 @@
 
 use super::{Attempt, expect_refusal_unharmed};
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Verdict},
     verdict::{Level, Row},
@@ -27,6 +27,7 @@ pub const CHECK: Check = Check {
     fix: "Catch what the verification throws: `try { jwt.verify(token, secret, { algorithms: ['HS256'] }) } catch { \
           return next(new Error('unauthorized')) }`, and keep any parsing of the token inside the `try`.",
     // Of the malformed texts, the one of two segments is also a token whose signature was cut off.
+    effort: Effort::Minutes,
     faults: &[Fault::AcceptsMalformedToken, Fault::DropsMalformedToken, Fault::AcceptsStrippedSignature],
     run: |probe| Box::pin(run(probe)),
 };

@@ -4,7 +4,7 @@
 
 use super::{Attempt, expect_refusal};
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Verdict},
     verdict::{Level, Row},
@@ -22,6 +22,7 @@ pub const CHECK: Check = Check {
     wait: Wait::None,
     meaning: "A token that leaks once opens the door for ever, and nobody can tell it from a good one.",
     fix: "Sign with `expiresIn`, and refuse what has no `exp`: `const { exp } = jwt.verify(token, secret, { algorithms: ['HS256'] }); if (typeof exp !== 'number') throw new Error('unauthorized')`; or give `maxAge`.",
+    effort: Effort::Hours,
     faults: &[Fault::AcceptsMissingExp],
     run: |probe| Box::pin(run(probe)),
 };

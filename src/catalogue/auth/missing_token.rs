@@ -5,7 +5,7 @@
 
 use super::{Attempt, expect_refusal};
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Verdict},
     verdict::{Level, Row},
@@ -24,6 +24,7 @@ pub const CHECK: Check = Check {
     meaning: "Anybody who knows the URL can connect, send events and read what the server sends to all.",
     fix: "Refuse first, in `io.use()`: `if (!socket.handshake.auth.token) return next(new Error('unauthorized'))`. A \
           check in `io.on('connection')` comes too late.",
+    effort: Effort::Minutes,
     faults: &[Fault::AcceptsMissingToken, Fault::AcceptsMissingTokenOnWebsocket],
     run: |probe| Box::pin(run(probe)),
 };

@@ -4,7 +4,7 @@
 
 use super::{Attempt, expect_refusal};
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Verdict},
     verdict::{Level, Row},
@@ -22,6 +22,7 @@ pub const CHECK: Check = Check {
     wait: Wait::None,
     meaning: "Access that was granted from a day on, such as for a new employee or a paid month, begins at once.",
     fix: "Let the library look at `nbf`: `jwt.verify(token, secret, { algorithms: ['HS256'] })`, without `ignoreNotBefore: true`.",
+    effort: Effort::Minutes,
     faults: &[Fault::AcceptsEarlyToken],
     run: |probe| Box::pin(run(probe)),
 };

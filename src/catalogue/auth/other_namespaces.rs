@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::REFUSAL;
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
@@ -28,6 +28,7 @@ pub const CHECK: Check = Check {
     meaning: "The front door is locked and a side door is open: anybody hears, and may send, what happens there.",
     fix: "Give each namespace the same middleware: `io.of('/admin').use(authenticate)` beside `io.use(authenticate)`, or \
           `io.on('new_namespace', (namespace) => namespace.use(authenticate))` for all of them.",
+    effort: Effort::Hours,
     faults: &[Fault::OpenAdminNamespace],
     run: |probe| Box::pin(run(probe)),
 };

@@ -6,7 +6,7 @@
 
 use super::REFUSAL;
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Answer, Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
@@ -26,6 +26,7 @@ pub const CHECK: Check = Check {
     meaning: "Clients may send tokens where logs keep them. Whoever reads a log of the proxy is any user in it.",
     fix: "Read `socket.handshake.auth.token` alone, without `?? socket.handshake.query.token`; and let clients send it by \
           `io({ auth: { token } })`, not by `query`.",
+    effort: Effort::Minutes,
     faults: &[Fault::AcceptsQueryToken],
     run: |probe| Box::pin(run(probe)),
 };

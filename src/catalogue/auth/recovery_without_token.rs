@@ -8,7 +8,7 @@
 use tokio::time::sleep;
 
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite, reconnect::recovery},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite, reconnect::recovery},
     mock::Fault,
     probe::{Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
@@ -28,6 +28,7 @@ pub const CHECK: Check = Check {
               gets what was sent meanwhile.",
     fix: "Let the middlewares run for those who come back, too: `new Server({ connectionStateRecovery: { skipMiddlewares: \
           false } })`.",
+    effort: Effort::Minutes,
     faults: &[Fault::RecoversWithoutToken],
     run: |probe| Box::pin(run(probe)),
 };

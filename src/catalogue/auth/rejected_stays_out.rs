@@ -7,7 +7,7 @@
 
 use super::Attempt;
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite, rest, rooms},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite, rest, rooms},
     contract::Vars,
     mock::Fault,
     probe::{Answer, Client, Probe, Stop, Verdict, fail, on_wire},
@@ -28,6 +28,7 @@ pub const CHECK: Check = Check {
     meaning: "The refusal is a mere courtesy: strangers read what is meant for users, or act as one.",
     fix: "Refuse in `io.use()` by `next(new Error('unauthorized'))`, register handlers and join rooms in \
           `io.on('connection')` alone, and emit by `io.emit(…)` or `io.to(room).emit(…)`, not to the engine's sockets.",
+    effort: Effort::Hours,
     faults: &[Fault::RejectedStillHears, Fault::RejectedStillHandled],
     run: |probe| Box::pin(run(probe)),
 };

@@ -8,7 +8,7 @@
 
 use super::{Attempt, Tried, expect_life, name_all, sort, try_each};
 use crate::{
-    catalogue::{Check, Isolation, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Wait, cite},
     mock::Fault,
     probe::{Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
@@ -28,6 +28,7 @@ pub const CHECK: Check = Check {
               token takes the server down for everybody.",
     fix: "Call `next()` exactly once on every way through `io.use()`. In an async middleware, put `try { … next() } \
           catch { next(new Error('unauthorized')) }` around everything that may throw.",
+    effort: Effort::Hours,
     faults: &[Fault::HangsOnRejection],
     run: |probe| Box::pin(run(probe)),
 };

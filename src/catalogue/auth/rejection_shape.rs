@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::{Attempt, REFUSAL, Tried, none_silent, try_all};
 use crate::{
     catalogue::{
-        Check, Isolation, Need, Wait, cite,
+        Check, Effort, Isolation, Need, Wait, cite,
         disclosure::{indiscretion, texts},
     },
     mock::Fault,
@@ -33,6 +33,7 @@ pub const CHECK: Check = Check {
               all, and they go on trying for ever. Or strangers learn how the server is built.",
     fix: "Refuse with `next(new Error('unauthorized'))`, a fixed text, in `io.use()`: not with \
           `socket.disconnect(true)`, not by throwing, and not with the text of what the library threw.",
+    effort: Effort::Minutes,
     faults: &[Fault::RejectsWithString, Fault::RejectsWithStackTrace, Fault::ClosesOnRejection],
     run: |probe| Box::pin(run(probe)),
 };

@@ -5,7 +5,7 @@
 
 use super::Attempt;
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Answer, Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
@@ -24,6 +24,7 @@ pub const CHECK: Check = Check {
     meaning: "A user whose token has run out stays out after a fresh login, until the page is reloaded.",
     fix: "Judge each CONNECT by itself in `io.use()`: keep no note of a refusal on `socket.conn`, and do not close the \
           connection. Read the token anew each time, from `socket.handshake.auth`.",
+    effort: Effort::Hours,
     faults: &[Fault::RefusesForGood],
     run: |probe| Box::pin(run(probe)),
 };

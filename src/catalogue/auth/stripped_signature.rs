@@ -5,7 +5,7 @@
 
 use super::{Attempt, expect_refusal};
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Stop, Verdict},
     verdict::{Level, Row},
@@ -24,6 +24,7 @@ pub const CHECK: Check = Check {
     meaning: "Anybody can connect as any user: what is not signed can be written by everyone.",
     fix: "Leave the verification to a library, and name the algorithm: `jwt.verify(token, secret, { algorithms: \
           ['HS256'] })` refuses a token without a signature.",
+    effort: Effort::Minutes,
     faults: &[Fault::AcceptsStrippedSignature],
     run: |probe| Box::pin(run(probe)),
 };

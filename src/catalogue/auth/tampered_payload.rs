@@ -5,7 +5,7 @@
 
 use super::{Attempt, expect_refusal};
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Stop, Verdict},
     verdict::{Level, Row},
@@ -24,6 +24,7 @@ pub const CHECK: Check = Check {
     meaning: "A user changes the name in their token, and is that user.",
     fix: "Verify, do not merely decode: `jwt.verify(token, secret, { algorithms: ['HS256'] })` in `io.use()`, and take \
           the user from what it returns.",
+    effort: Effort::Minutes,
     faults: &[Fault::AcceptsAnySignature],
     run: |probe| Box::pin(run(probe)),
 };

@@ -6,7 +6,7 @@
 
 use super::{Attempt, none_silent, try_all};
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Verdict, fail},
     verdict::{Level, Row},
@@ -25,6 +25,7 @@ pub const CHECK: Check = Check {
     meaning: "Who is refused on one transport gets in by the other; or users lose their session with the upgrade.",
     fix: "Verify in `io.use()`, by `socket.handshake.auth.token`: it sees every CONNECT, whatever the transport. Do not \
           rely on `server/middleware`, `allowRequest` or a proxy for it.",
+    effort: Effort::Hours,
     faults: &[Fault::AcceptsMissingTokenOnWebsocket],
     run: |probe| Box::pin(run(probe)),
 };

@@ -5,7 +5,7 @@
 
 use super::{Attempt, Tried, name_all, try_all};
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Verdict, fail},
     verdict::{Level, Row},
@@ -25,6 +25,7 @@ pub const CHECK: Check = Check {
     fix: "Read the token where clients put it, and verify it with the secret that signed it: \
           `jwt.verify(socket.handshake.auth.token, secret, { algorithms: ['HS256'] })`, then `next()`. Does the \
           contract give the deployment's own secret, algorithm, claims and token field?",
+    effort: Effort::Hours,
     faults: &[Fault::RejectsValidToken],
     run: |probe| Box::pin(run(probe)),
 };

@@ -5,7 +5,7 @@
 
 use super::{Attempt, expect_refusal};
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Verdict},
     verdict::{Level, Row},
@@ -23,6 +23,7 @@ pub const CHECK: Check = Check {
     wait: Wait::None,
     meaning: "The server does not insist on its algorithm. The day that the secret becomes a key pair, that is a way in.",
     fix: "Name the one algorithm that signs the tokens: `jwt.verify(token, secret, { algorithms: ['HS256'] })`.",
+    effort: Effort::Minutes,
     faults: &[Fault::AcceptsOtherHmac],
     run: |probe| Box::pin(run(probe)),
 };

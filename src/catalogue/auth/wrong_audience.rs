@@ -2,7 +2,7 @@
 
 use super::{Attempt, expect_refusal};
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Verdict},
     verdict::{Level, Row},
@@ -20,6 +20,7 @@ pub const CHECK: Check = Check {
     wait: Wait::None,
     meaning: "A token that was made for another application of the same provider opens this one as well.",
     fix: "Name the audience where the token is verified: `jwt.verify(token, secret, { algorithms: ['HS256'], audience: 'web' })`.",
+    effort: Effort::Minutes,
     faults: &[Fault::AcceptsAnyAudience],
     run: |probe| Box::pin(run(probe)),
 };

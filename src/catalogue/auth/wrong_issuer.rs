@@ -2,7 +2,7 @@
 
 use super::{Attempt, expect_refusal};
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Verdict},
     verdict::{Level, Row},
@@ -20,6 +20,7 @@ pub const CHECK: Check = Check {
     wait: Wait::None,
     meaning: "Where several services sign with one key, or one provider serves several customers, a token of one is good for all.",
     fix: "Name the issuer where the token is verified: `jwt.verify(token, secret, { algorithms: ['HS256'], issuer: 'https://example.com' })`.",
+    effort: Effort::Minutes,
     faults: &[Fault::AcceptsAnyIssuer],
     run: |probe| Box::pin(run(probe)),
 };

@@ -8,7 +8,7 @@
 
 use super::{Attempt, expect_refusal_unharmed};
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Verdict},
     verdict::{Level, Row},
@@ -27,6 +27,7 @@ pub const CHECK: Check = Check {
     meaning: "One odd value lets anybody in, or takes connections down, the other users' perhaps included.",
     fix: "Look at the type first: `if (typeof token !== 'string') return next(new Error('unauthorized'))`. TypeScript \
           does not do it: `socket.handshake.auth` is `any`.",
+    effort: Effort::Minutes,
     faults: &[Fault::AcceptsNonStringToken, Fault::DropsNonStringToken],
     run: |probe| Box::pin(run(probe)),
 };

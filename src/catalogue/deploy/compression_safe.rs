@@ -12,7 +12,7 @@ use reqwest::{
 };
 
 use crate::{
-    catalogue::{Check, Isolation, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Wait, cite},
     mock::Fault,
     probe::{Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
@@ -33,6 +33,7 @@ pub const CHECK: Check = Check {
               each connection takes up to some hundred kilobytes more of memory.",
     fix: "Leave `perMessageDeflate` out of `new Server({ … })`, or keep it for deployments that send large public texts \
           only; with `serverNoContextTakeover: true` messages at least share no dictionary.",
+    effort: Effort::Minutes,
     faults: &[Fault::CompressesWebsocket],
     run: |probe| Box::pin(run(probe)),
 };

@@ -5,7 +5,7 @@
 use futures::future::join_all;
 
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite, rest},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite, rest},
     mock::Fault,
     probe::{Client, Probe, Verdict, authority, fail},
     verdict::{Level, Row},
@@ -24,6 +24,7 @@ pub const CHECK: Check = Check {
     meaning: "A notification reaches only those who happen to be on the node that took the call.",
     fix: "Give each node an adapter, and all of them the same Redis: `new Server({ adapter: createAdapter(pubClient, \
           subClient) })` from `@socket.io/redis-adapter`. A process without clients emits by `@socket.io/redis-emitter`.",
+    effort: Effort::Days,
     faults: &[Fault::EventsStayOnNode],
     run: |probe| Box::pin(run(probe)),
 };

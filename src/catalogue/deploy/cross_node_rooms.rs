@@ -5,7 +5,7 @@
 //! node of its own.
 
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite, rooms},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite, rooms},
     mock::Fault,
     probe::{Probe, Stop, Verdict, authority},
     verdict::{Level, Row},
@@ -25,6 +25,7 @@ pub const CHECK: Check = Check {
               and another half after each reconnect.",
     fix: "Give each node an adapter, and all of them the same Redis: `new Server({ adapter: createAdapter(pubClient, \
           subClient) })` from `@socket.io/redis-adapter`; then send by `io.to(room).emit(…)`.",
+    effort: Effort::Days,
     faults: &[Fault::EventsStayOnNode],
     run: |probe| Box::pin(run(probe)),
 };

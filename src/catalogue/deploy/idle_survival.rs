@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::{
-    catalogue::{Check, Isolation, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Wait, cite},
     mock::Fault,
     probe::{Life, Look, Probe, Stop, Verdict, confirmed, fail},
     verdict::{Level, Row},
@@ -31,6 +31,7 @@ pub const CHECK: Check = Check {
     fix: "Keep `pingInterval` below 60 seconds (25 s by default), and let the proxy keep what is in use: nginx \
           `proxy_read_timeout 75s; proxy_send_timeout 75s;`, a load balancer's idle timeout above `pingInterval` and its \
           limit for a connection's age in hours.",
+    effort: Effort::Days,
     faults: &[Fault::CutsIdleConnections],
     run: |probe| Box::pin(run(probe)),
 };

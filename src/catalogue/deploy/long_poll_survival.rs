@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite, engine},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite, engine},
     mock::Fault,
     probe::{Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
@@ -30,6 +30,7 @@ pub const CHECK: Check = Check {
               anew, and misses what was sent meanwhile.",
     fix: "Let the proxy wait longer for an answer than `pingInterval`: nginx `proxy_read_timeout 75s`, a load balancer's or \
           platform's request timeout likewise; or set `pingInterval` below that limit.",
+    effort: Effort::Days,
     faults: &[Fault::CutsLongPolls],
     run: |probe| Box::pin(run(probe)),
 };

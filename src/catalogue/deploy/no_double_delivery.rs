@@ -8,7 +8,7 @@ use futures::future::{join_all, try_join_all};
 use url::Url;
 
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite, rest, rooms},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite, rest, rooms},
     contract::{Expect, Vars},
     mock::Fault,
     probe::{Client, Probe, Stop, Verdict, authority, fail},
@@ -36,6 +36,7 @@ pub const CHECK: Check = Check {
     meaning: "Each message shows as often as there are nodes: the more servers, the worse.",
     fix: "Emit on one node only, and leave the rest to the adapter. Where each node hears of something by itself (a queue, \
           Redis, a database), let it tell its own clients alone: `io.local.emit('notification', …)`.",
+    effort: Effort::Hours,
     faults: &[Fault::EventsCrossTwice],
     run: |probe| Box::pin(run(probe)),
 };

@@ -4,7 +4,7 @@
 //! A client on polling sends two requests for each exchange; limits that were made for pages are too low for that.
 
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
@@ -25,6 +25,7 @@ pub const CHECK: Check = Check {
               once.",
     fix: "Leave the Socket.IO path out of the limit that the proxy or a Nitro middleware has for pages and API routes \
           (nginx: no `limit_req` in `location /socket.io/`), or bound connections instead of requests.",
+    effort: Effort::Days,
     faults: &[Fault::LimitsPolls],
     run: |probe| Box::pin(run(probe)),
 };

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use reqwest::{Method, header::HeaderMap};
 
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
@@ -34,6 +34,7 @@ pub const CHECK: Check = Check {
           consistent;` in the `upstream`; elsewhere a cookie, which clients of another origin send by \
           `withCredentials: true` only. Processes of one machine (PM2, `cluster`) need `@socket.io/sticky`. Or do without \
           polling, on the server and on every client: `transports: ['websocket']`.",
+    effort: Effort::Days,
     faults: &[Fault::SessionsStickToConnections],
     run: |probe| Box::pin(run(probe)),
 };

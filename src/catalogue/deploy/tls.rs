@@ -8,7 +8,7 @@
 use url::Url;
 
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
@@ -29,6 +29,7 @@ pub const CHECK: Check = Check {
               user's token included.",
     fix: "Answer port 80 with a redirect and nothing else: in nginx `return 308 https://$host$request_uri;`; in Caddy that \
           is the default. `Strict-Transport-Security` keeps browsers from asking again.",
+    effort: Effort::Days,
     faults: &[Fault::ServesPlainHttp],
     run: |probe| Box::pin(run(probe)),
 };

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use reqwest::Method;
 
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Verdict},
     verdict::{Level, Row},
@@ -29,6 +29,7 @@ pub const CHECK: Check = Check {
     fix: "Give the engine every method and let it refuse: in Nuxt, `router.use(path, defineEventHandler({ handler(event) \
           { engine.handleRequest(event.node.req, event.node.res); event._handled = true } }))` rather than a handler \
           per method.",
+    effort: Effort::Hours,
     faults: &[Fault::ServesAnyMethod, Fault::BadMethodCrashes],
     run: |probe| Box::pin(run(probe)),
 };

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Stop, User, Verdict, fail},
     verdict::{Level, Row},
@@ -33,6 +33,7 @@ pub const CHECK: Check = Check {
     fix: "In Nuxt, give the engine the original objects, on which it listens for the request's end: \
           `engine.handleRequest(event.node.req, event.node.res)`. Let proxies pass a client's cut on (nginx: not \
           `proxy_ignore_client_abort on`), and leave `pingInterval` and `pingTimeout` at seconds.",
+    effort: Effort::Hours,
     faults: &[Fault::KeepsDeadSessions],
     run: |probe| Box::pin(run(probe)),
 };

@@ -7,7 +7,7 @@
 use tokio::time::timeout;
 
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Life, Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
@@ -27,6 +27,7 @@ pub const CHECK: Check = Check {
               the pending poll stays, each of them holds a connection of the server for that long.",
     fix: "Serve polling by the package `socket.io`, which ends the session and releases the poll by itself, and hand it \
           every POST as it came: `engine.handleRequest(event.node.req, event.node.res)`.",
+    effort: Effort::Hours,
     faults: &[Fault::IgnoresClose, Fault::CloseHoldsPoll],
     run: |probe| Box::pin(run(probe)),
 };

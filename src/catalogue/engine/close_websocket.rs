@@ -9,7 +9,7 @@
 //! `pingInterval` + 2 × `pingTimeout`; no heartbeat is answered, as by a client that has taken its leave.
 
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Client, Life, Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
@@ -30,6 +30,7 @@ pub const CHECK: Check = Check {
               server runs out of them.",
     fix: "Close the WebSocket where its session ends. In Nuxt, bind the engine to the crossws hook, whose connections it \
           then closes by itself; where something of your own handles `1`, let it call `peer.close()`.",
+    effort: Effort::Hours,
     faults: &[Fault::CloseHoldsWebsocket],
     run: |probe| Box::pin(run(probe)),
 };

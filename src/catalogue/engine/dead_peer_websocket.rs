@@ -6,7 +6,7 @@
 //! one that is not is closed after 45 seconds for that reason alone, which is just when the default heartbeat runs out.
 
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Verdict},
     verdict::{Level, Row},
@@ -26,6 +26,7 @@ pub const CHECK: Check = Check {
     meaning: "Every client that ever lost its network stays in the server's memory and in its rooms; it is shown as \
               online for ever, and `disconnect` handlers never run.",
     fix: "Leave the engine's heartbeat on (`pingInterval: 25000, pingTimeout: 20000`, not `Infinity` or days).",
+    effort: Effort::Minutes,
     faults: &[Fault::KeepsDeadSessions],
     run: |probe| Box::pin(run(probe)),
 };

@@ -4,7 +4,7 @@
 //! of them, and how, is the server's choice.
 
 use crate::{
-    catalogue::{Check, Isolation, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Wait, cite},
     mock::Fault,
     probe::{Probe, Verdict},
     verdict::{Level, Row},
@@ -25,6 +25,7 @@ pub const CHECK: Check = Check {
     fix: "Serve the path by the package `socket.io` 4 and let nothing add query parameters on the way. Where an upgrade \
           is left hanging in Nuxt, add a crossws `upgrade` hook that throws `new Response(null, { status: 400 })` unless \
           `EIO` is 4: Nitro accepts upgrades before the engine sees them.",
+    effort: Effort::Hours,
     faults: &[Fault::ServesMissingEio, Fault::RefusesHandshakeByNotFound, Fault::HangsBadUpgrade],
     run: |probe| Box::pin(run(probe)),
 };

@@ -6,7 +6,7 @@
 //! framing; over WebSocket the open packets of both versions look alike, and what is served there passes.
 
 use crate::{
-    catalogue::{Check, Isolation, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Wait, cite},
     mock::Fault,
     probe::{Probe, Verdict, fail},
     verdict::{Level, Row},
@@ -28,6 +28,7 @@ pub const CHECK: Check = Check {
     fix: "Serve the path by the package `socket.io` 4. For clients of Socket.IO 2, set `allowEIO3: true` instead of \
           rewriting their query. Where an upgrade is left hanging in Nuxt, add a crossws `upgrade` hook that throws \
           `new Response(null, { status: 400 })` unless `EIO` is 4: Nitro accepts upgrades before the engine sees them.",
+    effort: Effort::Hours,
     faults: &[Fault::ServesAnyEio, Fault::RefusesHandshakeByNotFound, Fault::HangsBadUpgrade],
     run: |probe| Box::pin(run(probe)),
 };

@@ -6,7 +6,7 @@
 //! servers close one that is not after 45 seconds; else only what fits into that time is judged.
 
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Verdict},
     verdict::{Level, Row},
@@ -27,6 +27,7 @@ pub const CHECK: Check = Check {
               messages sent in between are lost.",
     fix: "Advertise the heartbeat that is kept: set `pingInterval` and `pingTimeout` on the one engine that serves the \
           requests, and let no plugin, middleware or proxy hold back or drop the POST that carries the pong.",
+    effort: Effort::Hours,
     faults: &[Fault::NoHeartbeatOnPolling, Fault::IgnoresPongs],
     run: |probe| Box::pin(run(probe)),
 };

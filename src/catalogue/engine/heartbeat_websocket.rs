@@ -7,7 +7,7 @@
 //! silent WebSocket before the first heartbeat is found here, too.
 
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Verdict},
     verdict::{Level, Row},
@@ -29,6 +29,7 @@ pub const CHECK: Check = Check {
     fix: "Advertise the heartbeat that is kept: set `pingInterval` and `pingTimeout` on the one engine that serves the \
           requests. If the connection is cut before the first heartbeat, a proxy closes what is silent: set `pingInterval` \
           below its limit, or raise that (nginx: `proxy_read_timeout 75s`).",
+    effort: Effort::Hours,
     faults: &[Fault::NoHeartbeatOnWebsocket, Fault::IgnoresPongs],
     run: |probe| Box::pin(run(probe)),
 };

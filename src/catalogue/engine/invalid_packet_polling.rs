@@ -5,7 +5,7 @@
 //! all, so that a session which survives it is a finding of lesser weight.
 
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Life, Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
@@ -25,6 +25,7 @@ pub const CHECK: Check = Check {
               being told. With a 500, anybody can fill the error log.",
     fix: "Serve polling by the package `socket.io`, which closes such sessions by itself. Where the session lives on, \
           something drops or rewrites the body before it: give the engine the original request.",
+    effort: Effort::Hours,
     faults: &[Fault::IgnoresInvalidPackets, Fault::InvalidPostSparesSession],
     run: |probe| Box::pin(run(probe)),
 };

@@ -3,7 +3,7 @@
 //! How it is closed is the server's choice: by a close frame with or without a code, a close packet, or a reset.
 
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Life, Probe, Verdict, fail},
     verdict::{Level, Row},
@@ -24,6 +24,7 @@ pub const CHECK: Check = Check {
               being told.",
     fix: "Serve WebSocket by the package `socket.io`, which closes such connections by itself. In Nuxt, bind the engine \
           to the crossws hook (`engine.prepare`, `engine.onWebSocket`) rather than pass on messages one by one.",
+    effort: Effort::Hours,
     faults: &[Fault::IgnoresInvalidPackets],
     run: |probe| Box::pin(run(probe)),
 };

@@ -8,7 +8,7 @@ use futures::future::try_join_all;
 
 use super::{payload_limit, plural};
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Echoed, Look, Probe, Stop, Verdict, confirmed, fail},
     verdict::{Level, Row},
@@ -30,6 +30,7 @@ pub const CHECK: Check = Check {
     fix: "Let what stands in between take as much as the server: the proxy's limit for request bodies (nginx: \
           `client_max_body_size`) and for WebSocket messages must not be lower than `maxHttpBufferSize` (1 MB by default), \
           which is what the handshake advertises.",
+    effort: Effort::Hours,
     faults: &[Fault::LimitsBelowMaxPayload, Fault::CannotSendLargeMessages],
     run: |probe| Box::pin(run(probe)),
 };

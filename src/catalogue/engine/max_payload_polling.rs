@@ -5,7 +5,7 @@
 //! application does. A server that drops it without a word has not taken it either: lawful, and noted.
 
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Verdict},
     verdict::{Level, Row},
@@ -26,6 +26,7 @@ pub const CHECK: Check = Check {
     meaning: "A stranger without any token fills the server's memory with messages as large as he likes.",
     fix: "Set `maxHttpBufferSize` (1 MB by default) on the server, and a limit for request bodies on the proxy in front of \
           it that is not lower (nginx: `client_max_body_size 1m`).",
+    effort: Effort::Hours,
     faults: &[Fault::NoPayloadLimit],
     run: |probe| Box::pin(run(probe)),
 };

@@ -5,7 +5,7 @@
 //! application does. A server that drops it without a word has not taken it either: lawful, and noted.
 
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Verdict},
     verdict::{Level, Row},
@@ -27,6 +27,7 @@ pub const CHECK: Check = Check {
     fix: "Set `maxHttpBufferSize` (1 MB by default) on the server that accepts the WebSocket. With the engine behind \
           Nitro's crossws, that is crossws' own, which does not know it; close such peers yourself, in the `open` hook: \
           `peer.websocket.on('message', (data) => { if (data.length > engine.opts.maxHttpBufferSize) peer.close(1009) })`.",
+    effort: Effort::Hours,
     faults: &[Fault::NoPayloadLimit],
     run: |probe| Box::pin(run(probe)),
 };

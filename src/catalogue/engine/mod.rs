@@ -23,7 +23,6 @@ mod ping_not_early_polling;
 mod ping_not_early_websocket;
 mod post_ok;
 mod post_upgrade_polling;
-mod promises;
 mod second_websocket;
 mod transport_missing;
 mod transport_unknown;
@@ -34,8 +33,8 @@ use futures::{FutureExt, future::BoxFuture};
 use tokio::time::{Instant, timeout};
 use url::Url;
 
-pub(super) use promises::{Oversized, is_cut, oversized, oversized_on_wire, payload_limit};
-use promises::{expect_dead_peer_closed, expect_heartbeats, expect_no_early_ping, expect_refused, plural};
+pub(super) use super::promises::{Oversized, is_cut, oversized, oversized_on_wire, payload_limit};
+use super::promises::{expect_dead_peer_closed, expect_heartbeats, expect_no_early_ping, expect_refused, plural};
 
 use super::checks;
 use crate::{

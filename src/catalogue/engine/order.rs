@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::plural;
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Look, Probe, Stop, Verdict, confirmed, fail},
     verdict::{Level, Row},
@@ -35,6 +35,7 @@ pub const CHECK: Check = Check {
           `engine.handleRequest(…)` or `engine.onWebSocket(…)`, no queue that several workers empty, and no middleware that \
           drops packets beyond a rate (answer such clients by a disconnect instead). python-engineio takes no POST of more \
           than 16 packets: raise `engineio.payload.Payload.max_decode_packets`.",
+    effort: Effort::Hours,
     faults: &[Fault::LosesBursts, Fault::RepeatsMessageAfterUpgrade],
     run: |probe| Box::pin(run(probe)),
 };

@@ -8,7 +8,7 @@ use futures::{StreamExt, stream::FuturesUnordered};
 use tokio::time::timeout_at;
 
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Life, Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
@@ -29,6 +29,7 @@ pub const CHECK: Check = Check {
               at a request that nobody reads any more.",
     fix: "Serve polling by the package `socket.io`, and hand it every request: no cache, retry or request coalescing of \
           a proxy, and no handler in Nitro that answers in its place.",
+    effort: Effort::Hours,
     faults: &[Fault::SecondPollTakesOver, Fault::KeepsDeadSessions],
     run: |probe| Box::pin(run(probe)),
 };

@@ -5,7 +5,7 @@
 //! tried over WebSocket: an application that returns no binary data over either is not judged.
 
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Echoed, Look, Probe, Stop, Verdict, bytes_as_text, confirmed, fail},
     verdict::{Level, Row},
@@ -26,6 +26,7 @@ pub const CHECK: Check = Check {
               and for everybody in the first moments of a connection.",
     fix: "Hand the request's body to the engine unread: no body parser, and no filter of the proxy, may change it \
           (a `+` of the base64 text that is taken for a blank is the usual way to break it).",
+    effort: Effort::Hours,
     faults: &[Fault::ShortensBase64],
     run: |probe| Box::pin(run(probe)),
 };

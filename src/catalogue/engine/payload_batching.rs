@@ -5,7 +5,7 @@
 //! is for a namespace of its own; where the contract declares dynamic namespaces, the order is not looked at.
 
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
@@ -26,6 +26,7 @@ pub const CHECK: Check = Check {
               places.",
     fix: "Hand the engine the request as it came: no middleware or proxy that reads the body, trims it, or drops control \
           characters such as `\\x1e`.",
+    effort: Effort::Hours,
     faults: &[Fault::TruncatesPayload, Fault::ReversesPayload],
     run: |probe| Box::pin(run(probe)),
 };

@@ -5,7 +5,7 @@
 //! handshake's request, so that a busy machine cannot make a heartbeat look early.
 
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Verdict},
     verdict::{Level, Row},
@@ -26,6 +26,7 @@ pub const CHECK: Check = Check {
               come back after a restart.",
     fix: "Let the server wait for `pingInterval` before its first heartbeat, as engine.io does; where the library sends it \
           at once (socketioxide), there is no setting for it, and an issue there is the way.",
+    effort: Effort::Days,
     faults: &[Fault::PingsAtOnce],
     run: |probe| Box::pin(run(probe)),
 };

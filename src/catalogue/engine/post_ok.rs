@@ -5,7 +5,7 @@
 //! the protocol and a finding of lesser weight; python-socketio answers `OK`.
 
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
@@ -28,6 +28,7 @@ pub const CHECK: Check = Check {
           (`engine.handleRequest(event.node.req, event.node.res)`, no `readBody` before it) and set \
           `event._handled = true`; with several nodes, see that all requests of a session reach the same one. Another \
           text is the server library's own.",
+    effort: Effort::Hours,
     faults: &[Fault::PostAnswersOtherText],
     run: |probe| Box::pin(run(probe)),
 };

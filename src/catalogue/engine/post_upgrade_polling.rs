@@ -4,7 +4,7 @@
 //! POST with the same id.
 
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Stop, Verdict},
     verdict::{Level, Row},
@@ -25,6 +25,7 @@ pub const CHECK: Check = Check {
               WebSocket, or puts its own in between.",
     fix: "Serve both transports by one engine of the package `socket.io`, which refuses such requests by itself; let no \
           proxy repeat or answer polling requests.",
+    effort: Effort::Hours,
     faults: &[Fault::PollsAfterUpgrade],
     run: |probe| Box::pin(run(probe)),
 };

@@ -4,7 +4,7 @@
 //! of lesser weight: the protocol does not say which of the two connections it means, and Node keeps the first.
 
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
@@ -24,6 +24,7 @@ pub const CHECK: Check = Check {
     meaning: "Whoever learns a session's id can take the session over, or cut its owner off.",
     fix: "Serve WebSocket by the package `socket.io`. In Nuxt, bind one engine to the crossws hook and to the router, so \
           that it knows which sessions have moved already.",
+    effort: Effort::Hours,
     faults: &[Fault::SecondWebsocketLetIn, Fault::SecondWebsocketCutsFirst],
     run: |probe| Box::pin(run(probe)),
 };

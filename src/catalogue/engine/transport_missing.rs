@@ -4,7 +4,7 @@
 //! after 101; which of them, and how, is the server's choice.
 
 use crate::{
-    catalogue::{Check, Isolation, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Wait, cite},
     mock::Fault,
     probe::{Probe, Verdict},
     verdict::{Level, Row},
@@ -26,6 +26,7 @@ pub const CHECK: Check = Check {
           missing `transport` for polling. Where an upgrade is left hanging in Nuxt, add a crossws `upgrade` hook that \
           throws `new Response(null, { status: 400 })` unless `transport` is websocket: Nitro accepts upgrades before \
           the engine sees them.",
+    effort: Effort::Hours,
     faults: &[Fault::ServesMissingTransport, Fault::RefusesHandshakeByNotFound, Fault::HangsBadUpgrade],
     run: |probe| Box::pin(run(probe)),
 };

@@ -7,7 +7,7 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use crate::{
-    catalogue::{Check, Isolation, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Wait, cite},
     mock::Fault,
     probe::{Probe, Verdict},
     verdict::{Level, Row},
@@ -29,6 +29,7 @@ pub const CHECK: Check = Check {
     fix: "Leave the refusal to the package `socket.io`, and let its 400 through: no error page, redirect or retry of a \
           proxy in its place. In Nuxt, hand every upgrade to the engine (`engine.prepare`, `engine.onWebSocket` in the \
           crossws `open` hook), which closes those with an unknown sid.",
+    effort: Effort::Hours,
     faults: &[Fault::AcceptsPostToUnknownSid, Fault::UnknownSidNotFound, Fault::HangsBadUpgrade],
     run: |probe| Box::pin(run(probe)),
 };

@@ -8,7 +8,7 @@
 use futures::future::try_join_all;
 
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Echoed, Look, Probe, Stop, Verdict, confirmed, fail},
     verdict::{Level, Row},
@@ -30,6 +30,7 @@ pub const CHECK: Check = Check {
     fix: "Hand the request to the engine as it came: no body parser, decoder or compression in between may read it as \
           anything but UTF-8 (`Content-Type: text/plain; charset=UTF-8`), and none may count characters where it needs \
           bytes (`Buffer.byteLength(text)`, not `text.length`, for Content-Length).",
+    effort: Effort::Hours,
     faults: &[Fault::ManglesAstral, Fault::ReadsPostsAsLatin1],
     run: |probe| Box::pin(run(probe)),
 };

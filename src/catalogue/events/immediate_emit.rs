@@ -14,7 +14,7 @@ use futures::future::join_all;
 use tokio::time::Instant;
 
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     contract::Vars,
     mock::Fault,
     probe::{Answer, Probe, Stop, Verdict, fail, on_wire},
@@ -42,6 +42,7 @@ pub const CHECK: Check = Check {
     fix: "Register every handler before the first `await`: `io.on('connection', (socket) => { socket.on('ping', …); \
           … })`. Load what the handlers need in `io.use(async (socket, next) => { …; next() })`, or await it inside each \
           handler.",
+    effort: Effort::Hours,
     faults: &[Fault::LateHandlers],
     run: |probe| Box::pin(run(probe)),
 };

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     contract::Vars,
     mock::Fault,
     probe::{Probe, Stop, Verdict, fail, on_wire},
@@ -30,6 +30,7 @@ pub const CHECK: Check = Check {
     meaning: "Everything that a user does on the page takes noticeably long.",
     fix: "Answer at once, `socket.on('ping', () => socket.emit('pong'))`, without waiting for a database or another \
           service first. Move long computations out of the process: they hold up every client.",
+    effort: Effort::Hours,
     faults: &[Fault::SlowPong],
     run: |probe| Box::pin(run(probe)),
 };

@@ -9,7 +9,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     contract::{Emit, Vars},
     mock::Fault,
     probe::{Client, Life, Probe, Stop, Verdict, fail},
@@ -31,6 +31,7 @@ pub const CHECK: Check = Check {
     fix: "Look at what arrives before using it, and call an acknowledgement only where there is one: \
           `socket.on('join_room', (room, ack) => { if (typeof room !== 'string') return; …; if (typeof ack === 'function') \
           ack() })`. What a handler throws, nothing catches: in an async one, put `try { … } catch { … }` around it.",
+    effort: Effort::Hours,
     faults: &[Fault::MalformedPayloadCrashes],
     run: |probe| Box::pin(run(probe)),
 };

@@ -4,7 +4,7 @@
 //! even where the handler answers after a pause of its own.
 
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Verdict},
     verdict::{Level, Row},
@@ -24,6 +24,7 @@ pub const CHECK: Check = Check {
               is gone, or handle everything twice.",
     fix: "Register one handler per connection: `io.on('connection', (socket) => { socket.on('ping', () => \
           socket.emit('pong')) })`, once, behind the guard `if (!globalThis.io)`.",
+    effort: Effort::Minutes,
     faults: &[Fault::NoPong, Fault::DoublePong],
     run: |probe| Box::pin(run(probe)),
 };

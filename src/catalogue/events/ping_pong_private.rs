@@ -4,7 +4,7 @@
 //! are fenced: whatever the server sent to them before, they have by then.
 
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     contract::Vars,
     mock::Fault,
     probe::{Probe, Stop, Verdict, fail, on_wire},
@@ -24,6 +24,7 @@ pub const CHECK: Check = Check {
     meaning: "Each client takes the answers to all others for its own: a dead handler goes unseen, and n clients cause \
               n² messages.",
     fix: "Answer the socket that asked: `socket.on('ping', () => socket.emit('pong'))`, not `io.emit('pong')`.",
+    effort: Effort::Minutes,
     faults: &[Fault::BroadcastsPong],
     run: |probe| Box::pin(run(probe)),
 };

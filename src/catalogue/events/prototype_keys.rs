@@ -10,7 +10,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite, rooms},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite, rooms},
     contract::{Emit, Vars},
     mock::Fault,
     probe::{Client, Life, Probe, Verdict, fail, on_wire},
@@ -36,6 +36,7 @@ pub const CHECK: Check = Check {
     meaning: "One client takes the server down for everybody, changes how it treats others, or sends to all of them.",
     fix: "Keep what users name in a `Map`, `const rooms = new Map()`, not in `{}`; and do not merge what arrives into \
           objects of your own (`Object.assign`, `lodash.merge`): take the fields that you know, one by one.",
+    effort: Effort::Hours,
     faults: &[Fault::PrototypeRoomCrashes, Fault::PrototypeRoomHoldsAll],
     run: |probe| Box::pin(run(probe)),
 };

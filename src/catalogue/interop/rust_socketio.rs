@@ -14,7 +14,7 @@
 //! often anything arrives is judged by other checks. Needs a build of siospec with the feature `interop`.
 
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     verdict::{Level, Row},
 };
@@ -50,6 +50,7 @@ pub const CHECK: Check = Check {
     fix: "Ask for no more than the protocol does: `EIO=4` and `transport`, with or without `t`, and the token in \
           `socket.handshake.auth.token`. Look in Nitro's middleware, `allowRequest` and proxy rules for conditions \
           that only the browser's client meets.",
+    effort: Effort::Hours,
     faults: &[Fault::RequiresCacheBuster],
     run: |probe| Box::pin(client::run(probe)),
 };

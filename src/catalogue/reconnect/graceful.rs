@@ -8,7 +8,7 @@ use futures::future::try_join_all;
 
 use super::Parting;
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Verdict},
     verdict::{Level, Row},
@@ -33,6 +33,7 @@ pub const CHECK: Check = Check {
               several times.",
     fix: "Tidy up on `disconnect` whatever its reason: `socket.on('disconnect', () => bus.off('event', listener))`, \
           without an `if (reason === 'transport close')` around it; keep no listeners per user beyond their socket.",
+    effort: Effort::Hours,
     faults: &[Fault::HandlersPileUpAfterDisconnect],
     run: |probe| Box::pin(run(probe)),
 };

@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Client, Probe, Stop, User, Verdict, fail},
     verdict::{Level, Row},
@@ -38,6 +38,7 @@ pub const CHECK: Check = Check {
     fix: "Leave the engine's heartbeat on (`pingInterval: 25000, pingTimeout: 20000`, not `Infinity` or days), and let \
           Nitro's handler pass the request's end on to it: `engine.handleRequest(event.node.req, event.node.res)` with \
           the original objects.",
+    effort: Effort::Minutes,
     faults: &[Fault::KeepsDeadSessions],
     run: |probe| Box::pin(run(probe)),
 };

@@ -7,7 +7,7 @@
 use futures::future::{join_all, try_join_all};
 
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     contract::Vars,
     mock::Fault,
     probe::{Client, Probe, Verdict, fail, on_wire},
@@ -28,6 +28,7 @@ pub const CHECK: Check = Check {
               what was not meant for them.",
     fix: "Answer the socket that the handler was registered on, `io.on('connection', (socket) => { socket.on('ping', \
           () => socket.emit('pong')) })`, and keep no `let socket` outside of it, on `globalThis` or on `nitroApp`.",
+    effort: Effort::Hours,
     faults: &[Fault::PongsCross],
     run: |probe| Box::pin(run(probe)),
 };

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite, rooms},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite, rooms},
     contract::Vars,
     mock::Fault,
     probe::{Answer, Client, Probe, Stop, User, Verdict, fail, is_expected},
@@ -31,6 +31,7 @@ pub const CHECK: Check = Check {
               says that it recovers them.",
     fix: "`new Server({ connectionStateRecovery: { maxDisconnectionDuration: 120_000 } })` needs the in-memory adapter, or \
           one that keeps events, such as `@socket.io/redis-streams-adapter`; `@socket.io/redis-adapter` does not.",
+    effort: Effort::Minutes,
     faults: &[Fault::RecoveryLosesEvent, Fault::RecoveryRepeatsEvents],
     run: |probe| Box::pin(run(probe)),
 };

@@ -18,7 +18,7 @@ use tokio::{
 use url::Url;
 
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite, events, rest},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite, events, rest},
     contract::{Reload, ReloadAction, Vars},
     mock::Fault,
     probe::{Client, Probe, Stop, Verdict, fail},
@@ -48,6 +48,7 @@ pub const CHECK: Check = Check {
               times, and chase bugs that a restart makes go away. Or the server stays away until someone restarts it.",
     fix: "Make one server and close it with the old code: `if (!globalThis.io) globalThis.io = new Server(…)`, or \
           `nitroApp.hooks.hook('close', () => io.close())`.",
+    effort: Effort::Minutes,
     faults: &[Fault::ReloadDoublesServer],
     run: |probe| Box::pin(run(probe)),
 };

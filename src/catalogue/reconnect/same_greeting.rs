@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use super::RECONNECTS;
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Client, Probe, Stop, User, Verdict, fail},
     verdict::{Level, Row},
@@ -37,6 +37,7 @@ pub const CHECK: Check = Check {
               each loss of the network, and shows up as often.",
     fix: "Register `io.on('connection', …)` once, when the server is made, behind `if (!globalThis.io)`: never inside \
           another handler, a request or a middleware.",
+    effort: Effort::Minutes,
     faults: &[Fault::GreetingsPileUp],
     run: |probe| Box::pin(run(probe)),
 };

@@ -8,7 +8,7 @@ use futures::future::try_join_all;
 
 use super::RECONNECTS;
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite, rest},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite, rest},
     mock::Fault,
     probe::{Probe, Verdict, fail},
     verdict::{Level, Row},
@@ -27,6 +27,7 @@ pub const CHECK: Check = Check {
     meaning: "The same notification pops up once more after every loss of the network.",
     fix: "Emit from the route to all: `nitroApp.io.emit('notification', body)`. If connections subscribe to something, \
           unsubscribe: `bus.on('notify', send); socket.on('disconnect', () => bus.off('notify', send))`.",
+    effort: Effort::Hours,
     faults: &[Fault::NotificationsPileUp],
     run: |probe| Box::pin(run(probe)),
 };

@@ -9,7 +9,7 @@ use futures::future::try_join_all;
 
 use super::Parting;
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Verdict},
     verdict::{Level, Row},
@@ -35,6 +35,7 @@ pub const CHECK: Check = Check {
     fix: "Register handlers on the new connection's socket only, and once: `io.on('connection', (socket) => { \
           socket.on('ping', () => socket.emit('pong')) })`. Remove what was registered elsewhere when the socket goes: \
           `socket.on('disconnect', () => bus.off('event', listener))`.",
+    effort: Effort::Hours,
     faults: &[Fault::HandlersPileUp],
     run: |probe| Box::pin(run(probe)),
 };

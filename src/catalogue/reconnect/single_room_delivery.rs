@@ -8,7 +8,7 @@ use futures::future::try_join_all;
 
 use super::RECONNECTS;
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite, rooms},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite, rooms},
     mock::Fault,
     probe::{Client, Probe, Stop, Verdict, fail, on_wire},
     verdict::{Level, Row},
@@ -28,6 +28,7 @@ pub const CHECK: Check = Check {
     meaning: "A chat shows every message once more after each loss of the network.",
     fix: "Leave membership to Socket.IO, which ends it with the connection: `socket.join(room)`, and send with \
           `io.to(room).emit(…)`. Keep no list of your own of who is where, or take the socket out on `disconnect`.",
+    effort: Effort::Hours,
     faults: &[Fault::RoomDeliveriesPileUp],
     run: |probe| Box::pin(run(probe)),
 };

@@ -11,7 +11,7 @@ use futures::future::join_all;
 use tokio::time::Instant;
 
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite, events},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite, events},
     contract::Vars,
     mock::Fault,
     probe::{Answer, Client, Life, Probe, Stop, User, Verdict, fail, on_wire},
@@ -40,6 +40,7 @@ pub const CHECK: Check = Check {
     fix: "Let `io.use()` and `io.on('connection')` wait for nothing that is scarce, such as a query per client on a small \
           pool, and look at the limits of connections and of new connections per second in the proxy and the system \
           (`worker_connections`, `ulimit -n`).",
+    effort: Effort::Days,
     faults: &[Fault::TurnsCrowdAway],
     run: |probe| Box::pin(run(probe)),
 };

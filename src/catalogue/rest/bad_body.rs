@@ -10,7 +10,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     contract::{Call, Vars, template},
     mock::Fault,
     probe::{Probe, Stop, Verdict, fail},
@@ -33,6 +33,7 @@ pub const CHECK: Check = Check {
     fix: "Look at the body before emitting: `const body = await readBody(event).catch(() => null); if (typeof \
           body?.message !== 'string' || body.message.length > 10_000) throw createError({ statusCode: 400 })`. `readBody` \
           has no limit of its own.",
+    effort: Effort::Minutes,
     faults: &[Fault::RestAcceptsAnyBody, Fault::RestCrashesOnBadBody],
     run: |probe| Box::pin(run(probe)),
 };

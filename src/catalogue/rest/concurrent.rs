@@ -8,7 +8,7 @@
 use futures::future::{join_all, try_join_all};
 
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Client, Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
@@ -28,6 +28,7 @@ pub const CHECK: Check = Check {
     fix: "Keep what belongs to one call inside the handler: `const { message } = await readBody(event); \
           globalThis.io.emit('notification', { message })`, with no `let` outside of `defineEventHandler` and no flag \
           such as `if (busy) return`.",
+    effort: Effort::Hours,
     faults: &[Fault::RestLosesBursts],
     run: |probe| Box::pin(run(probe)),
 };

@@ -4,7 +4,7 @@
 //! and a fence on each connection follow before copies are counted.
 
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Client, Probe, Verdict, fail},
     verdict::{Level, Row},
@@ -24,6 +24,7 @@ pub const CHECK: Check = Check {
     fix: "Emit to all by `globalThis.io.emit(…)`, on the one `Server` that both transports are bound to, not on a list \
           of sockets or crossws peers of one's own; with several processes, add an adapter such as \
           `@socket.io/redis-adapter`.",
+    effort: Effort::Hours,
     faults: &[Fault::RestSkipsPolling],
     run: |probe| Box::pin(run(probe)),
 };

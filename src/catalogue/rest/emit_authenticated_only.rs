@@ -6,7 +6,7 @@
 //! where guests are let in, too: they send a CONNECT as well.
 
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Stop, Verdict, fail, is_expected},
     verdict::{Level, Row},
@@ -25,6 +25,7 @@ pub const CHECK: Check = Check {
     meaning: "Anybody who opens a connection reads along, without any token.",
     fix: "Emit on the Socket.IO server or a namespace, `globalThis.io.emit(…)`: that reaches those whom `io.use()` let \
           in. Never write to `io.engine.clients` or to crossws peers.",
+    effort: Effort::Minutes,
     faults: &[Fault::RestEmitsBeforeConnect],
     run: |probe| Box::pin(run(probe)),
 };

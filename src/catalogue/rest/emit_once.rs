@@ -4,7 +4,7 @@
 //! it comes late.
 
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     contract::{Expect, Mismatch, Vars},
     mock::Fault,
     probe::{Client, Probe, Verdict, fail},
@@ -27,6 +27,7 @@ pub const CHECK: Check = Check {
     fix: "Emit once, on the instance that the plugin made: `globalThis.io.emit('notification', { message: \
           body.message })` after `const body = await readBody(event)`; and guard the plugin against a second server \
           by `if (!globalThis.io)`.",
+    effort: Effort::Minutes,
     faults: &[Fault::RestEmitsNothing, Fault::RestEmitsTwice, Fault::RestWrongPayload],
     run: |probe| Box::pin(run(probe)),
 };

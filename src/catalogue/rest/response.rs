@@ -7,7 +7,7 @@
 use serde_json::Value;
 
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Verdict, fail},
     verdict::{Level, Row},
@@ -27,6 +27,7 @@ pub const CHECK: Check = Check {
     meaning: "Whoever calls the route takes a page for success, or a success for a failure.",
     fix: "Put the route where Nitro finds it, such as `server/api/notify.post.ts`, and let its handler end with \
           `return { success: true }` once it has emitted.",
+    effort: Effort::Minutes,
     faults: &[Fault::RestAnswersPage, Fault::RestAnswersFailure],
     run: |probe| Box::pin(run(probe)),
 };

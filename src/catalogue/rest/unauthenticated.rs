@@ -6,7 +6,7 @@
 use bytes::Bytes;
 
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     contract::Vars,
     mock::Fault,
     probe::{Probe, Stop, Verdict, fail},
@@ -27,6 +27,7 @@ pub const CHECK: Check = Check {
     fix: "Ask who calls before emitting: `const token = getHeader(event, 'authorization')?.replace('Bearer ', ''); if \
           (!isValid(token)) throw createError({ statusCode: 401 })`; and tell siospec how to call: `[rest] credentials = { \
           Authorization = \"Bearer {{token}}\" }`.",
+    effort: Effort::Hours,
     faults: &[Fault::RestOpenToAll],
     run: |probe| Box::pin(run(probe)),
 };

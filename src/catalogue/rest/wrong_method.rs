@@ -7,7 +7,7 @@
 use http::Method;
 
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     contract::Call,
     mock::Fault,
     probe::{Probe, Stop, Verdict, fail},
@@ -26,6 +26,7 @@ pub const CHECK: Check = Check {
     wait: Wait::None,
     meaning: "A link in a mail, or an image on a foreign page, notifies every user as soon as somebody looks at it.",
     fix: "Name the file by its method, `server/api/notify.post.ts`, so that Nitro answers other methods itself.",
+    effort: Effort::Minutes,
     faults: &[Fault::RestEmitsOnGet],
     run: |probe| Box::pin(run(probe)),
 };

@@ -4,7 +4,7 @@
 //! Clients begin on polling by default, and some networks never let them off it.
 
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Verdict},
     verdict::{Level, Row},
@@ -24,6 +24,7 @@ pub const CHECK: Check = Check {
     meaning: "Who is behind a proxy that blocks WebSocket is left out of every conversation.",
     fix: "Serve both transports from one `Server`: bind one `Engine` to Nitro's router and to its `websocket` hook, and \
           send by `io.to(room).emit(…)`, not through a list of WebSocket peers of one's own.",
+    effort: Effort::Hours,
     faults: &[Fault::RoomSkipsPolling],
     run: |probe| Box::pin(run(probe)),
 };

@@ -6,7 +6,7 @@
 //! Connection state recovery, which restores rooms on purpose, is asked for by a field that is not sent here.
 
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Verdict},
     verdict::{Level, Row},
@@ -26,6 +26,7 @@ pub const CHECK: Check = Check {
               twice.",
     fix: "Let `socket.join(room)` keep the membership, which ends with the connection; a list of one's own, by user, has \
           to be cleared: `socket.on('disconnect', () => members.delete(userId))`.",
+    effort: Effort::Hours,
     faults: &[Fault::RoomsSurviveDisconnect],
     run: |probe| Box::pin(run(probe)),
 };

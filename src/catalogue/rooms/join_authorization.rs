@@ -4,7 +4,7 @@
 //! acknowledgement, an error event or silence is the deployment's choice.
 
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     contract::Vars,
     mock::Fault,
     probe::{Probe, Verdict, on_wire},
@@ -24,6 +24,7 @@ pub const CHECK: Check = Check {
     meaning: "Every user reads along in every room, and speaks in it, by knowing its name.",
     fix: "Ask in the handler whether the user may: `socket.on('join_room', async (room, ack) => { if (!(await \
           mayJoin(socket.data.user, room))) return ack?.({ ok: false }); socket.join(room) })`.",
+    effort: Effort::Hours,
     faults: &[Fault::OpenPrivateRoom],
     run: |probe| Box::pin(run(probe)),
 };

@@ -4,7 +4,7 @@
 //! join may be ignored or refused; it must not add a second delivery.
 
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Verdict},
     verdict::{Level, Row},
@@ -23,6 +23,7 @@ pub const CHECK: Check = Check {
     meaning: "Messages show up twice, and once more with each page that joins the room again.",
     fix: "Keep members in a set, not in a list; `socket.join(room)` does. Add no listener in the join handler: what \
           `socket.on('join_room', …)` registers, it registers anew with each join.",
+    effort: Effort::Minutes,
     faults: &[Fault::JoinTwiceDeliversTwice],
     run: |probe| Box::pin(run(probe)),
 };

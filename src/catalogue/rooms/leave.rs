@@ -7,7 +7,7 @@
 use tokio::time::Instant;
 
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     contract::Vars,
     mock::Fault,
     probe::{Probe, Stop, Verdict, fail, on_wire},
@@ -27,6 +27,7 @@ pub const CHECK: Check = Check {
     meaning: "People go on reading a room that they have left, or fall silent in rooms that they have not.",
     fix: "Leave the room that the event names, and no other: \
           `socket.on('leave_room', (room) => socket.leave(room))`, by the very name that `socket.join(room)` got.",
+    effort: Effort::Minutes,
     faults: &[Fault::LeaveDoesNothing, Fault::LeaveLeavesAll],
     run: |probe| Box::pin(run(probe)),
 };

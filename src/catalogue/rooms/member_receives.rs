@@ -8,7 +8,7 @@
 //! elsewhere.
 
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Verdict},
     verdict::{Level, Row},
@@ -27,6 +27,7 @@ pub const CHECK: Check = Check {
     meaning: "Whoever is in a room misses what is said there, or sees it twice.",
     fix: "Join and send under one and the same name: `socket.on('join_room', (room) => socket.join(room))`, then \
           `io.to(room).emit('receive_message', { room, message })`; and register both handlers once per connection.",
+    effort: Effort::Minutes,
     faults: &[Fault::RoomDeliversNothing],
     run: |probe| Box::pin(run(probe)),
 };

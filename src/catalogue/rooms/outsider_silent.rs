@@ -4,7 +4,7 @@
 //! connections are fenced: whatever the server sent to them before, they have by then.
 
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Verdict},
     verdict::{Level, Row},
@@ -22,6 +22,7 @@ pub const CHECK: Check = Check {
     wait: Wait::None,
     meaning: "Everybody reads everybody's messages.",
     fix: "Send to the room, not to all: `io.to(room).emit(…)` or `socket.to(room).emit(…)` instead of `io.emit(…)`.",
+    effort: Effort::Minutes,
     faults: &[Fault::RoomBroadcastsToAll],
     run: |probe| Box::pin(run(probe)),
 };

@@ -9,7 +9,7 @@
 //! such a name, as an application that prefixes its rooms would make, is harmless.
 
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     contract::Vars,
     mock::Fault,
     probe::{Answer, Client, Probe, Stop, Verdict, fail, on_wire},
@@ -36,6 +36,7 @@ pub const CHECK: Check = Check {
     fix: "Keep the rooms that users name apart from those that Socket.IO makes: `socket.join('room:' + name)`, and \
           `io.to('room:' + name)` when sending; or refuse names that are socket ids: `if (io.sockets.sockets.has(name)) \
           return`.",
+    effort: Effort::Hours,
     faults: &[Fault::SocketIdsAreRooms],
     run: |probe| Box::pin(run(probe)),
 };

@@ -7,7 +7,7 @@
 //! are independent.
 
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     contract::Vars,
     mock::Fault,
     probe::{Probe, Verdict},
@@ -28,6 +28,7 @@ pub const CHECK: Check = Check {
               room silences the first.",
     fix: "Send to the room that the message names, never to all of `socket.rooms`: `io.to(room).emit(…)` with the \
           `room` of this message, and no room kept in a variable that connections share.",
+    effort: Effort::Hours,
     faults: &[Fault::RoomsRunTogether],
     run: |probe| Box::pin(run(probe)),
 };

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use reqwest::Method;
 
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
@@ -29,6 +29,7 @@ pub const CHECK: Check = Check {
               no memory left.",
     fix: "Update: `npm install socket.io@latest`, and see in the lock file that engine.io is 6.6.7 or newer \
           (`npm ls engine.io`).",
+    effort: Effort::Minutes,
     faults: &[Fault::HangsOnBinaryPost],
     run: |probe| Box::pin(run(probe)),
 };

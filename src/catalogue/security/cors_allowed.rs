@@ -6,7 +6,7 @@
 //! keeps caches from mixing them up; its absence is a finding at the level SHOULD.
 
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Verdict, fail},
     verdict::{Level, Row},
@@ -30,6 +30,7 @@ pub const CHECK: Check = Check {
     fix: "Name the origin as browsers do, with its scheme and without a path: `new Server({ cors: { origin: \
           ['https://app.example.com'] } })`. With the engine bound to Nitro, give `cors` to the `Engine`. Let no proxy add \
           the same header again.",
+    effort: Effort::Minutes,
     faults: &[
         Fault::CorsForgetsAllowed,
         Fault::CorsRefusesPreflight,

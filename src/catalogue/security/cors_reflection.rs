@@ -5,7 +5,7 @@
 //! credentials is the same as `*`, and is noted.
 
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Verdict, fail},
     verdict::{Level, Row},
@@ -24,6 +24,7 @@ pub const CHECK: Check = Check {
     meaning: "Any page that a user visits speaks to the server with that user's cookies, and reads the answers.",
     fix: "Compare with a list of whole origins: `cors: { origin: ['https://app.example.com'], credentials: true }`; not \
           `origin: true`, not a function that lets everybody pass, not a regular expression without `^` and `$`, not `null`.",
+    effort: Effort::Minutes,
     faults: &[Fault::CorsReflectsOrigin],
     run: |probe| Box::pin(run(probe)),
 };

@@ -5,7 +5,7 @@
 //! are sent with an origin that nobody knows.
 
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Verdict, fail},
     verdict::{Level, Row},
@@ -25,6 +25,7 @@ pub const CHECK: Check = Check {
               shows that it means to trust every page with them.",
     fix: "Name the origins: `cors: { origin: ['https://app.example.com'], credentials: true }`, or leave `credentials` out. \
           A client of the same origin needs no `cors` at all.",
+    effort: Effort::Minutes,
     faults: &[Fault::CorsWildcardCredentials],
     run: |probe| Box::pin(run(probe)),
 };

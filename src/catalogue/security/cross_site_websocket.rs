@@ -11,7 +11,7 @@
 use reqwest::header::{COOKIE, HeaderMap, HeaderValue};
 
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Answer, Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
@@ -34,6 +34,7 @@ pub const CHECK: Check = Check {
     fix: "Take the token from the CONNECT payload (`socket.handshake.auth.token`), which a foreign page does not have; or \
           refuse foreign origins: `allowRequest: (req, callback) => callback(null, allowed.includes(req.headers.origin))`; \
           and set the cookie with `SameSite=Lax` or stricter.",
+    effort: Effort::Hours,
     faults: &[Fault::CookieOpensWebsocket],
     run: |probe| Box::pin(run(probe)),
 };

@@ -13,7 +13,7 @@ use url::Url;
 
 use crate::{
     catalogue::{
-        Check, Isolation, Wait, cite,
+        Check, Effort, Isolation, Wait, cite,
         disclosure::{indiscretion, texts, version},
     },
     contract::Vars,
@@ -41,6 +41,7 @@ pub const CHECK: Check = Check {
     fix: "Run the built server (`nuxt build`, `node .output/server/index.mjs`), not `nuxt dev`, which shows stack traces on \
           purpose. Throw `createError({ statusCode: 400, message: 'invalid body' })` with a text of your own, not the text of \
           what a library threw; in nginx `server_tokens off;`.",
+    effort: Effort::Minutes,
     faults: &[Fault::ErrorsWithStackTrace, Fault::ErrorsWithVersion, Fault::RestErrorsWithPath],
     run: |probe| Box::pin(run(probe)),
 };

@@ -5,7 +5,7 @@
 
 use crate::{
     catalogue::{
-        Check, Isolation, Need, Wait, cite,
+        Check, Effort, Isolation, Need, Wait, cite,
         socket::{Stage, not_closed, packet, still_open},
     },
     mock::Fault,
@@ -26,6 +26,7 @@ pub const CHECK: Check = Check {
     meaning: "One user can fill the server's memory, until it dies for all.",
     fix: "Update: `npm update socket.io socket.io-parser` (socket.io-parser 4.2.6 or newer has the limit), and see by \
           `npm ls socket.io-parser` that no older one is left. Raise the limit only as far as the application needs it.",
+    effort: Effort::Minutes,
     faults: &[Fault::TakesExcessAttachments],
     run: |probe| Box::pin(run(probe)),
 };

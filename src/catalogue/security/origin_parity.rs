@@ -8,7 +8,7 @@
 //! gets nothing by either.
 
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
@@ -31,6 +31,7 @@ pub const CHECK: Check = Check {
     fix: "Check where both transports pass: in `io.use((socket, next) => …)` by `socket.handshake.headers.origin`. With \
           the engine bound to Nitro's `websocket` hook, `allowRequest` is not asked for WebSockets: refuse in the hook's \
           `upgrade` as well.",
+    effort: Effort::Hours,
     faults: &[Fault::OriginCheckedOnPollingOnly, Fault::OriginCheckedOnWebsocketOnly],
     run: |probe| Box::pin(run(probe)),
 };

@@ -6,7 +6,7 @@
 
 use crate::{
     catalogue::{
-        Check, Isolation, Need, Wait, cite,
+        Check, Effort, Isolation, Need, Wait, cite,
         engine::{Oversized, oversized, oversized_on_wire, payload_limit},
     },
     mock::Fault,
@@ -30,6 +30,7 @@ pub const CHECK: Check = Check {
     fix: "Give the server that accepts the WebSocket the engine's limit (`new WebSocketServer({ maxPayload: 1e6 })`). Behind \
           Nitro's crossws, close such peers yourself, in the `open` hook: `peer.websocket.on('message', (data) => { if \
           (data.length > engine.opts.maxHttpBufferSize) peer.close(1009) })`.",
+    effort: Effort::Hours,
     faults: &[Fault::NoPayloadLimitOnWebsocket, Fault::NoPayloadLimitOnPolling],
     run: |probe| Box::pin(run(probe)),
 };

@@ -3,7 +3,7 @@
 //! A name alone is noted. A version is a finding, for information: it saves an attacker the guessing.
 
 use crate::{
-    catalogue::{Check, Isolation, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Wait, cite},
     mock::Fault,
     probe::{Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
@@ -23,6 +23,7 @@ pub const CHECK: Check = Check {
     meaning: "Whoever looks for servers with a known hole finds this one by its own word.",
     fix: "In nginx `server_tokens off;`, in Apache `ServerTokens Prod`, in Express `app.disable('x-powered-by')`; in Nuxt \
           the header holds no version.",
+    effort: Effort::Minutes,
     faults: &[Fault::NamesItsVersion],
     run: |probe| Box::pin(run(probe)),
 };

@@ -10,7 +10,7 @@ use futures::future::try_join_all;
 use tokio::{sync::watch, task::JoinSet, time::timeout};
 
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Client, Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
@@ -32,6 +32,7 @@ pub const CHECK: Check = Check {
     fix: "Read bodies as they come: `engine.handleRequest(event.node.req, event.node.res)` does, and nothing before it may \
           wait for the whole body while it holds what others need (a lock, one of few workers). A proxy that buffers \
           requests helps (nginx: `proxy_request_buffering on`), with a limit for the time (`client_body_timeout 10s`).",
+    effort: Effort::Days,
     faults: &[Fault::SlowPostStalls],
     run: |probe| Box::pin(run(probe)),
 };

@@ -8,7 +8,7 @@ use futures::future::try_join_all;
 
 use crate::{
     catalogue::{
-        Check, Isolation, Need, Wait, cite,
+        Check, Effort, Isolation, Need, Wait, cite,
         socket::{END, packet},
     },
     mock::Fault,
@@ -30,6 +30,7 @@ pub const CHECK: Check = Check {
     meaning: "One user can fill the server's memory, until it dies for all.",
     fix: "Update: `npm update socket.io socket.io-parser` (socket.io-parser 4.2.7 or newer refuses the packet), and see by \
           `npm ls socket.io-parser` that no older one is left.",
+    effort: Effort::Minutes,
     faults: &[Fault::WaitsForZeroAttachments],
     run: |probe| Box::pin(run(probe)),
 };

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{found_twice, heard, is_ack};
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     contract::{Ack, Vars},
     mock::Fault,
     probe::{Life, Probe, Stop, Verdict, fail},
@@ -30,6 +30,7 @@ pub const CHECK: Check = Check {
     fix: "Call the callback, which is the handler's last argument, exactly once on every path: \
           `socket.on('save', async (data, ack) => { try { ack({ ok: true, id: await save(data) }) } catch { ack({ ok: \
           false }) } })`. Register one handler for the event, not two.",
+    effort: Effort::Hours,
     faults: &[Fault::NoAck, Fault::DoubleAck, Fault::AckWrongId, Fault::AckWrongPayload],
     run: |probe| Box::pin(run(probe)),
 };

@@ -4,7 +4,7 @@
 
 use super::{Stage, expect_close, packet};
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Verdict},
     verdict::{Level, Row},
@@ -23,6 +23,7 @@ pub const CHECK: Check = Check {
     meaning: "A client that asks for an acknowledgement in a broken way waits for it for ever.",
     fix: "Serve Socket.IO by an up-to-date `socket.io` (`npm update socket.io socket.io-parser`). A `parser` of one's own \
           must throw in its Decoder when neither digits nor the payload's `[` follow the namespace.",
+    effort: Effort::Minutes,
     faults: &[Fault::IgnoresBadAckId],
     run: |probe| Box::pin(run(probe)),
 };

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::{binary_event, found_twice, heard, is_ack, placeholder};
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     contract::{Ack, Vars},
     mock::Fault,
     probe::{Client, Life, Probe, Verdict, fail},
@@ -41,6 +41,7 @@ pub const CHECK: Check = Check {
     meaning: "Uploads and images break the connection, or arrive damaged.",
     fix: "Let nothing between client and server touch binary frames or POST bodies, and let no handler of \
           `engine.on('connection')` swallow them. With a `parser` of one's own on the server, the clients need it too.",
+    effort: Effort::Hours,
     faults: &[Fault::TakesOneAttachmentOnly, Fault::TruncatesAttachments, Fault::KeepsPlaceholders],
     run: |probe| Box::pin(run(probe)),
 };

@@ -9,7 +9,7 @@
 
 use super::{StillOpen, binary_event, is_ack, not_closed, placeholder};
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     contract::{Ack, Vars},
     mock::Fault,
     probe::{Life, Probe, Stop, Verdict, fail},
@@ -31,6 +31,7 @@ pub const CHECK: Check = Check {
     fix: "Serve Socket.IO by an up-to-date `socket.io` (`npm update socket.io socket.io-parser`). A `parser` of one's own \
           must throw in its Decoder when text comes while attachments are missing, and emit the packet only when the \
           last of them is there.",
+    effort: Effort::Minutes,
     faults: &[Fault::TakesTextForAttachment, Fault::HandlesIncompleteBinary],
     run: |probe| Box::pin(run(probe)),
 };

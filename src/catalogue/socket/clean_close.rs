@@ -5,7 +5,7 @@
 //! until something times out.
 
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
@@ -26,6 +26,7 @@ pub const CHECK: Check = Check {
     fix: "Let the WebSocket library answer close frames by itself: `ws` and crossws do, unless the socket underneath is \
           written to directly. A proxy in front must pass frames on (nginx: `proxy_http_version 1.1` and the `Upgrade` \
           headers), not end the upgrade itself.",
+    effort: Effort::Hours,
     faults: &[Fault::IgnoresCloseFrame],
     run: |probe| Box::pin(run(probe)),
 };

@@ -5,7 +5,7 @@
 use serde_json::Value;
 
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Answer, Probe, Verdict, fail},
     verdict::{Level, Row},
@@ -24,6 +24,7 @@ pub const CHECK: Check = Check {
     meaning: "Clients never get their `connect` event, or have no `socket.id`.",
     fix: "Serve Socket.IO by the package `socket.io` 3 or newer; the reply is its own work. Where something stands \
           between, such as `engine.on('connection')` with packets of one's own, let `io.bind(engine)` do it instead.",
+    effort: Effort::Hours,
     faults: &[Fault::ConnectReplyWithoutSid],
     run: |probe| Box::pin(run(probe)),
 };

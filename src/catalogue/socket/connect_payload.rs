@@ -8,7 +8,7 @@ use futures::{StreamExt, stream};
 
 use super::{AT_ONCE, END};
 use crate::{
-    catalogue::{Check, Isolation, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Wait, cite},
     mock::Fault,
     probe::{Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
@@ -29,6 +29,7 @@ pub const CHECK: Check = Check {
     fix: "Serve Socket.IO by an up-to-date `socket.io` (`npm update socket.io socket.io-parser`). In `io.use()`, take the \
           token as a text and nothing else: `const token = socket.handshake.auth?.token; if (typeof token !== 'string') \
           return next(new Error('unauthorized'))`.",
+    effort: Effort::Minutes,
     faults: &[Fault::AcceptsConnectPayloadOfAnyKind],
     run: |probe| Box::pin(run(probe)),
 };

@@ -7,7 +7,7 @@
 //! answered once each, so that a second server is seen even where its middleware takes longer.
 
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Answer, Client, Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
@@ -27,6 +27,7 @@ pub const CHECK: Check = Check {
     meaning: "Two servers answer every client: what a user does happens twice.",
     fix: "Make one server per process: `if (!globalThis.io) globalThis.io = new Server(…)` in `server/plugins/`, or \
           close the old one when Nitro reloads: `nitroApp.hooks.hook('close', () => io.close())`.",
+    effort: Effort::Minutes,
     faults: &[Fault::DoubleConnectReply],
     run: |probe| Box::pin(run(probe)),
 };

@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures::future::try_join_all;
 
 use crate::{
-    catalogue::{Check, Isolation, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Wait, cite},
     mock::Fault,
     probe::{Life, Probe, Verdict, fail},
     verdict::{Level, Row},
@@ -29,6 +29,7 @@ pub const CHECK: Check = Check {
               has none left for its users.",
     fix: "Leave the server's `connectTimeout` at its default (45 s). A library that has none (python-socketio) needs a timer \
           of one's own, or a proxy that bounds connections by address.",
+    effort: Effort::Minutes,
     faults: &[Fault::NoConnectTimeout],
     run: |probe| Box::pin(run(probe)),
 };

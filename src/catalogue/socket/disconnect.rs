@@ -4,7 +4,7 @@
 //! choice: Node's keeps it for a while, and closes it when an event comes.
 
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     contract::Vars,
     mock::Fault,
     probe::{Life, Probe, Verdict, fail, on_wire},
@@ -31,6 +31,7 @@ pub const CHECK: Check = Check {
     meaning: "Users who have logged out still act, and still count as present.",
     fix: "Serve Socket.IO by the package `socket.io`, and register handlers on the `socket` of `io.on('connection')`, not \
           on the engine's connection: those end with the namespace, these do not.",
+    effort: Effort::Hours,
     faults: &[Fault::IgnoresDisconnect],
     run: |probe| Box::pin(run(probe)),
 };

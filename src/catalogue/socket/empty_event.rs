@@ -5,7 +5,7 @@
 
 use super::{Stage, expect_close, packet};
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Verdict},
     verdict::{Level, Row},
@@ -24,6 +24,7 @@ pub const CHECK: Check = Check {
     meaning: "Broken clients go unnoticed, and what is no event may reach code that expects one.",
     fix: "Serve Socket.IO by an up-to-date `socket.io` (`npm update socket.io socket.io-parser`). A `parser` of one's own \
           must throw in its Decoder when a payload is not an array that begins with the event's name.",
+    effort: Effort::Minutes,
     faults: &[Fault::IgnoresEmptyEvent],
     run: |probe| Box::pin(run(probe)),
 };

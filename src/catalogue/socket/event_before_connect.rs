@@ -4,7 +4,7 @@
 
 use super::{Stage, expect_close, packet};
 use crate::{
-    catalogue::{Check, Isolation, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Wait, cite},
     mock::Fault,
     probe::{Probe, Verdict},
     verdict::{Level, Row},
@@ -23,6 +23,7 @@ pub const CHECK: Check = Check {
     meaning: "Strangers keep connections open, and have packets parsed, without ever showing a token.",
     fix: "Serve Socket.IO by the package `socket.io` 3 or newer, which does this by itself. With packets of one's own on \
           `engine.on('connection')`, let `io.bind(engine)` do it instead.",
+    effort: Effort::Hours,
     faults: &[Fault::IgnoresEventBeforeConnect],
     run: |probe| Box::pin(run(probe)),
 };

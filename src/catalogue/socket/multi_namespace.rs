@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{found_twice, heard};
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     contract::{Ping, Vars},
     mock::Fault,
     probe::{Client, Life, Probe, Stop, Verdict, fail},
@@ -37,6 +37,7 @@ pub const CHECK: Check = Check {
     meaning: "A page that uses two namespaces gets the messages of one in the other, or loses both when it leaves one.",
     fix: "Give each namespace its own middleware and handlers, `io.of('/chat').use(…).on('connection', (socket) => …)`, \
           and answer on that `socket`, or by `io.of('/chat').emit(…)`: `io.emit(…)` is the namespace `/`.",
+    effort: Effort::Hours,
     faults: &[Fault::NoSecondNamespace, Fault::NamespacesRunTogether, Fault::DisconnectLeavesAllNamespaces],
     run: |probe| Box::pin(run(probe)),
 };

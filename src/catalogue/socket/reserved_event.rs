@@ -9,7 +9,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{AT_ONCE, END, is_ack};
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     contract::Vars,
     mock::Fault,
     probe::{Life, Probe, Stop, Verdict, fail},
@@ -36,6 +36,7 @@ pub const CHECK: Check = Check {
     meaning: "A client can make the server believe that it has left, and go on reading; or have it greeted twice.",
     fix: "Serve Socket.IO by an up-to-date `socket.io` (`npm update socket.io socket.io-parser`), which closes such \
           connections. A `parser` of one's own must throw in its Decoder for these names.",
+    effort: Effort::Minutes,
     faults: &[Fault::HandlesReservedEvents],
     run: |probe| Box::pin(run(probe)),
 };

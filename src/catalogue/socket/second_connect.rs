@@ -8,7 +8,7 @@ use futures::future::try_join_all;
 
 use super::{END, heard};
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     contract::Vars,
     mock::Fault,
     probe::{Life, Probe, Verdict, fail, on_wire},
@@ -35,6 +35,7 @@ pub const CHECK: Check = Check {
     meaning: "One connection counts as several users: events are handled twice, and whoever counts clients counts wrong.",
     fix: "Serve Socket.IO by the package `socket.io` 4, which closes such a connection by itself. With packets of one's \
           own on `engine.on('connection')`, close it there: `if (nsps.has(name)) socket.close()`.",
+    effort: Effort::Hours,
     faults: &[Fault::AcceptsSecondConnect, Fault::SecondConnectDoublesEvents],
     run: |probe| Box::pin(run(probe)),
 };

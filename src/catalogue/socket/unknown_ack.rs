@@ -5,7 +5,7 @@
 
 use super::found_twice;
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Life, Probe, Verdict, fail},
     verdict::{Level, Row},
@@ -25,6 +25,7 @@ pub const CHECK: Check = Check {
     meaning: "A slow client loses its connection for having answered too late.",
     fix: "Serve Socket.IO by the package `socket.io`, which ignores what it does not wait for. With a server of one's \
           own: when no callback is kept for the id, drop the packet and go on.",
+    effort: Effort::Hours,
     faults: &[Fault::ClosesOnUnknownAck],
     run: |probe| Box::pin(run(probe)),
 };

@@ -5,7 +5,7 @@
 
 use super::found_twice;
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Life, Probe, Verdict, fail},
     verdict::{Level, Row},
@@ -24,6 +24,7 @@ pub const CHECK: Check = Check {
     wait: Wait::None,
     meaning: "Whoever has the page of the last release still open loses the connection, reconnects, and loses it again.",
     fix: "Do not disconnect in `socket.onAny(…)` or `socket.use(…)` for an unknown name: log it, and let it pass.",
+    effort: Effort::Minutes,
     faults: &[Fault::ClosesOnUnknownEvent],
     run: |probe| Box::pin(run(probe)),
 };

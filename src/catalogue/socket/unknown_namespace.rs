@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::heard;
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Life, Probe, Verdict, fail},
     verdict::{Level, Row},
@@ -28,6 +28,7 @@ pub const CHECK: Check = Check {
     fix: "Name each namespace: `io.of('/chat').on('connection', …)`; the package `socket.io` then refuses all others. \
           `io.of(/^.*$/)` lets any name in: anchor the pattern to the names that are meant, or declare \
           `choices.dynamic-namespaces`.",
+    effort: Effort::Hours,
     faults: &[Fault::AcceptsUnknownNamespace, Fault::RefusesUnknownNamespaceWithString, Fault::IgnoresUnknownNamespace],
     run: |probe| Box::pin(run(probe)),
 };

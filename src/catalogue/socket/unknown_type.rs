@@ -2,7 +2,7 @@
 
 use super::{Stage, expect_close};
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Verdict},
     verdict::{Level, Row},
@@ -21,6 +21,7 @@ pub const CHECK: Check = Check {
     meaning: "Broken clients, and clients of another protocol, go unnoticed: their packets vanish without a word.",
     fix: "Serve Socket.IO by an up-to-date `socket.io` (`npm update socket.io socket.io-parser`). A `parser` of one's own \
           must throw in its Decoder when the type is not one of 0 to 6.",
+    effort: Effort::Minutes,
     faults: &[Fault::IgnoresUnknownType],
     run: |probe| Box::pin(run(probe)),
 };

@@ -4,7 +4,7 @@
 //! instead, a `<script src>` fails with a syntax error that points nowhere.
 
 use crate::{
-    catalogue::{Check, Isolation, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Wait, cite},
     mock::Fault,
     probe::{Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
@@ -24,6 +24,7 @@ pub const CHECK: Check = Check {
     meaning: "A page that loads the client from there fails with `Unexpected token '<'`.",
     fix: "Nothing, if the client comes from npm's `socket.io-client`. Otherwise see that requests below the path reach \
           Socket.IO before the page's catch-all route.",
+    effort: Effort::Minutes,
     faults: &[Fault::BundleIsPage],
     run: |probe| Box::pin(run(probe)),
 };

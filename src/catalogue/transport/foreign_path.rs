@@ -4,7 +4,7 @@
 //! `experimental.websocket` accepts it and then says nothing, for as long as the client likes.
 
 use crate::{
-    catalogue::{Check, Isolation, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Wait, cite},
     mock::Fault,
     probe::{Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
@@ -25,6 +25,7 @@ pub const CHECK: Check = Check {
               without a session that would time them out.",
     fix: "Refuse upgrades on other paths: in Nitro, a crossws `upgrade` hook that throws a 404 `Response` unless the \
           request's path is Socket.IO's.",
+    effort: Effort::Hours,
     faults: &[Fault::HangsForeignUpgrade],
     run: |probe| Box::pin(run(probe)),
 };

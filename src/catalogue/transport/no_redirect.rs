@@ -3,7 +3,7 @@
 //! WebSocket clients do not follow redirects at all, and a redirected POST may lose its body.
 
 use crate::{
-    catalogue::{Check, Isolation, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Wait, cite},
     mock::Fault,
     probe::{Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
@@ -24,6 +24,7 @@ pub const CHECK: Check = Check {
               messages.",
     fix: "Exclude the path from redirecting rules: trailing-slash and locale redirects (`routeRules`, i18n), \
           authentication middleware, and http → https in front of the socket (let clients use https at once).",
+    effort: Effort::Minutes,
     faults: &[Fault::RedirectsHandshake],
     run: |probe| Box::pin(run(probe)),
 };

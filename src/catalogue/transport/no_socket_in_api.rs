@@ -5,7 +5,7 @@
 //! application's own business.
 
 use crate::{
-    catalogue::{Check, Isolation, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Wait, cite},
     mock::Fault,
     probe::{Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
@@ -24,6 +24,7 @@ pub const CHECK: Check = Check {
     wait: Wait::None,
     meaning: "Two socket servers run side by side: clients of one never hear what the other emits.",
     fix: "Make the one `Server` in `server/plugins/`, and delete the one in `server/api/` (or `server/routes/`).",
+    effort: Effort::Minutes,
     faults: &[Fault::SocketInApi],
     run: |probe| Box::pin(run(probe)),
 };

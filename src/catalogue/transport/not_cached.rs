@@ -3,7 +3,7 @@
 //! Browsers add a unique `t` to each request; other clients do not, and a cache in between does not know what it means.
 
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
@@ -23,6 +23,7 @@ pub const CHECK: Check = Check {
     meaning: "Two users share one session: each gets half of the other's messages.",
     fix: "Exclude the path from every cache: no `routeRules` with `cache`, `swr` or `isr` for `/socket.io/**`, and no \
           CDN rule that ignores the query string.",
+    effort: Effort::Minutes,
     faults: &[Fault::CachedHandshake, Fault::CacheableHandshake],
     run: |probe| Box::pin(run(probe)),
 };

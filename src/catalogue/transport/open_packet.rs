@@ -7,7 +7,7 @@
 use serde_json::Value;
 
 use crate::{
-    catalogue::{Check, Isolation, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Wait, cite},
     mock::Fault,
     probe::{Probe, Verdict, fail},
     verdict::{Level, Row},
@@ -27,6 +27,7 @@ pub const CHECK: Check = Check {
               drop a live one again and again.",
     fix: "Do not rewrite the handshake in a proxy or route handler. Give `pingInterval`, `pingTimeout` and \
           `maxHttpBufferSize` as whole numbers: `new Server({ pingInterval: 25000, pingTimeout: 20000 })`.",
+    effort: Effort::Minutes,
     faults: &[Fault::OpenPacketMissingField, Fault::OpenPacketWrongType],
     run: |probe| Box::pin(run(probe)),
 };

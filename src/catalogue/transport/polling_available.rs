@@ -4,7 +4,7 @@
 //! purpose declares it (`choices.websocket-only`), and sets `transports: ['websocket']` in its client.
 
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Verdict, fail},
     verdict::{Level, Row},
@@ -23,6 +23,7 @@ pub const CHECK: Check = Check {
     meaning: "Clients with default settings do not connect at all, nor does anyone behind a proxy that blocks WebSocket.",
     fix: "Serve the path's HTTP requests too (`nitroApp.router.use('/socket.io/', …)`), or, if WebSocket-only is what \
           you want, set `transports: ['websocket']` in the client and `choices.websocket-only = true` in siospec.toml.",
+    effort: Effort::Minutes,
     faults: &[Fault::NoPolling, Fault::RedirectsHandshake],
     run: |probe| Box::pin(run(probe)),
 };

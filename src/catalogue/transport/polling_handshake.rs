@@ -5,7 +5,7 @@
 //! answers (the application's 404, its page, a proxy's error page), the check says what it was.
 
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
@@ -26,6 +26,7 @@ pub const CHECK: Check = Check {
     fix: "Give the server and the client the same path, `new Server({ path: '/socket.io' })`, and see that the route \
           handler for `/socket.io/` is registered in the Nitro plugin (`nitroApp.router.use('/socket.io/', …)`), \
           before anything that answers every path.",
+    effort: Effort::Minutes,
     faults: &[Fault::HandshakeWrongContentType, Fault::NoPolling, Fault::RedirectsHandshake],
     run: |probe| Box::pin(run(probe)),
 };

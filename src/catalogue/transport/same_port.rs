@@ -7,7 +7,7 @@ use reqwest::{Method, header::HeaderMap};
 use url::Url;
 
 use crate::{
-    catalogue::{Check, Isolation, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Wait, cite},
     contract::Vars,
     mock::Fault,
     probe::{Probe, Stop, Verdict, fail},
@@ -30,6 +30,7 @@ pub const CHECK: Check = Check {
               certificate and another hole in the firewall.",
     fix: "Attach Socket.IO to Nitro's own server instead of calling `listen()` on another port, and let the client \
           call `io()` without a URL.",
+    effort: Effort::Minutes,
     faults: &[Fault::RedirectsPage, Fault::NoPage],
     run: |probe| Box::pin(run(probe)),
 };

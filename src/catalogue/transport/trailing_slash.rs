@@ -5,7 +5,7 @@
 //! people who type the URL will cause it.
 
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
@@ -24,6 +24,7 @@ pub const CHECK: Check = Check {
     wait: Wait::None,
     meaning: "Anyone can fill the error log by asking for the path.",
     fix: "Register the route handler for both forms, or leave the form without the slash to the application's 404.",
+    effort: Effort::Minutes,
     faults: &[Fault::NoSlashCrashes],
     run: |probe| Box::pin(run(probe)),
 };

@@ -6,7 +6,7 @@
 //! finding of the level SHOULD: some libraries make do with sixteen.
 
 use crate::{
-    catalogue::{Check, Isolation, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Wait, cite},
     mock::Fault,
     probe::{Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
@@ -25,6 +25,7 @@ pub const CHECK: Check = Check {
     wait: Wait::None,
     meaning: "A stranger who guesses a session's id reads its messages and sends in its name, without any token.",
     fix: "Leave `generateId` alone, or make the id of at least 15 random bytes: `randomBytes(15).toString('base64url')`.",
+    effort: Effort::Minutes,
     faults: &[Fault::SequentialSid, Fault::ShortSid],
     run: |probe| Box::pin(run(probe)),
 };

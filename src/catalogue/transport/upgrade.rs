@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use tokio::time::Instant;
 
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
@@ -31,6 +31,7 @@ pub const CHECK: Check = Check {
               messages after the switch.",
     fix: "Polling requests and upgrades must reach the same engine in the same process: bind one `Engine` to both \
           Nitro's router and the crossws `websocket` hook, and let no proxy send the two to different instances.",
+    effort: Effort::Hours,
     faults: &[Fault::ProbeUnanswered, Fault::PollNotReleased, Fault::UpgradeLosesMessage],
     run: |probe| Box::pin(run(probe)),
 };

@@ -1,7 +1,7 @@
 //! The polling handshake offers `websocket` among its `upgrades`.
 
 use crate::{
-    catalogue::{Check, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Verdict, fail},
     verdict::{Level, Row},
@@ -20,6 +20,7 @@ pub const CHECK: Check = Check {
     meaning: "Every client stays on polling: two HTTP requests for each message, and higher latency and load.",
     fix: "Leave `transports` at its default or list both: `transports: ['polling', 'websocket']`, and do not set \
           `allowUpgrades: false`.",
+    effort: Effort::Minutes,
     faults: &[Fault::NoUpgradeOffered],
     run: |probe| Box::pin(run(probe)),
 };

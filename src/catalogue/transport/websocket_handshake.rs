@@ -6,7 +6,7 @@
 use reqwest::header::HeaderMap;
 
 use crate::{
-    catalogue::{Check, Isolation, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Wait, cite},
     mock::Fault,
     probe::{Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
@@ -27,6 +27,7 @@ pub const CHECK: Check = Check {
     fix: "Socket.IO did not get the HTTP server's `upgrade` event. In Nuxt, bind an engine.io `Engine` to both Nitro's \
           router and the crossws `websocket` hook (`nitro.experimental.websocket: true`); `h3App.server` and \
           `h3App.nodeServer` are undefined there. Behind a proxy, let it pass `Upgrade` and `Connection`.",
+    effort: Effort::Hours,
     faults: &[Fault::WebsocketSilent],
     run: |probe| Box::pin(run(probe)),
 };

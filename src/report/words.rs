@@ -1,9 +1,7 @@
 //! What the gate has to say, in words, one text each: for every format that shows a report.
 
-use crate::{
-    report::text::count,
-    verdict::{CheckResult, FailOn, Idle, Outcome, RunReport},
-};
+use super::text::count;
+use crate::verdict::{CheckResult, FailOn, Idle, Outcome, RunReport};
 
 /// What there is to say of one result beyond its outcome: waived, known, flaky.
 pub fn of_result(result: &CheckResult) -> Vec<String> {

@@ -1,0 +1,102 @@
+//! What the checks say when they fail, each under its own faults: `snapshots/messages/<check>.snap`.
+
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+    fs,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::PathBuf,
+    sync::LazyLock,
+};
+
+use regex::{Captures, Regex};
+use siospec::{
+    catalogue::{self, Check},
+    mock::Fault,
+    verdict::{Outcome, RunReport},
+};
+
+/// Where they are kept.
+pub fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("snapshots/messages")
+}
+
+/// Compares each check's messages with those that are kept.
+pub fn assert_as_before(reports: &BTreeMap<Fault, RunReport>) {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path(folder());
+    let mut kept = BTreeSet::new();
+    let mut changed = Vec::new();
+    for check in catalogue::all().map(|entry| entry.check) {
+        let messages = messages(check, reports);
+        if messages.is_empty() {
+            continue;
+        }
+        kept.insert(format!("{}.snap", check.id));
+        let compare = || settings.bind(|| insta::assert_snapshot!(check.id, messages));
+        // All of them before it fails: a word that is changed often changes several.
+        if catch_unwind(AssertUnwindSafe(compare)).is_err() {
+            changed.push(check.id);
+        }
+    }
+    assert!(changed.is_empty(), "these say something else than before: {}", changed.join(", "));
+    let there = fs::read_dir(folder()).expect("the messages' folder").map(|entry| entry.expect("a file").file_name());
+    let stale: Vec<_> = there.filter(|name| !kept.contains(&*name.to_string_lossy())).collect();
+    assert!(stale.is_empty(), "no check says these any more: {stale:?}");
+}
+
+/// What the check says under each of the faults, without what differs from run to run.
+fn messages(check: &Check, reports: &BTreeMap<Fault, RunReport>) -> String {
+    let mut text = String::new();
+    for fault in check.faults {
+        let result = reports.get(fault).and_then(|report| report.results.iter().find(|result| result.id == check.id));
+        let Some(result) = result else { continue };
+        let Outcome::Fail(failure) = &result.outcome else { continue };
+        writeln!(text, "{}--- {fault} ({})", if text.is_empty() { "" } else { "\n" }, result.level.name()).unwrap();
+        let fields = [
+            ("reason", &failure.reason),
+            ("sent", &failure.sent),
+            ("got", &failure.received),
+            ("expected", &failure.expected),
+        ];
+        let fields = fields.into_iter().chain(result.notes.iter().map(|note| ("note", note)));
+        for (label, said) in fields.filter(|(_, said)| !said.is_empty()) {
+            writeln!(text, "{label}: {}", steady(said).replace('\n', "\n    ")).unwrap();
+        }
+    }
+    text
+}
+
+/// The text without what differs from run to run.
+fn steady(text: &str) -> String {
+    static CHANGING: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
+        let changing = [
+            (r"siospec-([a-z-]+)-[0-9a-f]{16}", "siospec-$1-‹nonce›"),
+            (r"(127\.0\.0\.1|localhost|\[::1\]):\d+", "$1:‹port›"),
+            (r#""(sid|pid|offset)":"[^"]*""#, r#""$1":"‹id›""#),
+            (r"\bsid=[\w-]+", "sid=‹id›"),
+            (r"(\d+(\.\d+)?\s?(ms|µs|us|ns|s|min|m)\s?)+\b", "‹time›"),
+            (r"(?i)\b(date: )[^\n]*", "$1‹date›"),
+            (r"(?i)\b(content-length: )\d+", "$1‹number›"),
+            (r"\b\d{10,}\b", "‹number›"),
+        ];
+        changing.map(|(pattern, instead)| (Regex::new(pattern).expect("a pattern"), instead)).into()
+    });
+    static WORD: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"[A-Za-z0-9_-]{15,}").expect("a pattern"));
+    let mut text = Cow::Borrowed(text);
+    for (pattern, instead) in CHANGING.iter() {
+        text = Cow::Owned(pattern.replace_all(&text, *instead).into_owned());
+    }
+    let instead = |word: &Captures<'_>| if looks_random(&word[0]) { "‹id›".to_owned() } else { word[0].to_owned() };
+    WORD.replace_all(&text, instead).into_owned()
+}
+
+/// Session ids are base64: words and header names have their capitals where parts begin.
+fn looks_random(word: &str) -> bool {
+    let chars: Vec<char> = word.chars().collect();
+    let humps = chars.windows(2).filter(|pair| pair[0].is_lowercase() && pair[1].is_uppercase()).count();
+    let has_digit = chars.iter().any(char::is_ascii_digit);
+    let has_capital = chars.iter().any(char::is_ascii_uppercase);
+    humps >= 3 || (has_digit && has_capital)
+}
