@@ -136,6 +136,13 @@ impl Texts {
         if depth >= MAX_DEPTH || !english.contains(|c: char| c.is_ascii_alphabetic()) {
             return None;
         }
+        // `3 failed`: numbers go before what they count in either language.
+        if let Some((number, counted)) = english.split_once(' ')
+            && number.bytes().all(|byte| byte.is_ascii_digit())
+            && let Some(counted) = self.whole.get(counted)
+        {
+            return Some(format!("{number} {counted}"));
+        }
         let filled = self.templates.iter().find_map(|template| {
             let parts = template.matches(english)?;
             let parts: Vec<String> = parts

@@ -17,6 +17,16 @@ use siospec::lang::Lang;
 /// Where the sentences of reports are written.
 const SOURCES: [&str; 7] = ["catalogue", "gate", "probe", "report", "runner", "verdict.rs", "wire"];
 
+/// Files whose texts are said one by one, be they a single word.
+const SINGLE_WORDS: [&str; 6] = [
+    "gate/words.rs",
+    "report/github.rs",
+    "report/markdown.rs",
+    "report/scorecard.rs",
+    "report/terminal.rs",
+    "verdict.rs",
+];
+
 /// What these say is for developers, or is no sentence.
 const NOT_SAID: [&str; 14] = [
     "panic",
@@ -113,7 +123,7 @@ fn sentences() -> Sentences {
         let text = fs::read_to_string(&file).expect("a source file");
         let tokens: TokenStream = text.parse().unwrap_or_else(|error| panic!("{name}: {error}"));
         let mut found = Vec::new();
-        walk(tokens, &mut found, false);
+        walk(tokens, &mut found, SINGLE_WORDS.contains(&name.as_str()));
         for sentence in found {
             sentences.entry(sentence).or_default().insert(format!("src/{name}"));
         }
@@ -144,8 +154,11 @@ fn walk(tokens: TokenStream, found: &mut Vec<String>, always: bool) {
                 });
                 if let Some(attribute) = inner {
                     at += 1;
-                    if is_ident(attribute.clone().into_iter().next().as_ref(), "error") {
-                        collect(attribute, found, true, false);
+                    let mut parts = attribute.into_iter();
+                    if is_ident(parts.next().as_ref(), "error")
+                        && let Some(TokenTree::Group(message)) = parts.next()
+                    {
+                        collect(message.stream(), found, true, false);
                     }
                     // The `!` of an inner attribute, and the attribute.
                     while !matches!(tokens[at], TokenTree::Group(_)) {
