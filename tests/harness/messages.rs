@@ -17,6 +17,9 @@ use siospec::{
     verdict::{Outcome, RunReport},
 };
 
+/// What is kept of a failure.
+const LABELS: [&str; 5] = ["reason", "sent", "got", "expected", "note"];
+
 /// Where they are kept.
 pub fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("snapshots/messages")
@@ -53,19 +56,36 @@ fn messages(check: &Check, reports: &BTreeMap<Fault, RunReport>) -> String {
         let result = reports.get(fault).and_then(|report| report.results.iter().find(|result| result.id == check.id));
         let Some(result) = result else { continue };
         let Outcome::Fail(failure) = &result.outcome else { continue };
-        writeln!(text, "{}--- {fault} ({})", if text.is_empty() { "" } else { "\n" }, result.level.name()).unwrap();
-        let fields = [
-            ("reason", &failure.reason),
-            ("sent", &failure.sent),
-            ("got", &failure.received),
-            ("expected", &failure.expected),
-        ];
-        let fields = fields.into_iter().chain(result.notes.iter().map(|note| ("note", note)));
+        writeln!(text, "{}=== {fault} ({})", if text.is_empty() { "" } else { "\n" }, result.level.name()).unwrap();
+        let [reason, sent, got, expected, note] = LABELS;
+        let fields =
+            [(reason, &failure.reason), (sent, &failure.sent), (got, &failure.received), (expected, &failure.expected)];
+        let fields = fields.into_iter().chain(result.notes.iter().map(|text| (note, text)));
         for (label, said) in fields.filter(|(_, said)| !said.is_empty()) {
             writeln!(text, "{label}: {}", steady(said).replace('\n', "\n    ")).unwrap();
         }
     }
     text
+}
+
+/// The texts of a file that [`assert_as_before`] wrote.
+pub fn texts(file: &str) -> Vec<String> {
+    let mut texts: Vec<String> = Vec::new();
+    // What is before the first fault is insta's.
+    for line in file.lines().skip_while(|line| !line.starts_with("=== ")) {
+        let label = LABELS.iter().find_map(|label| line.strip_prefix(label)?.strip_prefix(": "));
+        match (label, line.strip_prefix("    ")) {
+            (Some(text), _) => texts.push(text.to_owned()),
+            (None, Some(more)) => {
+                if let Some(text) = texts.last_mut() {
+                    *text += "\n";
+                    *text += more;
+                }
+            }
+            (None, None) => {}
+        }
+    }
+    texts
 }
 
 /// The text without what differs from run to run.
@@ -76,7 +96,9 @@ fn steady(text: &str) -> String {
             (r"(127\.0\.0\.1|localhost|\[::1\]):\d+", "$1:‹port›"),
             (r#""(sid|pid|offset)":"[^"]*""#, r#""$1":"‹id›""#),
             (r"\bsid=[\w-]+", "sid=‹id›"),
-            (r"(\d+(\.\d+)?\s?(ms|µs|us|ns|s|min|m)\s?)+\b", "‹time›"),
+            // `1s 500ms` and `2s` are one length of time each; the unit of `12 ms` belongs to the sentence.
+            (r"\b\d+(s|ms|us|µs|ns|m)( \d+(s|ms|us|µs|ns))*\b", "‹time›"),
+            (r"\b\d+(\.\d+)? (ms|s)\b", "‹number› $2"),
             (r"(?i)\b(date: )[^\n]*", "$1‹date›"),
             (r"(?i)\b(content-length: )\d+", "$1‹number›"),
             (r"\b\d{10,}\b", "‹number›"),

@@ -7,12 +7,16 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     env, fs, iter,
     path::{Path, PathBuf},
+    sync::LazyLock,
 };
 
 use polib::{catalog::Catalog, message::Message, po_file};
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
+use regex::Regex;
 use rstest::rstest;
 use siospec::lang::Lang;
+
+use crate::harness::messages;
 
 /// Where the sentences of reports are written.
 const SOURCES: [&str; 7] = ["catalogue", "gate", "probe", "report", "runner", "verdict.rs", "wire"];
@@ -87,6 +91,68 @@ fn a_translation_has_the_same_gaps_and_the_same_code(#[values(Lang::Th)] lang: L
         })
         .collect();
     assert!(wrong.is_empty(), "{} translations change a gap, or code:\n{}", wrong.len(), wrong.join("\n\n"));
+}
+
+/// A sentence is put together from parts: that each has a translation does not mean that the whole is found.
+#[rstest]
+#[test]
+fn what_the_checks_say_is_translated_to_the_end(#[values(Lang::Th)] lang: Lang) {
+    // There are none before the first run that kept them.
+    let Ok(kept) = fs::read_dir(messages::folder()) else { return };
+    let mut left = BTreeSet::new();
+    for path in
+        kept.map(|file| file.expect("a file").path()).filter(|path| path.extension().is_some_and(|it| it == "snap"))
+    {
+        let file = fs::read_to_string(&path).expect("a text");
+        let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
+        for text in messages::texts(&file) {
+            let said = lang.say(&text);
+            left.extend(english(&said).into_iter().map(|words| format!("{name}: {words:?} is left of {text:?}")));
+        }
+    }
+    let left: Vec<String> = left.into_iter().collect();
+    assert!(left.is_empty(), "{} pieces have no translation to {lang}:\n{}", left.len(), left.join("\n"));
+}
+
+/// The runs of four or more English words in a text, outside code, quotes, JSON, URLs and what goes over the wire.
+fn english(text: &str) -> Vec<String> {
+    static NO_WORDS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
+        let patterns = [
+            "`[^`]*`",
+            r#""([^"\\]|\\.)*""#,
+            "“[^”]*”",
+            "‹[^›]*›",
+            r"(?s)[{\[].*[}\]]",
+            r"\w+://\S*",
+            // Header fields and status lines.
+            r"(?m)^\s*[A-Za-z][A-Za-z-]*: .*$",
+            r"HTTP \d{3}( [A-Z][A-Za-z]*)*",
+        ];
+        patterns.map(|pattern| Regex::new(pattern).expect("a pattern")).into()
+    });
+    let mut text = text.to_owned();
+    for pattern in NO_WORDS.iter() {
+        text = pattern.replace_all(&text, " | ").into_owned();
+    }
+    let is_word = |word: &str| {
+        let word = word.trim_matches(|c: char| ",.;:()!?".contains(c));
+        !word.is_empty() && word.chars().all(|c| c.is_ascii_alphabetic() || "'’-".contains(c))
+    };
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let runs = words.split(|word| !is_word(word)).filter(|run| run.len() >= 4);
+    runs.map(|run| run.join(" ")).collect()
+}
+
+#[rstest]
+#[case::whole("the server says nothing at all", &["the server says nothing at all"])]
+#[case::rest("เซิร์ฟเวอร์ within the time given ตอบ", &["within the time given"])]
+#[case::short("Bad Request ได้รับ end of stream", &[])]
+#[case::quoted("ตอบ \"this is not our text\" และ `let it be here now`", &[])]
+#[case::wire("40{\"message\":\"this is not ours\"} http://a.example/b c", &[])]
+#[case::headers("HTTP 404 Not Found\nvary: this is the wire", &[])]
+#[test]
+fn english_that_is_left_is_found(#[case] text: &str, #[case] expected: &[&str]) {
+    assert_eq!(english(text), expected);
 }
 
 /// What a translation must keep: gaps, and what stands in backticks.
