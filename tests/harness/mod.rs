@@ -18,7 +18,7 @@ pub mod target;
 pub mod tls;
 
 pub(crate) use registry::register;
-pub use registry::{Test, asynchronous, synchronous};
+pub use registry::{MACHINE, Test, asynchronous, synchronous};
 pub use skip::{Stop, TestResult, Tool, require, skip};
 
 use siospec::verdict::ExitCode;

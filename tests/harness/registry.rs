@@ -5,6 +5,7 @@ use super::snapshots;
 use libtest_mimic::{Completion, Failed, Trial};
 use std::env;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::{PoisonError, RwLock};
 use std::thread;
 use std::time::Duration;
 use tokio::runtime::Builder;
@@ -51,8 +52,18 @@ fn trial(test: &'static Test) -> Trial {
     Trial::ignorable_test(name.clone(), move || run(test, name)).with_ignored_flag(test.ignored)
 }
 
+/// Held by every test, and by one that keeps the whole machine busy alone: its own waits, and those of the tests beside it,
+/// would else be waits for the processor.
+pub static MACHINE: RwLock<()> = RwLock::new(());
+
+/// The modules whose tests keep the whole machine busy.
+const BUSY: [&str; 2] = ["alarms", "matrix"];
+
 /// Runs in a thread of the test's name, which panic messages show: libtest-mimic's own have none.
 fn run(test: &'static Test, name: String) -> Result<Completion, Failed> {
+    let is_busy = BUSY.iter().any(|module| name.split("::").next() == Some(module));
+    let _alone = is_busy.then(|| MACHINE.write().unwrap_or_else(PoisonError::into_inner));
+    let _beside = (!is_busy).then(|| MACHINE.read().unwrap_or_else(PoisonError::into_inner));
     let body = move || snapshots::settings(test).bind(test.run);
     let thread = thread::Builder::new().name(name.clone()).spawn(body)?;
     match thread.join().unwrap_or_else(|panic| resume_unwind(panic)) {

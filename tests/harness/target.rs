@@ -2,10 +2,11 @@
 
 use std::{
     path::PathBuf,
-    sync::{Arc, LazyLock},
+    sync::{Arc, LazyLock, PoisonError},
     time::Duration,
 };
 
+use super::MACHINE;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use siospec::{
     catalogue::{self, Check},
@@ -153,6 +154,7 @@ pub fn trials(runner: Option<Arc<Runner>>, arguments: &Arguments) -> Vec<Trial> 
         let shared = Arc::clone(&shared);
         let checks = checks.clone();
         Trial::ignorable_test(check.id, move || {
+            let _beside = MACHINE.read().unwrap_or_else(PoisonError::into_inner);
             RUNTIME.block_on(async {
                 let (runner, _) = shared.get_or_try_init(|| embedded(checks)).await?;
                 conclude(&runner.result(check).await)

@@ -139,7 +139,7 @@ async fn a_balancer_that_forgets_sessions_is_found_out() -> TestResult {
 async fn score_tls(fault: Option<Fault>) -> Result<RunReport, crate::harness::Stop> {
     let authority = Authority::new();
     let tls = Tls { certificates: authority.certificate, key: authority.key };
-    let options = options().with_tls(tls).with_faults(fault);
+    let options = options().guarded().with_tls(tls).with_faults(fault);
     let contract = Options::contract(&options);
     let server = ReferenceServer::start(options).await?;
     let url = format!("https://localhost:{}", server.address().port());
