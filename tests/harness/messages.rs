@@ -92,10 +92,11 @@ pub fn texts(file: &str) -> Vec<String> {
 fn steady(text: &str) -> String {
     static CHANGING: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         let changing = [
-            (r"siospec-([a-z-]+)-[0-9a-f]{16}", "siospec-$1-‹nonce›"),
+            (r"siospec-([a-z0-9-]+?)-[0-9a-f]{16}", "siospec-$1-‹nonce›"),
             (r"(127\.0\.0\.1|localhost|\[::1\]):\d+", "$1:‹port›"),
             (r#""(sid|pid|offset)":"[^"]*""#, r#""$1":"‹id›""#),
             (r"\bsid=[\w-]+", "sid=‹id›"),
+            (r"\bt=[0-9a-f]{1,8}\b", "t=‹nonce›"),
             // `1s 500ms` and `2s` are one length of time each; the unit of `12 ms` belongs to the sentence.
             (r"\b\d+(s|ms|us|µs|ns|m)( \d+(s|ms|us|µs|ns))*\b", "‹time›"),
             (r"\b\d+(\.\d+)? (ms|s)\b", "‹number› $2"),
