@@ -6,7 +6,7 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use crate::{
-    probe::{Look, Probe, Stop, Verdict, confirmed, fail},
+    probe::{Probe, Stop, Verdict, confirmed, fail},
     wire::{EnginePacket, Heartbeats, Transport, WireError, round, session::CLOSE_PACKET},
 };
 
@@ -15,10 +15,10 @@ const BEATS: usize = 2;
 
 /// Waits for two heartbeats, each in time, and answers them.
 pub(super) async fn expect_heartbeats(probe: &Probe, transport: Transport) -> Verdict {
-    confirmed(|| Box::pin(watch_heartbeats(probe, transport))).await
+    confirmed(probe, || watch_heartbeats(probe, transport)).await
 }
 
-async fn watch_heartbeats(probe: &Probe, transport: Transport) -> Result<(), Look> {
+async fn watch_heartbeats(probe: &Probe, transport: Transport) -> Verdict {
     let mut steady = probe.steady("idle", transport, Heartbeats::Answered).await?;
     let interval = steady.client.handshake().ping_interval();
     for beat in 1..=BEATS {
@@ -28,7 +28,7 @@ async fn watch_heartbeats(probe: &Probe, transport: Transport) -> Result<(), Loo
                 shown(probe.contract().choices.connect_timeout)
             );
             if beat == 1 {
-                return Err(Stop::Skip(format!("{so_far}; to connect, give --auth-secret or --auth-token")).into());
+                return Err(Stop::Skip(format!("{so_far}; to connect, give --auth-secret or --auth-token")));
             }
             probe.note(format!("judged by {} alone: {so_far}", plural(beat - 1, "heartbeat")));
             return Ok(());
@@ -55,22 +55,23 @@ async fn watch_heartbeats(probe: &Probe, transport: Transport) -> Result<(), Loo
                 ))
         };
         return Err(match error {
-            WireError::Timeout { .. } => Look::Stop(Stop::Fail(
+            WireError::Timeout { .. } => Stop::Fail(
                 finding(format!("Heartbeat number {beat} does not come over {transport}"))
                     .received(format!("no 2 within {}", shown(interval + probe.deadline()))),
+            ),
+            error if transport == Transport::Polling && beat == 1 && is_cut(&error) => Stop::Broken(format!(
+                "the first poll that waits for a heartbeat: {error} (see deploy.long-poll-survival)"
             )),
-            error if transport == Transport::Polling && beat == 1 && is_cut(&error) => Look::Stop(Stop::Broken(
-                format!("the first poll that waits for a heartbeat: {error} (see deploy.long-poll-survival)"),
-            )),
-            error if has_ended(&error) && steady.may_be_over(probe) => Look::Stop(Stop::Broken(format!(
+            error if has_ended(&error) && steady.may_be_over(probe) => Stop::Broken(format!(
                 "the session is not connected, and may have been closed for that reason after {}: {error}",
                 steady.age()
-            ))),
-            error if has_ended(&error) => Look::Ended(Stop::Fail(
-                finding(format!("A session over {transport} ends although its heartbeats are answered"))
-                    .received(format!("after {}: {error}", steady.age())),
             )),
-            error => Look::Stop(Stop::Broken(format!("the session that waits for a heartbeat: {error}"))),
+            error if has_ended(&error) => Stop::Fail(
+                finding(format!("A session over {transport} ends although its heartbeats are answered"))
+                    .received(format!("after {}: {error}", steady.age()))
+                    .doubtful(),
+            ),
+            error => Stop::Broken(format!("the session that waits for a heartbeat: {error}")),
         });
     }
     Ok(())
@@ -170,7 +171,7 @@ pub(super) async fn expect_dead_peer_closed(probe: &Probe, transport: Transport)
 }
 
 /// Whether an exchange ended because the session did. Close frame, `1`, end of stream, reset and 400 are all lawful.
-fn has_ended(error: &WireError) -> bool {
+pub(in crate::catalogue) fn has_ended(error: &WireError) -> bool {
     matches!(error, WireError::Closed(_)) || error.is_bad_request()
 }
 

@@ -1,40 +1,26 @@
 //! Second looks: the end of a session may be the fault of this machine, when it was too busy to answer a heartbeat in time.
 //! What the server does, it does each time.
 
-use futures::future::BoxFuture;
+use super::{Probe, Stop};
 
-use super::Stop;
-
-/// How often a session may end before that counts.
-const LOOKS: usize = 2;
-
-/// Why one look at the target does not pass.
-#[derive(Clone, Debug)]
-pub enum Look {
-    /// A session ended that should not have, or nothing could be judged; this is what to say if that comes again.
-    Ended(Stop),
-    /// Anything else, which counts at once.
-    Stop(Stop),
-}
-
-impl From<Stop> for Look {
-    /// What could not be judged may be judged by a second look.
-    fn from(stop: Stop) -> Look {
-        if matches!(stop, Stop::Broken(_)) { Look::Ended(stop) } else { Look::Stop(stop) }
-    }
-}
-
-/// Looks again where a session ended that should not have.
+/// Looks again where a finding is [doubtful](super::Finding::doubtful), or nothing could be judged. What was seen once, and
+/// not again, is a note.
 ///
 /// # Errors
-/// Those of `look`, the end of a session only where it came each time.
-pub async fn confirmed<'a, T>(look: impl Fn() -> BoxFuture<'a, Result<T, Look>> + Send) -> Result<T, Stop> {
-    for _ in 1..LOOKS {
-        match look().await {
-            Ok(seen) => return Ok(seen),
-            Err(Look::Stop(stop)) => return Err(stop),
-            Err(Look::Ended(_)) => {}
+/// Those of the second look where there is one; but a finding stands when the second look cannot be had, since a server
+/// that is still down then has shown enough.
+pub async fn confirmed<T, F: Future<Output = Result<T, Stop>>>(probe: &Probe, look: impl Fn() -> F) -> Result<T, Stop> {
+    let first = match look().await {
+        Err(stop @ Stop::Broken(_)) => stop,
+        Err(Stop::Fail(finding)) if finding.doubtful => Stop::Fail(finding),
+        judged => return judged,
+    };
+    match (look().await, first) {
+        (Ok(seen), Stop::Fail(finding)) => {
+            probe.note(format!("seen once, and not again: {}", finding.failure.reason));
+            Ok(seen)
         }
+        (Err(Stop::Broken(_)), finding @ Stop::Fail(_)) => Err(finding),
+        (second, _) => second,
     }
-    look().await.map_err(|(Look::Ended(stop) | Look::Stop(stop))| stop)
 }

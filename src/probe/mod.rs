@@ -21,7 +21,7 @@ use tokio::time::Instant;
 use url::Url;
 
 pub use client::{Answer, Client, Life};
-pub use confirm::{Look, confirmed};
+pub use confirm::confirmed;
 pub use echo::{Echo, Echoed, bytes_as_text};
 pub use recon::{Target, Untestable, reconnoitre};
 pub use steady::Steady;
@@ -97,6 +97,12 @@ impl Probe {
     /// How long one answer may take.
     pub fn deadline(&self) -> Duration {
         self.contract().deadline
+    }
+
+    /// How long the end of a connection without a CONNECT may take, to be owed to what it was sent: the deadline, but less
+    /// than `connectTimeout`, after which the server may close it anyway.
+    pub fn unconnected_deadline(&self) -> Duration {
+        self.deadline().min(self.contract().choices.connect_timeout.mul_f64(0.8))
     }
 
     /// The instant by which an answer to what is sent now must be there.

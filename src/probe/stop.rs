@@ -35,6 +35,8 @@ pub struct Finding {
     pub failure: Failure,
     /// How much it matters, where that is less than the check's own level.
     pub level: Option<Level>,
+    /// Whether this machine's own slowness would look the same; see [`Finding::doubtful`].
+    pub(super) doubtful: bool,
 }
 
 /// Begins a finding with its reason: what is wrong, as one sentence.
@@ -42,7 +44,7 @@ pub struct Finding {
 pub fn fail(reason: impl Into<String>) -> Finding {
     let failure =
         Failure { reason: reason.into(), sent: String::new(), received: String::new(), expected: String::new() };
-    Finding { failure, level: None }
+    Finding { failure, level: None, doubtful: false }
 }
 
 impl Finding {
@@ -71,6 +73,14 @@ impl Finding {
     #[must_use]
     pub fn at(mut self, level: Level) -> Self {
         self.level = Some(level);
+        self
+    }
+
+    /// Marks what this machine may have caused, such as the end of a session whose heartbeat it was too busy to answer:
+    /// [`confirmed`](super::confirmed) looks again before it counts.
+    #[must_use]
+    pub fn doubtful(mut self) -> Self {
+        self.doubtful = true;
         self
     }
 

@@ -32,7 +32,7 @@ use serde_json::{Value, json};
 
 use super::checks;
 use crate::{
-    probe::{Answer, Probe, Stop, Verdict, fail},
+    probe::{Answer, Probe, Stop, Verdict, confirmed, fail},
     wire::Transport,
 };
 
@@ -212,6 +212,10 @@ async fn expect_refusal(probe: &Probe, attempts: &[Attempt]) -> Verdict {
 /// A server that refuses by closing connections is told from one that stumbles by a CONNECT without a token afterwards:
 /// it closes that one, too.
 async fn expect_refusal_unharmed(probe: &Probe, attempts: &[Attempt]) -> Verdict {
+    confirmed(probe, || refused_unharmed(probe, attempts)).await
+}
+
+async fn refused_unharmed(probe: &Probe, attempts: &[Attempt]) -> Verdict {
     let (tried, lost) = sort(try_each(probe, attempts).await)?;
     none_accepted(&tried)?;
     let after = expect_life(probe, attempts).await?;
@@ -222,6 +226,7 @@ async fn expect_refusal_unharmed(probe: &Probe, attempts: &[Attempt]) -> Verdict
             .sent(first.sent())
             .received(format!("{}, while a CONNECT without a token is answered", first.answer))
             .expected(REFUSAL)
+            .doubtful()
             .stop();
     }
     if after.iter().any(Tried::is_closed) {
@@ -266,6 +271,7 @@ async fn expect_life(probe: &Probe, attempts: &[Attempt]) -> Result<Vec<Tried>, 
             .sent(format!("CONNECT with each of: {all}; then CONNECT with no payload on a new connection"))
             .received(trouble)
             .expected(format!("{REFUSAL} to each"))
+            .doubtful()
             .stop();
     }
     Ok(answered)

@@ -10,7 +10,7 @@ use super::{Attempt, Tried, expect_life, name_all, sort, try_each};
 use crate::{
     catalogue::{Check, Effort, Isolation, Wait, cite},
     mock::Fault,
-    probe::{Probe, Stop, Verdict, fail},
+    probe::{Probe, Stop, Verdict, confirmed, fail},
     verdict::{Level, Row},
 };
 
@@ -34,6 +34,10 @@ pub const CHECK: Check = Check {
 };
 
 async fn run(probe: &Probe) -> Verdict {
+    confirmed(probe, || exchange(probe)).await
+}
+
+async fn exchange(probe: &Probe) -> Verdict {
     let mut attempts = Attempt::missing();
     attempts.push(Attempt::empty(probe));
     attempts.extend(Attempt::malformed(probe));

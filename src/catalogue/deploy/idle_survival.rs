@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::{
     catalogue::{Check, Effort, Isolation, Wait, cite},
     mock::Fault,
-    probe::{Life, Look, Probe, Stop, Verdict, confirmed, fail},
+    probe::{Life, Probe, Stop, Verdict, confirmed, fail},
     verdict::{Level, Row},
     wire::{EnginePacket, Heartbeats, Transport, WireError, round},
 };
@@ -48,11 +48,11 @@ async fn run(probe: &Probe) -> Verdict {
             .expected(format!("less than {}, after which most proxies cut what is silent", shown(SILENCE)))
             .stop();
     }
-    confirmed(|| Box::pin(stay_idle(probe, probe.transport()))).await
+    confirmed(probe, || stay_idle(probe, probe.transport())).await
 }
 
 /// Keeps a connection idle for as long as it must live.
-async fn stay_idle(probe: &Probe, transport: Transport) -> Result<(), Look> {
+async fn stay_idle(probe: &Probe, transport: Transport) -> Verdict {
     let mut steady = probe.steady("idle", transport, Heartbeats::Answered).await?;
     let wanted = probe.contract().choices.idle_limit;
     let limit = match steady.lifetime(probe) {
@@ -83,25 +83,25 @@ async fn stay_idle(probe: &Probe, transport: Transport) -> Result<(), Look> {
         },
         WireError::Closed(how) => how,
         error if error.is_bad_request() => error.to_string(),
-        error => return Err(Stop::Broken(format!("the idle session: {error}")).into()),
+        error => return Err(Stop::Broken(format!("the idle session: {error}"))),
     };
     if steady.may_be_over(probe) {
         // Lawful, and later than was asked.
         return Ok(());
     }
     if heartbeats < 2 {
-        return Err(Look::Ended(Stop::Broken(format!(
+        return Err(Stop::Broken(format!(
             "the connection ended after {}, before its second heartbeat: {end} (see engine.heartbeat-{})",
             steady.age(),
             transport.name()
-        ))));
+        )));
     }
-    Err(Look::Ended(Stop::Fail(
-        fail(format!("An idle connection over {transport} is cut"))
-            .sent("a handshake, and then nothing but pongs")
-            .received(format!("the end of the connection after {} and {heartbeats} heartbeats: {end}", steady.age()))
-            .expected(format!("a connection that is open after {} (choices.idle-limit)", shown(wanted))),
-    )))
+    fail(format!("An idle connection over {transport} is cut"))
+        .sent("a handshake, and then nothing but pongs")
+        .received(format!("the end of the connection after {} and {heartbeats} heartbeats: {end}", steady.age()))
+        .expected(format!("a connection that is open after {} (choices.idle-limit)", shown(wanted)))
+        .doubtful()
+        .stop()
 }
 
 fn shown(duration: Duration) -> String {

@@ -37,7 +37,7 @@ async fn run(probe: &Probe) -> Verdict {
     for (frame, what) in FRAMES {
         let mut client = probe.open(what, Transport::WebSocket).await?;
         client.send_raw(frame);
-        if client.wait_end(probe.deadline()).await? == Life::Open {
+        if client.wait_end(probe.unconnected_deadline()).await? == Life::Open {
             return fail(format!("A WebSocket stays open after {what}"))
                 .sent(what)
                 .received("nothing that ends the connection")

@@ -10,7 +10,7 @@ use super::{payload_limit, plural};
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
-    probe::{Echoed, Look, Probe, Stop, Verdict, confirmed, fail},
+    probe::{Echoed, Probe, Stop, Verdict, confirmed, fail},
     verdict::{Level, Row},
     wire::Transport,
 };
@@ -47,7 +47,7 @@ async fn run(probe: &Probe) -> Verdict {
     }
     let size = limit.min(MAX_MESSAGE);
     let returned =
-        probe.transports().into_iter().map(|transport| confirmed(move || Box::pin(returns(probe, transport, size))));
+        probe.transports().into_iter().map(|transport| confirmed(probe, move || returns(probe, transport, size)));
     let returned = try_join_all(returned).await?;
     let bounded: Vec<&Transport> =
         returned.iter().filter_map(|(transport, whole)| (!whole).then_some(transport)).collect();
@@ -70,29 +70,29 @@ async fn run(probe: &Probe) -> Verdict {
 }
 
 /// Sends a message of about `size` bytes; whether it comes back whole, or not at all.
-async fn returns(probe: &Probe, transport: Transport, size: usize) -> Result<(Transport, bool), Look> {
+async fn returns(probe: &Probe, transport: Transport, size: usize) -> Result<(Transport, bool), Stop> {
     let mut echo = probe.echo(transport).await?;
     let Some(length) = size.checked_sub(echo.envelope() + SPARE).filter(|length| *length > 0) else {
-        return Err(Stop::Skip(format!("maxPayload is {size} bytes, which leaves no room for a message")).into());
+        return Err(Stop::Skip(format!("maxPayload is {size} bytes, which leaves no room for a message")));
     };
-    let (what, received, counts): (_, _, fn(Stop) -> Look) = match echo.text(&"x".repeat(length)).await? {
+    let (what, received, has_ended) = match echo.text(&"x".repeat(length)).await? {
         Echoed::Unchanged => return Ok((transport, true)),
         Echoed::Nothing => {
             // A connection that still works took the message; one that is stuck proves nothing.
             return match echo.text("afterwards").await? {
                 Echoed::Unchanged => Ok((transport, false)),
-                other => Err(Look::Ended(Stop::Broken(format!(
+                other => Err(Stop::Broken(format!(
                     "a message of {size} bytes is not answered over {transport} within the deadline, nor is a short one \
                      after it ({other:?}); is the network too slow for it?"
-                )))),
+                ))),
             };
         }
-        Echoed::Changed(found) => ("comes back changed", found, Look::Stop),
-        Echoed::Closed(how) => ("ends the connection", how, Look::Ended),
+        Echoed::Changed(found) => ("comes back changed", found, false),
+        Echoed::Closed(how) => ("ends the connection", how, true),
     };
     let finding = fail(format!("A message just under maxPayload {what} over {transport}"))
         .sent(format!("{} with a text of {length} bytes", echo.event()))
         .received(received)
         .expected(format!("the same text: maxPayload is {} bytes", payload_limit(probe)?));
-    Err(counts(Stop::Fail(finding)))
+    if has_ended { finding.doubtful() } else { finding }.stop()
 }

@@ -14,7 +14,7 @@ use super::plural;
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
-    probe::{Look, Probe, Stop, Verdict, confirmed, fail},
+    probe::{Probe, Stop, Verdict, confirmed, fail},
     verdict::{Level, Row},
     wire::{EnginePacket, Session, SocketPacket, Transport, WireError},
 };
@@ -50,12 +50,12 @@ const PARTS: [usize; 2] = [60, 130];
 async fn run(probe: &Probe) -> Verdict {
     let transports = probe.transports();
     let both = transports.len() > 1;
-    let plain = transports.into_iter().map(|transport| confirmed(move || Box::pin(over(probe, transport))));
-    let upgrade = async { if both { confirmed(|| Box::pin(across_upgrade(probe))).await } else { Ok(()) } };
+    let plain = transports.into_iter().map(|transport| confirmed(probe, move || over(probe, transport)));
+    let upgrade = async { if both { confirmed(probe, || across_upgrade(probe)).await } else { Ok(()) } };
     tokio::try_join!(try_join_all(plain), upgrade).map(drop)
 }
 
-async fn over(probe: &Probe, transport: Transport) -> Result<(), Look> {
+async fn over(probe: &Probe, transport: Transport) -> Verdict {
     let burst = Burst::new(probe, format!("over {transport}"));
     let endpoint = probe.endpoint(transport.name());
     let opened = Session::open(&endpoint, transport).await;
@@ -64,7 +64,7 @@ async fn over(probe: &Probe, transport: Transport) -> Result<(), Look> {
     burst.judge(probe, session).await
 }
 
-async fn across_upgrade(probe: &Probe) -> Result<(), Look> {
+async fn across_upgrade(probe: &Probe) -> Verdict {
     let mut burst = Burst::new(probe, "across an upgrade to WebSocket".into());
     let messages: Vec<EnginePacket> = (0..COUNT).map(|number| burst.message(number)).collect();
     let [first, second] = PARTS;
@@ -75,7 +75,7 @@ async fn across_upgrade(probe: &Probe) -> Result<(), Look> {
             probe.note(format!("not judged across an upgrade: {why}"));
             return Ok(());
         }
-        Err(stop) => return Err(stop.into()),
+        Err(stop) => return Err(stop),
     };
     upgraded.early.into_iter().for_each(|packet| burst.hear(packet));
     let session = Session::over_websocket(upgraded.socket, upgraded.handshake);
@@ -131,7 +131,7 @@ impl Burst {
         Ok(())
     }
 
-    async fn judge(mut self, probe: &Probe, mut session: Session) -> Result<(), Look> {
+    async fn judge(mut self, probe: &Probe, mut session: Session) -> Verdict {
         let mut end = self.listen(probe, &mut session, COUNT).await;
         if end.is_ok() {
             // What is doubled comes before the answer to this.
@@ -146,31 +146,29 @@ impl Burst {
         match &end {
             // Not an answer that stays away, but a request that this machine or the network was too slow for.
             Err(error @ WireError::Timeout { what, .. }) if *what != AWAITED => {
-                return Err(Stop::Broken(format!("the burst {}: {error}", self.way)).into());
+                return Err(Stop::Broken(format!("the burst {}: {error}", self.way)));
             }
             Err(WireError::Timeout { .. }) if !self.heard.is_empty() => {}
             Err(WireError::Timeout { .. }) => {
                 // Lost, if a single one is answered.
                 session.send(self.message(COUNT));
                 if self.listen(probe, &mut session, 1).await.is_err() {
-                    return Err(Look::Stop(Stop::Broken(
+                    return Err(Stop::Broken(
                         "a CONNECT to an unknown namespace is not answered (see socket.unknown-namespace)".into(),
-                    )));
+                    ));
                 }
             }
             Err(WireError::Status { response, .. }) if matches!(response.status, 429 | 503) => {
                 return Err(Stop::Broken(format!(
                     "the burst {} is cut short: {response} (see deploy.poll-rate)",
                     self.way
-                ))
-                .into());
+                )));
             }
             Err(error) if self.begun.elapsed() >= unharmed(probe) => {
                 return Err(Stop::Broken(format!(
                     "the burst {} takes so long that its session may have ended for other reasons: {error}",
                     self.way
-                ))
-                .into());
+                )));
             }
             _ => {}
         }
@@ -181,7 +179,7 @@ impl Burst {
             .sent(format!("{COUNT} messages in a burst: 40/<name>-0 to 40/<name>-{}", COUNT - 1))
             .received(received)
             .expected("44/<name>-…,{\"message\":…} to each, once, in the same order");
-        Err(if has_ended { Look::Ended } else { Look::Stop }(Stop::Fail(finding)))
+        if has_ended { finding.doubtful() } else { finding }.stop()
     }
 
     /// What is wrong with the answers, as a reason and what was received.

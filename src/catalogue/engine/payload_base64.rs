@@ -7,7 +7,7 @@
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
-    probe::{Echoed, Look, Probe, Stop, Verdict, bytes_as_text, confirmed, fail},
+    probe::{Echoed, Probe, Stop, Verdict, bytes_as_text, confirmed, fail},
     verdict::{Level, Row},
     wire::Transport,
 };
@@ -32,27 +32,27 @@ pub const CHECK: Check = Check {
 };
 
 async fn run(probe: &Probe) -> Verdict {
-    confirmed(|| Box::pin(samples_return(probe))).await
+    confirmed(probe, || samples_return(probe)).await
 }
 
-async fn samples_return(probe: &Probe) -> Result<(), Look> {
+async fn samples_return(probe: &Probe) -> Verdict {
     // Both letters beyond digits and letters that base64 has, and each of its paddings.
     let all: Vec<u8> = (0..=255).collect();
     let samples = [&all[..], &all[250..251], &all[250..252], &all[250..253], &[0xfb, 0xff, 0xbf]];
     let mut echo = probe.echo(Transport::Polling).await?;
     for sample in samples {
-        let (how, received, counts): (_, _, fn(Stop) -> Look) = match echo.binary(sample).await? {
+        let (how, received, has_ended) = match echo.binary(sample).await? {
             Echoed::Unchanged => continue,
-            Echoed::Changed(found) => ("comes back changed", found, Look::Stop),
-            Echoed::Closed(how) => ("ends the connection", how, Look::Ended),
-            Echoed::Nothing => ("does not come back", "no answer in time".to_owned(), Look::Stop),
+            Echoed::Changed(found) => ("comes back changed", found, false),
+            Echoed::Closed(how) => ("ends the connection", how, true),
+            Echoed::Nothing => ("does not come back", "no answer in time".to_owned(), false),
         };
         expect_other_transport(probe, sample, how).await?;
         let finding = fail(format!("Binary data {how} over polling"))
             .sent(format!("{} with {}", echo.event(), bytes_as_text(sample)))
             .received(received)
             .expected("the same bytes, as they come back over WebSocket");
-        return Err(counts(Stop::Fail(finding)));
+        return if has_ended { finding.doubtful() } else { finding }.stop();
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use futures::future::try_join_all;
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
-    probe::{Echoed, Look, Probe, Stop, Verdict, confirmed, fail},
+    probe::{Echoed, Probe, Stop, Verdict, confirmed, fail},
     verdict::{Level, Row},
     wire::Transport,
 };
@@ -48,7 +48,7 @@ const TEXTS: [(&str, &str); 7] = [
 
 async fn run(probe: &Probe) -> Verdict {
     let returned = try_join_all(
-        probe.transports().into_iter().map(|transport| confirmed(move || Box::pin(returned(probe, transport)))),
+        probe.transports().into_iter().map(|transport| confirmed(probe, move || returned(probe, transport))),
     )
     .await?;
     let mut refused = 0;
@@ -77,11 +77,11 @@ async fn run(probe: &Probe) -> Verdict {
 }
 
 /// Sends every text; which of them came back. One that came back as another, or ended the connection, is a failure.
-async fn returned(probe: &Probe, transport: Transport) -> Result<(Transport, Vec<bool>), Look> {
+async fn returned(probe: &Probe, transport: Transport) -> Result<(Transport, Vec<bool>), Stop> {
     let mut echo = probe.echo(transport).await?;
     let mut back = Vec::new();
     for (what, text) in TEXTS {
-        let (how, received, counts): (_, _, fn(Stop) -> Look) = match echo.text(text).await? {
+        let (how, received, has_ended) = match echo.text(text).await? {
             Echoed::Unchanged => {
                 back.push(true);
                 continue;
@@ -90,14 +90,14 @@ async fn returned(probe: &Probe, transport: Transport) -> Result<(Transport, Vec
                 back.push(false);
                 continue;
             }
-            Echoed::Changed(found) => ("comes back changed", found, Look::Stop),
-            Echoed::Closed(how) => ("ends the connection", how, Look::Ended),
+            Echoed::Changed(found) => ("comes back changed", found, false),
+            Echoed::Closed(how) => ("ends the connection", how, true),
         };
         let finding = fail(format!("A text with {what} {how} over {transport}"))
             .sent(format!("{} with {text:?} ({} characters)", echo.event(), text.chars().count()))
             .received(received)
             .expected("the same text");
-        return Err(counts(Stop::Fail(finding)));
+        return if has_ended { finding.doubtful() } else { finding }.stop();
     }
     Ok((transport, back))
 }

@@ -12,7 +12,7 @@ use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     contract::{Emit, Vars},
     mock::Fault,
-    probe::{Client, Life, Probe, Stop, Verdict, fail},
+    probe::{Client, Life, Probe, Stop, Verdict, confirmed, fail},
     verdict::{Level, Row},
     wire::{SocketPacket, shorten},
 };
@@ -42,7 +42,7 @@ const LONG: usize = 100_000;
 const DEPTH: usize = 200;
 
 async fn run(probe: &Probe) -> Verdict {
-    super::twice(exchange(probe).await, || exchange(probe), probe).await
+    confirmed(probe, || exchange(probe)).await
 }
 
 async fn exchange(probe: &Probe) -> Verdict {
@@ -104,8 +104,12 @@ async fn expect_life(probe: &Probe, peers: &mut [Client], sent: &str) -> Verdict
         if let Life::Closed(how) = peer.life().await? {
             return fail("Malformed arguments of one client take another one's connection down")
                 .sent(sent)
-                .received(format!("at a client that sent nothing, over {}: {how}", peer.transport()))
+                .received(format!(
+                    "at a client that sent nothing, over {}: the connection is closed ({how})",
+                    peer.transport()
+                ))
                 .expected("the other client's connection goes on")
+                .doubtful()
                 .stop();
         }
         peer.take_notes(probe);
@@ -115,6 +119,7 @@ async fn expect_life(probe: &Probe, peers: &mut [Client], sent: &str) -> Verdict
         Err(Stop::Broken(reason)) => fail("After malformed arguments of one client, nobody can connect")
             .sent(sent)
             .received(reason)
+            .doubtful()
             .expected("a new client connects")
             .stop(),
         Err(stop) => Err(stop),

@@ -12,28 +12,11 @@ use tokio::time::Instant;
 use super::checks;
 use crate::{
     contract::Vars,
-    probe::{Client, Probe, Stop, Verdict, fail, on_wire},
+    probe::{Client, Probe, Verdict, fail, on_wire},
     wire::SocketPacket,
 };
 
 checks![ping_pong, ping_pong_private, immediate_emit, malformed_payload, prototype_keys, latency];
-
-/// A failure counts when it is seen again: a connection that is lost to a heartbeat on a busy machine would else look like
-/// a server that falls over what it was sent. A server that is still down then has shown enough.
-pub(super) async fn twice<F: Future<Output = Verdict>>(
-    first: Verdict,
-    again: impl FnOnce() -> F,
-    probe: &Probe,
-) -> Verdict {
-    let Err(Stop::Fail(finding)) = first else { return first };
-    match again().await {
-        Ok(()) => {
-            probe.note(format!("seen once, and not again: {}", finding.failure.reason));
-            Ok(())
-        }
-        Err(_) => Err(Stop::Fail(finding)),
-    }
-}
 
 /// Sends `rounds` pings, one after the other's pong, and finds exactly as many pongs behind the fence that follows.
 pub(super) async fn expect_one_pong_each(probe: &Probe, client: &mut Client, rounds: usize) -> Verdict {

@@ -11,10 +11,10 @@ use futures::future::join_all;
 use tokio::time::Instant;
 
 use crate::{
-    catalogue::{Check, Effort, Isolation, Need, Wait, cite, events},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     contract::Vars,
     mock::Fault,
-    probe::{Answer, Client, Life, Probe, Stop, User, Verdict, fail, on_wire},
+    probe::{Answer, Client, Life, Probe, Stop, User, Verdict, confirmed, fail, on_wire},
     verdict::{Level, Row},
     wire::{Heartbeats, Transport, WireError, round},
 };
@@ -60,7 +60,7 @@ enum Trouble {
 type Outcome = Result<Client, Trouble>;
 
 async fn run(probe: &Probe) -> Verdict {
-    events::twice(exchange(probe).await, || exchange(probe), probe).await
+    confirmed(probe, || exchange(probe)).await
 }
 
 async fn exchange(probe: &Probe) -> Verdict {
@@ -98,6 +98,7 @@ fn all(probe: &Probe, outcomes: Vec<Result<Outcome, Stop>>, sent: &str) -> Resul
         .sent(format!("{CLIENTS} × {sent}"))
         .received(format!("{first}{}", if unserved.len() > 1 { ", and others" } else { "" }))
         .expected(format!("a CONNECT reply, and one `{}` to each ping", probe.ping()?.reply))
+        .doubtful()
         .stop()
 }
 

@@ -50,5 +50,5 @@ async fn run(probe: &Probe) -> Verdict {
         }
         open.clear();
     }
-    not_closed(probe, &open, "A packet that announces too many attachments")
+    not_closed(&open, "A packet that announces too many attachments")
 }

@@ -10,9 +10,9 @@ use futures::future::try_join_all;
 use tokio::{sync::watch, task::JoinSet, time::timeout};
 
 use crate::{
-    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite, promises::has_ended},
     mock::Fault,
-    probe::{Client, Probe, Stop, Verdict, fail},
+    probe::{Client, Probe, Stop, Verdict, confirmed, fail},
     verdict::{Level, Row},
     wire::{Session, Transport, WireError},
 };
@@ -45,6 +45,10 @@ const BYTES: u32 = 2;
 const LENGTH: u32 = 600;
 
 async fn run(probe: &Probe) -> Verdict {
+    confirmed(probe, || exchange(probe)).await
+}
+
+async fn exchange(probe: &Probe) -> Verdict {
     let mut others = Vec::new();
     for transport in probe.transports() {
         let mut client = probe.open(transport.name(), transport).await?;
@@ -101,6 +105,13 @@ async fn expect_served(probe: &Probe, others: &mut [Client]) -> Verdict {
             .sent("a POST whose body comes a byte a second")
             .received(format!("{who}: {error}"))
             .expected("an answer to everybody else in time")
+            .stop(),
+        // Their heartbeats were not served either.
+        Err((who, error)) if has_ended(&error) => fail("While one POST drips, others lose their connection")
+            .sent("a POST whose body comes a byte a second")
+            .received(format!("{who}: {error}"))
+            .expected("an answer to everybody else in time")
+            .doubtful()
             .stop(),
         Err((who, error)) => Err(Stop::Broken(format!("{who}, while a POST drips: {error}"))),
     }

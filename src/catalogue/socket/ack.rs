@@ -6,12 +6,12 @@
 
 use serde_json::Value;
 
-use super::{found_twice, heard, is_ack};
+use super::{heard, is_ack};
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     contract::{Ack, Vars},
     mock::Fault,
-    probe::{Life, Probe, Stop, Verdict, fail},
+    probe::{Life, Probe, Stop, Verdict, confirmed, fail},
     verdict::{Level, Row},
     wire::{SocketPacket, Transport, WireError, socket::Kind},
 };
@@ -42,7 +42,7 @@ async fn run(probe: &Probe) -> Verdict {
         return Err(Stop::Skip("the contract declares no event that is acknowledged (ack.event)".into()));
     };
     for transport in probe.transports() {
-        found_twice(|| over(probe, ack, transport)).await?;
+        confirmed(probe, || over(probe, ack, transport)).await?;
     }
     Ok(())
 }
@@ -78,6 +78,7 @@ async fn over(probe: &Probe, ack: &Ack, transport: Transport) -> Verdict {
                     return fail(format!("An event with an acknowledgement id ends the connection over {transport}"))
                         .sent(sent)
                         .received(life)
+                        .doubtful()
                         .expected(expected(*id))
                         .stop();
                 }

@@ -9,12 +9,12 @@ use bytes::Bytes;
 use futures::future::try_join_all;
 use serde_json::Value;
 
-use super::{binary_event, found_twice, heard, is_ack, placeholder};
+use super::{binary_event, heard, is_ack, placeholder};
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     contract::{Ack, Vars},
     mock::Fault,
-    probe::{Client, Life, Probe, Verdict, fail},
+    probe::{Client, Life, Probe, Verdict, confirmed, fail},
     verdict::{Level, Row},
     wire::{SocketPacket, Transport, WireError, socket::Kind},
 };
@@ -51,7 +51,7 @@ const COUNTS: [usize; 2] = [1, 3];
 
 async fn run(probe: &Probe) -> Verdict {
     let tries = probe.transports().into_iter().flat_map(|transport| COUNTS.map(|count| (transport, count)));
-    let exchanges = tries.map(|(transport, count)| found_twice(move || exchange(probe, transport, count)));
+    let exchanges = tries.map(|(transport, count)| confirmed(probe, move || exchange(probe, transport, count)));
     try_join_all(exchanges).await.map(drop)
 }
 
@@ -103,6 +103,7 @@ async fn is_taken(probe: &Probe, client: &mut Client, count: usize) -> Verdict {
         return fail(format!("A binary event with {} ends the connection over {transport}", counted(count)))
             .sent(described(&event, &data))
             .received(life)
+            .doubtful()
             .expected("a connection that goes on")
             .stop();
     }

@@ -40,7 +40,7 @@ async fn run(probe: &Probe) -> Verdict {
     let transports = probe.transports();
     let interrupted = transports.iter().map(|transport| interrupt(probe, *transport));
     let open: Vec<StillOpen> = futures::future::try_join_all(interrupted).await?.into_iter().flatten().collect();
-    not_closed(probe, &open, "A text packet in place of an attachment")?;
+    not_closed(&open, "A text packet in place of an attachment")?;
     if let Some(ack) = &probe.contract().ack {
         let unfinished = transports.iter().map(|transport| leave_unfinished(probe, ack, *transport));
         futures::future::try_join_all(unfinished).await?;
@@ -65,7 +65,7 @@ async fn interrupt(probe: &Probe, transport: Transport) -> Result<Option<StillOp
     client.send(&text);
     let life = client.wait_end(probe.deadline()).await?;
     let sent = format!("4{}, then 4{}", event.encode(), text.encode());
-    Ok((life == Life::Open).then_some(StillOpen { sent, transport }))
+    Ok((life == Life::Open).then_some(StillOpen { sent, transport, waited: probe.deadline() }))
 }
 
 /// Announces an attachment, listens, and drops the connection.

@@ -20,6 +20,8 @@ mod unknown_event;
 mod unknown_namespace;
 mod unknown_type;
 
+use std::time::Duration;
+
 use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::{Value, json};
 
@@ -73,6 +75,8 @@ pub(super) struct StillOpen {
     pub sent: String,
     /// The transport it went over.
     pub transport: Transport,
+    /// How long its end was waited for.
+    pub waited: Duration,
 }
 
 /// A packet of the contract's namespace, as text: its type (and number of attachments), and what follows the namespace.
@@ -92,14 +96,14 @@ pub(super) async fn still_open(probe: &Probe, stage: Stage, texts: &[String]) ->
         .enumerate()
         .map(|(index, (text, transport))| async move {
             let label = format!("c{}", index + 1);
-            let mut client = match stage {
-                Stage::Opened => probe.open(&label, transport).await?,
-                Stage::Connected => probe.client(&label, transport).await?,
+            let (mut client, waited) = match stage {
+                Stage::Opened => (probe.open(&label, transport).await?, probe.unconnected_deadline()),
+                Stage::Connected => (probe.client(&label, transport).await?, probe.deadline()),
             };
             client.send_raw(text);
-            let life = client.wait_end(probe.deadline()).await?;
+            let life = client.wait_end(waited).await?;
             client.take_notes(probe);
-            Ok::<_, Stop>((life == Life::Open).then(|| StillOpen { sent: text.clone(), transport }))
+            Ok::<_, Stop>((life == Life::Open).then(|| StillOpen { sent: text.clone(), transport, waited }))
         })
         .collect();
     let tried: Vec<Option<StillOpen>> = stream::iter(exchanges).buffered(AT_ONCE).try_collect().await?;
@@ -109,15 +113,15 @@ pub(super) async fn still_open(probe: &Probe, stage: Stage, texts: &[String]) ->
 /// Sends each text over every transport, each on a connection of its own, all of which must be closed for it. `what` names
 /// what the texts have in common.
 pub(super) async fn expect_close(probe: &Probe, stage: Stage, texts: &[String], what: &str) -> Verdict {
-    not_closed(probe, &still_open(probe, stage, texts).await?, what)
+    not_closed(&still_open(probe, stage, texts).await?, what)
 }
 
 /// A failure that names all connections that should have been closed; a pass where there is none.
-pub(super) fn not_closed(probe: &Probe, open: &[StillOpen], what: &str) -> Verdict {
+pub(super) fn not_closed(open: &[StillOpen], what: &str) -> Verdict {
     let Some(first) = open.first() else { return Ok(()) };
     fail(format!("{what} does not close the connection: {}", name_all(open)))
         .sent(format!("{} over {}", first.sent, first.transport))
-        .received(format!("the connection is still open after {}", humantime::format_duration(probe.deadline())))
+        .received(format!("the connection is still open after {}", humantime::format_duration(first.waited)))
         .expected(END)
         .stop()
 }
@@ -125,7 +129,7 @@ pub(super) fn not_closed(probe: &Probe, open: &[StillOpen], what: &str) -> Verdi
 /// Names what was sent, and the transports: `42[] (polling, WebSocket), 42{} (polling)`.
 fn name_all(open: &[StillOpen]) -> String {
     let mut names: Vec<(&str, String)> = Vec::new();
-    for StillOpen { sent, transport } in open {
+    for StillOpen { sent, transport, .. } in open {
         match names.iter_mut().find(|(name, _)| name == sent) {
             Some((_, transports)) => *transports += &format!(", {transport}"),
             None => names.push((sent, transport.to_string())),
@@ -133,15 +137,6 @@ fn name_all(open: &[StillOpen]) -> String {
     }
     let named: Vec<String> = names.iter().map(|(sent, transports)| format!("`{sent}` ({transports})")).collect();
     named.join(", ")
-}
-
-/// Has an exchange that finds something repeated, and believes what it finds then. A connection may end for reasons of its
-/// own, such as a network that stalls for longer than the heartbeat allows; what a server does to a packet, it does twice.
-async fn found_twice<F: Future<Output = Verdict>>(exchange: impl Fn() -> F) -> Verdict {
-    match exchange().await {
-        Err(Stop::Fail(_)) => exchange().await,
-        verdict => verdict,
-    }
 }
 
 /// What stands for the attachment `number` in a binary packet's payload.

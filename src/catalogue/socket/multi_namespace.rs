@@ -7,12 +7,12 @@
 
 use serde_json::Value;
 
-use super::{found_twice, heard};
+use super::heard;
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     contract::{Ping, Vars},
     mock::Fault,
-    probe::{Client, Life, Probe, Stop, Verdict, fail},
+    probe::{Client, Life, Probe, Stop, Verdict, confirmed, fail},
     verdict::{Level, Row},
     wire::{SocketPacket, Transport, WireError, socket::Kind},
 };
@@ -46,7 +46,7 @@ async fn run(probe: &Probe) -> Verdict {
     let contract = probe.contract();
     for second in contract.choices.namespaces.iter().filter(|second| **second != contract.namespace) {
         for transport in probe.transports() {
-            found_twice(|| beside(probe, second, transport)).await?;
+            confirmed(probe, || beside(probe, second, transport)).await?;
         }
     }
     Ok(())
@@ -74,6 +74,7 @@ async fn beside(probe: &Probe, second: &str, transport: Transport) -> Verdict {
         return fail(format!("Leaving {second} ends the connection over {transport}, and {first} with it"))
             .sent(format!("4{}", leave.encode()))
             .received(life)
+            .doubtful()
             .expected(format!("a connection that goes on in {first}"))
             .stop();
     }
@@ -146,6 +147,7 @@ async fn answers_where_asked(probe: &Probe, client: &mut Client, ping: &Ping, na
             return fail(format!("A ping in {namespace} ends the connection over {}", client.transport()))
                 .sent(format!("4{}", sent.encode()))
                 .received(client.ended_by(error)?)
+                .doubtful()
                 .expected("a connection that goes on")
                 .stop();
         }

@@ -3,11 +3,10 @@
 //! Such acknowledgements are lawful and common: the server waited with `timeout()`, gave up, and then the client's answer
 //! came after all.
 
-use super::found_twice;
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
-    probe::{Life, Probe, Verdict, fail},
+    probe::{Life, Probe, Verdict, confirmed, fail},
     verdict::{Level, Row},
     wire::Transport,
 };
@@ -32,7 +31,7 @@ pub const CHECK: Check = Check {
 
 async fn run(probe: &Probe) -> Verdict {
     for transport in probe.transports() {
-        found_twice(|| over(probe, transport)).await?;
+        confirmed(probe, || over(probe, transport)).await?;
     }
     Ok(())
 }
@@ -48,6 +47,7 @@ async fn over(probe: &Probe, transport: Transport) -> Verdict {
             return fail(format!("An acknowledgement that nobody waits for ends the connection over {transport}"))
                 .sent(sent)
                 .received(life)
+                .doubtful()
                 .expected("a connection that goes on")
                 .stop();
         }

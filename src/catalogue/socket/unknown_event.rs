@@ -3,11 +3,10 @@
 //!
 //! This is what a client meets that is newer or older than its server.
 
-use super::found_twice;
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
-    probe::{Life, Probe, Verdict, fail},
+    probe::{Life, Probe, Verdict, confirmed, fail},
     verdict::{Level, Row},
     wire::Transport,
 };
@@ -31,7 +30,7 @@ pub const CHECK: Check = Check {
 
 async fn run(probe: &Probe) -> Verdict {
     for transport in probe.transports() {
-        found_twice(|| over(probe, transport)).await?;
+        confirmed(probe, || over(probe, transport)).await?;
     }
     Ok(())
 }
@@ -49,6 +48,7 @@ async fn over(probe: &Probe, transport: Transport) -> Verdict {
             return fail(format!("An event without a handler ends the connection over {transport}"))
                 .sent(sent)
                 .received(life)
+                .doubtful()
                 .expected("a connection that goes on")
                 .stop();
         }

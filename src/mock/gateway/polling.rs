@@ -76,10 +76,9 @@ pub async fn post(handle: Handle, settings: &Settings, request: Request<Incoming
         discard(body).await;
         return Some(answer::empty(StatusCode::PAYLOAD_TOO_LARGE));
     }
-    let patience = settings.ping_interval + settings.ping_timeout;
-    let reading = match settings.faults.has(Fault::SlowPostStalls) {
-        true => Some(settings.reading.lock().await),
-        false => None,
+    let (reading, patience) = match settings.faults.has(Fault::SlowPostStalls) {
+        true => (Some(settings.reading.lock().await), Duration::MAX),
+        false => (None, settings.ping_interval + settings.ping_timeout),
     };
     let bytes = match time::timeout(patience, collect(Limited::new(&mut body, limit))).await {
         Ok(Ok(bytes)) => bytes,
