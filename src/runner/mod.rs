@@ -224,9 +224,7 @@ impl Runner {
             let Some(required) = self.plan.checks.iter().find(|other| other.id == *required) else { continue };
             let result = self.result(required).await;
             // What passed at times leaves something to judge.
-            let is_lesser = matches!(result.outcome, Outcome::Fail(_)) && result.level != required.level;
-            // So does what only a lesser rule was found to be broken by.
-            let outcome = if result.is_flaky() || is_lesser { Outcome::Pass } else { result.outcome };
+            let outcome = if result.is_flaky() { Outcome::Pass } else { result.outcome };
             let mut blocked = self.blocked.lock().expect("nothing panics while it holds the lock");
             let root = match outcome {
                 Outcome::Fail(_) => format!("{} failed, and without it there is nothing to judge", required.id),

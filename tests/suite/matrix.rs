@@ -21,7 +21,7 @@ use crate::harness::{
 const DEADLINE: &str = "3s";
 
 /// Servers that are scored at once. A run mostly waits.
-const AT_ONCE: usize = if cfg!(debug_assertions) { 5 } else { 16 };
+const AT_ONCE: usize = if cfg!(debug_assertions) { 5 } else { 20 };
 
 /// Scores the reference server in the deployment that the fault shows in.
 async fn score(fault: Fault) -> RunReport {

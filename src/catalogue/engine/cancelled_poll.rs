@@ -60,10 +60,7 @@ async fn run(probe: &Probe) -> Verdict {
     let response = match polling.get(probe.deadline()).await {
         Ok(response) => response,
         Err(WireError::Closed(_)) => return Ok(()),
-        Err(WireError::Timeout { .. }) => {
-            let reason = "the session that was left gets no heartbeat that could end it (see engine.heartbeat-polling)";
-            return Err(Stop::Broken(reason.into()));
-        }
+        Err(WireError::Timeout { .. }) => return no_heartbeat(),
         Err(error) => return Err(Stop::Broken(format!("GET on the session that was left: {error}"))),
     };
     if super::is_refusal(&response) || super::is_end(&response) {
@@ -72,11 +69,19 @@ async fn run(probe: &Probe) -> Verdict {
         ));
         return Ok(());
     }
+    if !super::holds_ping(&response) {
+        return no_heartbeat();
+    }
     fail(format!("A session lives on {limit} after its client has cut its poll"))
         .sent("a GET that is cut while the server holds it, then no pong; at last another GET")
         .received(response)
         .expected(format!("HTTP 400 within pingInterval + 2 × pingTimeout + deadline = {limit}"))
         .stop()
+}
+
+fn no_heartbeat() -> Verdict {
+    let reason = "the session that was left gets no heartbeat that could end it (see engine.heartbeat-polling)";
+    Err(Stop::Broken(reason.into()))
 }
 
 /// A session that its client has left by cutting a poll while the server held it.

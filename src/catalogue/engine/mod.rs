@@ -168,6 +168,12 @@ fn is_end(response: &HttpResponse) -> bool {
     engine::decode_payload(&response.text()).is_ok_and(|packets| packets.contains(&EnginePacket::Close))
 }
 
+/// Whether a heartbeat is among the packets of a poll's answer.
+fn holds_ping(response: &HttpResponse) -> bool {
+    let packets = engine::decode_payload(&response.text());
+    packets.is_ok_and(|packets| packets.iter().any(|packet| matches!(packet, EnginePacket::Ping(_))))
+}
+
 fn opens_session(response: &HttpResponse) -> bool {
     let packets = engine::decode_payload(&response.text());
     packets.is_ok_and(|packets| matches!(packets.first(), Some(EnginePacket::Open(_))))
