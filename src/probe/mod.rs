@@ -25,7 +25,7 @@ pub use confirm::confirmed;
 pub use echo::{Echo, Echoed, bytes_as_text};
 pub use recon::{Target, Untestable, reconnoitre};
 pub use steady::Steady;
-pub use stop::{Finding, Stop, Verdict, fail};
+pub use stop::{Finding, Stop, Verdict, fail, in_order};
 pub use tokens::Tokens;
 pub use upgrade::Upgraded;
 

@@ -1,10 +1,23 @@
 //! How a check ends other than by a pass.
 
+use futures::future::join_all;
+
 use super::tokens::TokenError;
 use crate::verdict::{Failure, Level};
 
 /// A check's end: `Ok` is a pass.
 pub type Verdict = Result<(), Stop>;
+
+/// Awaits all of them side by side. Of several ends the first in their order is given, whichever came first: what a check
+/// says should not depend on a race.
+///
+/// # Errors
+/// That end.
+pub async fn in_order<T>(
+    looks: impl IntoIterator<Item = impl Future<Output = Result<T, Stop>>>,
+) -> Result<Vec<T>, Stop> {
+    join_all(looks).await.into_iter().collect()
+}
 
 /// Why a check does not pass.
 #[derive(Clone, Debug)]

@@ -18,7 +18,7 @@ use siospec::{
 };
 
 /// What is kept of a failure.
-const LABELS: [&str; 5] = ["reason", "sent", "got", "expected", "note"];
+const LABELS: [&str; 4] = ["reason", "sent", "got", "expected"];
 
 /// Where they are kept.
 pub fn folder() -> PathBuf {
@@ -57,11 +57,10 @@ fn messages(check: &Check, reports: &BTreeMap<Fault, RunReport>) -> String {
         let Some(result) = result else { continue };
         let Outcome::Fail(failure) = &result.outcome else { continue };
         writeln!(text, "{}=== {fault} ({})", if text.is_empty() { "" } else { "\n" }, result.level.name()).unwrap();
-        let [reason, sent, got, expected, note] = LABELS;
+        let [reason, sent, got, expected] = LABELS;
         let fields =
             [(reason, &failure.reason), (sent, &failure.sent), (got, &failure.received), (expected, &failure.expected)];
-        let fields = fields.into_iter().chain(result.notes.iter().map(|text| (note, text)));
-        for (label, said) in fields.filter(|(_, said)| !said.is_empty()) {
+        for (label, said) in fields.into_iter().filter(|(_, said)| !said.is_empty()) {
             writeln!(text, "{label}: {}", steady(said).replace('\n', "\n    ")).unwrap();
         }
     }
@@ -100,6 +99,20 @@ fn steady(text: &str) -> String {
             // `1s 500ms` and `2s` are one length of time each; the unit of `12 ms` belongs to the sentence.
             (r"\b\d+(s|ms|us|µs|ns|m)( \d+(s|ms|us|µs|ns))*\b", "‹time›"),
             (r"\b\d+(\.\d+)? (ms|s)\b", "‹number› $2"),
+            // A connection ends in one of several lawful ways, as the race has it.
+            (
+                r"(WebSocket protocol error: Connection reset without closing handshake|close frame( \d+| without a code)|before the answer was complete|by an Engine\.IO close packet|POST was answered HTTP 4\d\d, empty body)",
+                "‹end›",
+            ),
+            (r"\bsiospec-node\d+-\d{6}\b", "‹id›"),
+            (r"([\w-]{8}, ){5}…", "‹ids›, …"),
+            (r"\bclient\d+ \((polling|WebSocket)\)", "client‹number› (‹transport›)"),
+            (r"\b\d+ heartbeats", "‹number› heartbeats"),
+            // What piled up depends on how many ends the server has noticed by then.
+            (r"\b(gives|arrives) \d+ (events|times) over (polling|WebSocket)", "$1 ‹number› $2 over ‹transport›"),
+            (r"\bwith a client connected over (polling|WebSocket)", "with a client connected over ‹transport›"),
+            (r"^\d+ × `(notification|receive_message)`", "‹number› × `$1`"),
+            (r"\b\d+ of 100 clients", "‹number› of 100 clients"),
             (r"(?i)\b(date: )[^\n]*", "$1‹date›"),
             (r"(?i)\b(content-length: )\d+", "$1‹number›"),
             (r"\b\d{10,}\b", "‹number›"),

@@ -98,7 +98,7 @@ fn a_translation_has_the_same_gaps_and_the_same_code(#[values(Lang::Th)] lang: L
 #[test]
 fn what_the_checks_say_is_translated_to_the_end(#[values(Lang::Th)] lang: Lang) {
     // There are none before the first run that kept them.
-    let Ok(kept) = fs::read_dir(messages::folder()) else { return };
+    let kept = fs::read_dir(messages::folder()).expect("the pinned messages");
     let mut left = BTreeSet::new();
     for path in
         kept.map(|file| file.expect("a file").path()).filter(|path| path.extension().is_some_and(|it| it == "snap"))

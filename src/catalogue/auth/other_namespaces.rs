@@ -3,14 +3,13 @@
 //! `io.use()` guards the namespace `/` and no other: each `io.of(…)` needs a `use` of its own. A namespace that does not
 //! exist is refused as well, which is what most deployments do with the first two.
 
-use futures::future::try_join_all;
 use tokio::time::Instant;
 
 use super::REFUSAL;
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
-    probe::{Probe, Stop, Verdict, fail},
+    probe::{Probe, Stop, Verdict, fail, in_order},
     verdict::{Level, Row},
     wire::{SocketPacket, Transport, WireError, socket::Kind},
 };
@@ -41,7 +40,7 @@ async fn run(probe: &Probe) -> Verdict {
     names.sort_unstable();
     names.dedup();
     for transport in probe.transports() {
-        let opened = try_join_all(names.iter().map(|name| opens(probe, name, transport))).await?;
+        let opened = in_order(names.iter().map(|name| opens(probe, name, transport))).await?;
         if let Some(reply) = opened.into_iter().flatten().next() {
             return fail(format!("The namespace {} opens without a token, over {transport}", reply.namespace))
                 .sent(format!("4{}", SocketPacket::connect(&reply.namespace, None).encode()))

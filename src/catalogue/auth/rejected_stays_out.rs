@@ -10,7 +10,7 @@ use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite, rest, rooms},
     contract::Vars,
     mock::Fault,
-    probe::{Answer, Client, Probe, Stop, Verdict, fail, on_wire},
+    probe::{Answer, Client, Probe, Stop, Verdict, fail, in_order, on_wire},
     verdict::{Level, Row},
     wire::{SocketPacket, Transport},
 };
@@ -35,9 +35,8 @@ pub const CHECK: Check = Check {
 
 async fn run(probe: &Probe) -> Verdict {
     let transports = probe.transports();
-    let all = |label: &'static str| {
-        futures::future::try_join_all(transports.iter().map(move |transport| rejected(probe, label, *transport)))
-    };
+    let all =
+        |label: &'static str| in_order(transports.iter().map(move |transport| rejected(probe, label, *transport)));
     let listeners = all("listener").await?;
     broadcast(probe).await?;
     for listener in listeners.into_iter().flatten() {

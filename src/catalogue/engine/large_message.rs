@@ -4,13 +4,11 @@
 //! connection lives on and the message does not come back, the application may bound its messages, and the check is
 //! skipped. A limit of more than 3 MB is not filled.
 
-use futures::future::try_join_all;
-
 use super::{payload_limit, plural};
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
-    probe::{Echoed, Probe, Stop, Verdict, confirmed, fail},
+    probe::{Echoed, Probe, Stop, Verdict, confirmed, fail, in_order},
     verdict::{Level, Row},
     wire::Transport,
 };
@@ -48,7 +46,7 @@ async fn run(probe: &Probe) -> Verdict {
     let size = limit.min(MAX_MESSAGE);
     let returned =
         probe.transports().into_iter().map(|transport| confirmed(probe, move || returns(probe, transport, size)));
-    let returned = try_join_all(returned).await?;
+    let returned = in_order(returned).await?;
     let bounded: Vec<&Transport> =
         returned.iter().filter_map(|(transport, whole)| (!whole).then_some(transport)).collect();
     match bounded[..] {

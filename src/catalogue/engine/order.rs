@@ -7,14 +7,13 @@
 
 use std::time::Duration;
 
-use futures::future::try_join_all;
 use tokio::time::Instant;
 
 use super::plural;
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
-    probe::{Probe, Stop, Verdict, confirmed, fail},
+    probe::{Probe, Stop, Verdict, confirmed, fail, in_order},
     verdict::{Level, Row},
     wire::{EnginePacket, Session, SocketPacket, Transport, WireError},
 };
@@ -52,7 +51,8 @@ async fn run(probe: &Probe) -> Verdict {
     let both = transports.len() > 1;
     let plain = transports.into_iter().map(|transport| confirmed(probe, move || over(probe, transport)));
     let upgrade = async { if both { confirmed(probe, || across_upgrade(probe)).await } else { Ok(()) } };
-    tokio::try_join!(try_join_all(plain), upgrade).map(drop)
+    let (plain, upgrade) = tokio::join!(in_order(plain), upgrade);
+    plain.and(upgrade)
 }
 
 async fn over(probe: &Probe, transport: Transport) -> Verdict {

@@ -5,12 +5,10 @@
 //! database that takes no NUL): one that comes back over no transport is noted; one that comes back over one transport
 //! and not over the other is a failure.
 
-use futures::future::try_join_all;
-
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
-    probe::{Echoed, Probe, Stop, Verdict, confirmed, fail},
+    probe::{Echoed, Probe, Stop, Verdict, confirmed, fail, in_order},
     verdict::{Level, Row},
     wire::Transport,
 };
@@ -47,10 +45,9 @@ const TEXTS: [(&str, &str); 7] = [
 ];
 
 async fn run(probe: &Probe) -> Verdict {
-    let returned = try_join_all(
-        probe.transports().into_iter().map(|transport| confirmed(probe, move || returned(probe, transport))),
-    )
-    .await?;
+    let returned =
+        in_order(probe.transports().into_iter().map(|transport| confirmed(probe, move || returned(probe, transport))))
+            .await?;
     let mut refused = 0;
     for (index, (what, text)) in TEXTS.iter().enumerate() {
         let missing: Vec<Transport> = returned.iter().filter(|(_, back)| !back[index]).map(|(over, _)| *over).collect();

@@ -4,13 +4,11 @@
 //! end of the session (`1` on polling, a close frame on WebSocket). Servers take another path through their code then,
 //! and what is tidied up on the one may be left behind on the other.
 
-use futures::future::try_join_all;
-
 use super::Parting;
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
-    probe::{Probe, Verdict},
+    probe::{Probe, Verdict, in_order},
     verdict::{Level, Row},
 };
 
@@ -41,5 +39,5 @@ pub const CHECK: Check = Check {
 async fn run(probe: &Probe) -> Verdict {
     let transports = probe.transports();
     let users = transports.into_iter().map(|transport| super::expect_single_pongs(probe, transport, Parting::Clean));
-    try_join_all(users).await.map(drop)
+    in_order(users).await.map(drop)
 }

@@ -4,6 +4,8 @@
 //! alone never shows that. All clients are connected first, half of them by each transport; then all pings go out
 //! before any pong is read.
 
+use std::collections::BTreeMap;
+
 use futures::future::{join_all, try_join_all};
 
 use crate::{
@@ -47,23 +49,30 @@ async fn run(probe: &Probe) -> Verdict {
     join_all(waits).await.into_iter().collect::<Result<Vec<_>, _>>()?;
     try_join_all(clients.iter_mut().map(Client::fence)).await?;
 
-    let mut wrong = Vec::new();
+    let mut wrong = BTreeMap::<usize, Vec<String>>::new();
     for (client, &from) in clients.iter_mut().zip(&marks) {
         client.take_notes(probe);
         let pongs = client.events_since(from, &ping.reply).len();
         if pongs != 1 {
-            wrong.push(format!("{} ({}) got {pongs}", client.label(), client.transport()));
+            wrong.entry(pongs).or_default().push(format!("{} ({})", client.label(), client.transport()));
         }
     }
     if wrong.is_empty() {
         return Ok(());
     }
-    fail(format!("{} of {CLIENTS} clients that pinged at the same time did not get exactly one pong", wrong.len()))
+    let count = wrong.values().map(Vec::len).sum::<usize>();
+    let got = wrong.iter().map(|(pongs, clients)| match &clients[..] {
+        [one] => format!("{pongs} at {one}"),
+        [first, ..] => format!("{pongs} at {} clients, such as {first}", clients.len()),
+        [] => String::new(),
+    });
+    let got: Vec<String> = got.collect();
+    fail(format!("{count} of {CLIENTS} clients that pinged at the same time did not get exactly one pong"))
         .sent(format!(
             "{} by each of {CLIENTS} clients",
             on_wire(&probe.contract().namespace, &ping.emit, &Vars::new())
         ))
-        .received(format!("`{}`: {}", ping.reply, wrong.join(", ")))
+        .received(format!("`{}`: {}", ping.reply, got.join(", ")))
         .expected(format!("one `{}` at each client", ping.reply))
         .stop()
 }

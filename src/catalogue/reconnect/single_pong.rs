@@ -5,13 +5,11 @@
 //! its handlers once more for every connection (on `io`, on a shared emitter, on a kept socket) answers twice after the
 //! first reconnect and six times after the fifth.
 
-use futures::future::try_join_all;
-
 use super::Parting;
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
-    probe::{Probe, Verdict},
+    probe::{Probe, Verdict, in_order},
     verdict::{Level, Row},
 };
 
@@ -43,5 +41,5 @@ pub const CHECK: Check = Check {
 async fn run(probe: &Probe) -> Verdict {
     let transports = probe.transports();
     let users = transports.into_iter().map(|transport| super::expect_single_pongs(probe, transport, Parting::Abrupt));
-    try_join_all(users).await.map(drop)
+    in_order(users).await.map(drop)
 }

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use futures::future::try_join_all;
+use futures::future::join_all;
 use tokio::{sync::watch, task::JoinSet, time::timeout};
 
 use crate::{
@@ -93,14 +93,15 @@ async fn exchange(probe: &Probe) -> Verdict {
 async fn expect_served(probe: &Probe, others: &mut [Client]) -> Verdict {
     let exchanges = others.iter_mut().map(|client| async move {
         let over = client.transport();
-        client.round_trip(None).await.map_err(|error| (format!("a client over {over}"), error))
+        client.round_trip(None).await.map(drop).map_err(|error| (format!("a client over {over}"), error))
     });
     let newcomer = async {
         let endpoint = probe.endpoint("new");
         Session::polling_handshake(&endpoint).await.map_err(|error| ("a handshake by polling".to_owned(), error))
     };
-    match tokio::try_join!(try_join_all(exchanges), newcomer) {
-        Ok(_) => Ok(()),
+    let (exchanges, newcomer) = tokio::join!(join_all(exchanges), newcomer);
+    match exchanges.into_iter().chain([newcomer.map(drop)]).find_map(Result::err).map_or(Ok(()), Err) {
+        Ok(()) => Ok(()),
         Err((who, error @ WireError::Timeout { .. })) => fail("While one POST drips, others are not served")
             .sent("a POST whose body comes a byte a second")
             .received(format!("{who}: {error}"))

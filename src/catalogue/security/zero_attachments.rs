@@ -4,15 +4,13 @@
 //! packet for an event without attachments is harmless: where the connection stays open, a CONNECT to an unknown namespace
 //! tells whether the server still listens, or waits for attachments. No attachments are sent here.
 
-use futures::future::try_join_all;
-
 use crate::{
     catalogue::{
         Check, Effort, Isolation, Need, Wait, cite,
         socket::{END, packet},
     },
     mock::Fault,
-    probe::{Life, Probe, Stop, Verdict, fail},
+    probe::{Life, Probe, Stop, Verdict, fail, in_order},
     verdict::{Level, Row},
     wire::{SocketPacket, Transport, WireError},
 };
@@ -45,7 +43,7 @@ async fn run(probe: &Probe) -> Verdict {
     // Of a name that nobody handles.
     let text = packet(probe, "50-", "[\"siospec-zero\",7]");
     let transports = probe.transports();
-    let tries = try_join_all(transports.into_iter().map(|transport| waits(probe, &text, transport))).await?;
+    let tries = in_order(transports.into_iter().map(|transport| waits(probe, &text, transport))).await?;
     let waiting: Vec<Waiting> = tries.into_iter().flatten().collect();
     let Some(first) = waiting.first() else { return Ok(()) };
     let transports: Vec<String> = waiting.iter().map(|one| one.transport.to_string()).collect();

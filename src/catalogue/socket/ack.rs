@@ -68,7 +68,7 @@ async fn over(probe: &Probe, ack: &Ack, transport: Transport) -> Verdict {
             Err(WireError::Timeout { .. }) => {
                 return fail(format!("An event with the acknowledgement id {id} is not acknowledged over {transport}"))
                     .sent(sent)
-                    .received(heard(&client, mark))
+                    .received(heard(probe, &client, mark))
                     .expected(expected(*id))
                     .stop();
             }

@@ -6,7 +6,6 @@
 //! or not at all, is within its rights; the result says so.
 
 use bytes::Bytes;
-use futures::future::try_join_all;
 use serde_json::Value;
 
 use super::{binary_event, heard, is_ack, placeholder};
@@ -14,7 +13,7 @@ use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     contract::{Ack, Vars},
     mock::Fault,
-    probe::{Client, Life, Probe, Verdict, confirmed, fail},
+    probe::{Client, Life, Probe, Verdict, confirmed, fail, in_order},
     verdict::{Level, Row},
     wire::{SocketPacket, Transport, WireError, socket::Kind},
 };
@@ -52,7 +51,7 @@ const COUNTS: [usize; 2] = [1, 3];
 async fn run(probe: &Probe) -> Verdict {
     let tries = probe.transports().into_iter().flat_map(|transport| COUNTS.map(|count| (transport, count)));
     let exchanges = tries.map(|(transport, count)| confirmed(probe, move || exchange(probe, transport, count)));
-    try_join_all(exchanges).await.map(drop)
+    in_order(exchanges).await.map(drop)
 }
 
 async fn exchange(probe: &Probe, transport: Transport, count: usize) -> Verdict {
@@ -115,7 +114,7 @@ async fn is_taken(probe: &Probe, client: &mut Client, count: usize) -> Verdict {
     }
     fail(format!("After a binary event with {}, the next event is not handled over {transport}", counted(count)))
         .sent(format!("{}; then `{}`", described(&event, &data), ping.emit.event))
-        .received(heard(client, mark))
+        .received(heard(probe, client, mark))
         .expected(format!("one `{}`", ping.reply))
         .stop()
 }

@@ -12,7 +12,7 @@ use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     contract::{Ack, Vars},
     mock::Fault,
-    probe::{Life, Probe, Stop, Verdict, fail},
+    probe::{Life, Probe, Stop, Verdict, fail, in_order},
     verdict::{Level, Row},
     wire::{SocketPacket, Transport},
 };
@@ -39,11 +39,11 @@ pub const CHECK: Check = Check {
 async fn run(probe: &Probe) -> Verdict {
     let transports = probe.transports();
     let interrupted = transports.iter().map(|transport| interrupt(probe, *transport));
-    let open: Vec<StillOpen> = futures::future::try_join_all(interrupted).await?.into_iter().flatten().collect();
+    let open: Vec<StillOpen> = in_order(interrupted).await?.into_iter().flatten().collect();
     not_closed(&open, "A text packet in place of an attachment")?;
     if let Some(ack) = &probe.contract().ack {
         let unfinished = transports.iter().map(|transport| leave_unfinished(probe, ack, *transport));
-        futures::future::try_join_all(unfinished).await?;
+        in_order(unfinished).await?;
     } else {
         probe
             .note("whether an unfinished event is handled was not looked at: the contract declares no acknowledgement");

@@ -5,12 +5,10 @@
 
 use std::time::Duration;
 
-use futures::future::try_join_all;
-
 use crate::{
     catalogue::{Check, Effort, Isolation, Wait, cite},
     mock::Fault,
-    probe::{Life, Probe, Verdict, fail},
+    probe::{Life, Probe, Verdict, fail, in_order},
     verdict::{Level, Row},
     wire::{Transport, round},
 };
@@ -36,7 +34,7 @@ pub const CHECK: Check = Check {
 
 async fn run(probe: &Probe) -> Verdict {
     let limit = probe.contract().choices.connect_timeout;
-    try_join_all(probe.transports().into_iter().map(|transport| expect_end(probe, transport, limit))).await.map(drop)
+    in_order(probe.transports().into_iter().map(|transport| expect_end(probe, transport, limit))).await.map(drop)
 }
 
 async fn expect_end(probe: &Probe, transport: Transport, limit: Duration) -> Verdict {

@@ -154,10 +154,12 @@ fn is_ack(packet: &SocketPacket, namespace: &str, id: u64) -> bool {
     matches!(packet.kind, Kind::Ack | Kind::BinaryAck) && packet.namespace == namespace && packet.ack_id == Some(id)
 }
 
-/// What came since `mark`, for a failure's "received".
-fn heard(client: &Client, mark: usize) -> String {
+/// What came since `mark`, for a failure's "received", without what other checks have the server tell everybody.
+fn heard(probe: &Probe, client: &Client, mark: usize) -> String {
     const SHOWN: usize = 5;
-    let packets = client.since(mark);
+    let broadcast = probe.contract().rest.as_ref().map(|rest| rest.event.event.as_str());
+    let is_own = |packet: &&SocketPacket| packet.event_name().is_none() || packet.event_name() != broadcast;
+    let packets: Vec<_> = client.since(mark).iter().filter(is_own).collect();
     let shown: Vec<String> = packets.iter().take(SHOWN).map(|packet| format!("4{}", packet.encode())).collect();
     match packets.len() {
         0 => "nothing".to_owned(),

@@ -113,7 +113,7 @@ async fn in_both(probe: &Probe, second: &str, transport: Transport, label: &str)
             _ => format!("4{}", packet.encode()),
         },
         Ok(packet) => format!("4{}", packet.encode()),
-        Err(WireError::Timeout { .. }) => heard(&client, mark),
+        Err(WireError::Timeout { .. }) => heard(probe, &client, mark),
         Err(error) => client.ended_by(error)?.to_string(),
     };
     fail(format!("The declared namespace {second} cannot be connected to beside {} over {transport}", first(probe)))
@@ -177,7 +177,7 @@ async fn still_answers(probe: &Probe, mut client: Client, ping: &Ping, stayed: &
         |packet: &SocketPacket| packet.namespace == stayed && packet.event_name() == Some(ping.reply.as_str());
     let received = match client.wait("pong", mark, probe.in_time(), is_pong).await {
         Ok(_) => return Ok(()),
-        Err(WireError::Timeout { .. }) => heard(&client, mark),
+        Err(WireError::Timeout { .. }) => heard(probe, &client, mark),
         Err(error) => client.ended_by(error)?.to_string(),
     };
     let transport = client.transport();

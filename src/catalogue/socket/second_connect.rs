@@ -4,14 +4,12 @@
 //! CONNECT_ERROR is a lawful choice. A second CONNECT reply is a finding of the level SHOULD: the client has two ids now.
 //! Where each `ping` is answered twice from then on, everything that this user does happens twice, and that is a failure.
 
-use futures::future::try_join_all;
-
 use super::{END, heard};
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     contract::Vars,
     mock::Fault,
-    probe::{Life, Probe, Verdict, fail, on_wire},
+    probe::{Life, Probe, Verdict, fail, in_order, on_wire},
     verdict::{Level, Row},
     wire::{SocketPacket, Transport, socket::Kind},
 };
@@ -42,7 +40,7 @@ pub const CHECK: Check = Check {
 
 async fn run(probe: &Probe) -> Verdict {
     let transports = probe.transports();
-    try_join_all(transports.into_iter().map(|transport| connects_twice(probe, transport))).await.map(drop)
+    in_order(transports.into_iter().map(|transport| connects_twice(probe, transport))).await.map(drop)
 }
 
 async fn connects_twice(probe: &Probe, transport: Transport) -> Verdict {
@@ -55,7 +53,7 @@ async fn connects_twice(probe: &Probe, transport: Transport) -> Verdict {
     if client.wait_end(probe.deadline()).await? != Life::Open {
         return Ok(());
     }
-    let answers = heard(&client, mark);
+    let answers = heard(probe, &client, mark);
     let is_reply = |packet: &SocketPacket| packet.kind == Kind::Connect && packet.namespace == *namespace;
     let accepted = client.since(mark).iter().any(is_reply);
 

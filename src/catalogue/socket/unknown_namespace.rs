@@ -55,7 +55,7 @@ async fn run(probe: &Probe) -> Verdict {
                 }
             },
             Err(WireError::Timeout { .. }) => {
-                ("A CONNECT to a namespace that does not exist gets no answer", heard(&client, mark))
+                ("A CONNECT to a namespace that does not exist gets no answer", heard(probe, &client, mark))
             }
             Err(error) => match client.ended_by(error)? {
                 Life::Open => continue,

@@ -7,7 +7,7 @@
 use crate::{
     catalogue::{Check, Effort, Isolation, Wait, cite},
     mock::Fault,
-    probe::{Probe, Stop, Verdict, fail},
+    probe::{Probe, Stop, Verdict, fail, in_order},
     verdict::{Level, Row},
     wire::{EnginePacket, Frame, Transport, Upgrade, WebSocket, WireError, engine},
 };
@@ -38,7 +38,7 @@ async fn run(probe: &Probe) -> Verdict {
     if places.is_empty() {
         return Err(Stop::Skip(format!("the declared path, `{}`, holds all places to look at", own)));
     }
-    futures::future::try_join_all(places.into_iter().map(|place| look_at(probe, place))).await?;
+    in_order(places.into_iter().map(|place| look_at(probe, place))).await?;
     Ok(())
 }
 

@@ -115,7 +115,9 @@ async fn notify(State(web): State<Web>, request: Request) -> Response {
             return (StatusCode::BAD_REQUEST, Json(json!({ "success": false, "message": message }))).into_response();
         }
         Err(_) if is_get || faults.has(Fault::RestAcceptsAnyBody) => Notification { message: "undefined".to_owned() },
-        Err(_) if faults.has(Fault::RestCrashesOnBadBody) => return StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        Err((StatusCode::BAD_REQUEST, _)) if faults.has(Fault::RestCrashesOnBadBody) => {
+            return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+        }
         Err((status, message)) => {
             return (status, Json(json!({ "success": false, "message": message }))).into_response();
         }
