@@ -171,7 +171,8 @@ impl Script<'_> {
                 let frames: Vec<String> = frames.iter().take(MAX_STEPS).map(|frame| self.word(frame)).collect();
                 let said =
                     if frames.is_empty() { String::new() } else { format!("printf '%s\\n' {}; ", frames.join(" ")) };
-                let more = if left_out > 0 { format!("\n# … and {left_out} more frames") } else { String::new() };
+                let more = (left_out > 0).then(|| format!("# … and {left_out} more frames"));
+                let more = more.map(|more| format!("\n{more}")).unwrap_or_default();
                 // Kept open for the answers. Without the flag, websocat sends each line's end as part of the packet.
                 format!("{{ {said}sleep 5; }} | websocat -t --linemode-strip-newlines{headers} {url}{more}")
             }

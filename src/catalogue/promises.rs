@@ -222,7 +222,10 @@ pub(in crate::catalogue) async fn oversized(probe: &Probe, transport: Transport)
     client.round_trip(None).await.map_err(broken)?;
     match client.round_trip(Some(json!({ "padding": "x".repeat(limit + EXCESS) }))).await {
         Ok(()) => Ok(Oversized::Taken),
-        Err(error @ (WireError::Closed(_) | WireError::Status { .. })) => Ok(Oversized::Refused(error.to_string())),
+        // A poll that is released with nothing in it is one of the ends that a session may come to.
+        Err(error @ (WireError::Closed(_) | WireError::Status { .. } | WireError::Malformed(_))) => {
+            Ok(Oversized::Refused(error.to_string()))
+        }
         Err(WireError::Timeout { .. }) => {
             // Neither answered nor refused: dropped, if the connection still works.
             client.round_trip(None).await.map_err(broken)?;

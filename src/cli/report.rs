@@ -95,6 +95,11 @@ impl Reports {
         Ok(Reports { lang, stdout, files })
     }
 
+    /// The language of the reports.
+    pub fn lang(&self) -> Lang {
+        self.lang
+    }
+
     /// Whether standard output holds something that a program reads.
     pub fn take_stdout(&self) -> bool {
         self.stdout.0 != Kind::Terminal

@@ -125,7 +125,7 @@ pub async fn run(args: RunArgs, flags: Vec<(&'static str, String)>) -> Ended {
     let mut again: Vec<&str> = if server.is_none() { vec![origin.as_str()] } else { Vec::new() };
     again.extend(reproduction.iter().map(String::as_str));
     let again = again.join(" ");
-    let mut progress = Progress::new(args.verbose);
+    let mut progress = Progress::new(args.verbose, reports.lang());
     progress.preparing(&format!("looking at {origin}"));
     let plan = Plan {
         origin: origin.clone(),

@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::{Ended, INTERRUPTED, Trouble, out, positive_duration, serve::interruption, target};
 use crate::{
     contract::{self, Contract, Layers},
+    lang::Lang,
     probe::{Untestable, reconnoitre},
     redact::Redactor,
     report::{Progress, text},
@@ -72,7 +73,7 @@ pub async fn wait(args: WaitArgs) -> Ended {
     let deadline = begun + args.timeout;
     let at = format!("{}{}", target.origin.as_str().trim_end_matches('/'), contract.path);
     let at = text::visible(&redactor.redact(&at));
-    let mut progress = Progress::new(false);
+    let mut progress = Progress::new(false, Lang::default());
     progress.announce(&format!("waiting for Socket.IO at {at}, up to {}", humantime::format_duration(args.timeout)));
 
     let looking = async {

@@ -4,10 +4,12 @@
 //! language: each sentence is looked up in the language's PO file, and one that was made from a template (`{1} of {2}
 //! messages are lost`) is matched against it, its parts translated as well. What goes over the wire stays as it is.
 
+mod joints;
 mod template;
 
 use std::{collections::HashMap, fmt, str::FromStr, sync::LazyLock};
 
+use joints::JOINTS;
 use template::Template;
 
 use crate::verdict::{Failure, Outcome, RunReport};
@@ -55,6 +57,11 @@ impl Lang {
             [&mut result.title, &mut result.meaning, &mut result.fix].into_iter().for_each(say);
             result.notes.iter_mut().for_each(say);
             result.cites.iter_mut().for_each(|cite| say(&mut cite.place));
+            if let Some(commands) = &mut result.by_hand {
+                let comments = |line: &str| if line.starts_with("# ") { self.say(line) } else { line.to_owned() };
+                let lines = commands.lines().map(comments);
+                *commands = lines.collect::<Vec<_>>().join("\n");
+            }
             match &mut result.outcome {
                 Outcome::Pass => {}
                 Outcome::Fail(failure) => {
@@ -104,8 +111,11 @@ struct Texts {
 /// How deep the parts of a sentence may nest.
 const MAX_DEPTH: usize = 6;
 
-/// What stands between the parts of a text that is put together from several.
-const JOINTS: [&str; 7] = ["\n", ": ", "; ", " and ", ", ", " (", ")"];
+/// Parts that are looked at for one text, so that none takes for ever.
+const MAX_PARTS: usize = 3_000;
+
+/// How checks name transports at a sentence's end, which stay as they are.
+const TRANSPORTS: [&str; 3] = [" (polling, WebSocket)", " (polling)", " (WebSocket)"];
 
 impl Texts {
     /// Reads a PO file.
@@ -125,37 +135,103 @@ impl Texts {
     }
 
     fn say(&self, english: &str) -> String {
-        self.translated(english, 0).unwrap_or_else(|| english.to_owned())
+        let mut saying = Saying { texts: self, known: HashMap::new(), parts: 0 };
+        saying.translated(english, 0).unwrap_or_else(|| english.to_owned())
     }
+}
 
+/// The translation of one text, which may have been put together in more than one way.
+struct Saying<'t> {
+    texts: &'t Texts,
+    known: HashMap<String, Option<String>>,
+    parts: usize,
+}
+
+impl Saying<'_> {
     /// `None` where nothing in it has a translation.
-    fn translated(&self, english: &str, depth: usize) -> Option<String> {
-        if let Some(translated) = self.whole.get(english) {
+    fn translated(&mut self, english: &str, depth: usize) -> Option<String> {
+        if let Some(translated) = self.texts.whole.get(english) {
             return Some(translated.clone());
         }
         if depth >= MAX_DEPTH || !english.contains(|c: char| c.is_ascii_alphabetic()) {
             return None;
         }
+        if let Some(known) = self.known.get(english) {
+            return known.clone();
+        }
+        self.parts += 1;
+        if self.parts > MAX_PARTS {
+            return None;
+        }
+        let best = self.best(english, depth);
+        self.known.insert(english.to_owned(), best.clone());
+        best
+    }
+
+    /// Of all ways to read the text as one of parts, the one that leaves the least English.
+    fn best(&mut self, english: &str, depth: usize) -> Option<String> {
         // `3 failed`: numbers go before what they count in either language.
         if let Some((number, counted)) = english.split_once(' ')
             && number.bytes().all(|byte| byte.is_ascii_digit())
-            && let Some(counted) = self.whole.get(counted)
+            && let Some(counted) = self.texts.whole.get(counted)
         {
             return Some(format!("{number} {counted}"));
         }
-        let filled = self.templates.iter().find_map(|template| {
-            let parts = template.matches(english)?;
-            let parts: Vec<String> = parts
-                .into_iter()
-                .map(|part| self.translated(part, depth + 1).unwrap_or_else(|| part.to_owned()))
-                .collect();
-            Some(template.fill(&parts))
-        });
-        filled.or_else(|| JOINTS.iter().find_map(|joint| self.joined(english, joint, depth)))
+        if let Some((sentence, transports)) = TRANSPORTS.iter().find_map(|end| Some((english.strip_suffix(end)?, end)))
+            && let Some(said) = self.translated(sentence, depth + 1)
+        {
+            return Some(said + transports);
+        }
+        let mut best: Option<(usize, String)> = None;
+        let texts = self.texts;
+        for template in &texts.templates {
+            let Some(parts) = template.matches(english) else { continue };
+            let parts: Vec<String> = parts.into_iter().map(|part| self.said(part, depth + 1)).collect();
+            if better(&mut best, template.fill(&parts)) {
+                return best.map(|(_, said)| said);
+            }
+        }
+        for joint in JOINTS {
+            if let Some(said) = self.joined(english, joint, depth)
+                && better(&mut best, said)
+            {
+                return best.map(|(_, said)| said);
+            }
+        }
+        // A sentence may go on with another one, or with what is known to follow many: `GET ` + `is not refused`.
+        for (at, _) in english.match_indices([' ', ',']).filter(|(at, _)| *at > 0) {
+            let (before, after) = english.split_at(at);
+            let Some(after) = self.follows(after, depth) else { continue };
+            let before = self.said(before, depth + 1);
+            if better(&mut best, before + &after) {
+                break;
+            }
+        }
+        best.map(|(_, said)| said)
+    }
+
+    fn said(&mut self, english: &str, depth: usize) -> String {
+        self.translated(english, depth).unwrap_or_else(|| english.to_owned())
+    }
+
+    /// The translation of what is the end of a text: a sentence that is known as a whole, or by its beginning.
+    fn follows(&mut self, end: &str, depth: usize) -> Option<String> {
+        let (space, sentence) = end.strip_prefix(' ').map_or(("", end), |sentence| (" ", sentence));
+        if let Some(said) = self.texts.whole.get(sentence) {
+            return Some(format!("{space}{said}"));
+        }
+        let texts = self.texts;
+        let (template, parts) = texts
+            .templates
+            .iter()
+            .filter(|template| template.begins_with_text())
+            .find_map(|template| Some((template, template.matches(sentence)?)))?;
+        let parts: Vec<String> = parts.into_iter().map(|part| self.said(part, depth + 1)).collect();
+        Some(format!("{space}{}", template.fill(&parts)))
     }
 
     /// Translates what stands between the joints, where any of it has a translation.
-    fn joined(&self, english: &str, joint: &str, depth: usize) -> Option<String> {
+    fn joined(&mut self, english: &str, joint: &str, depth: usize) -> Option<String> {
         let parts: Vec<&str> = english.split(joint).collect();
         if parts.len() < 2 {
             return None;
@@ -165,7 +241,18 @@ impl Texts {
             return None;
         }
         let said = parts.iter().zip(translated).map(|(part, said)| said.unwrap_or_else(|| (*part).to_owned()));
-        let joint = if joint == " and " { self.whole.get("and").map_or(joint, |and| and.as_str()) } else { joint };
-        Some(said.collect::<Vec<_>>().join(joint))
+        let word = self.texts.whole.get(joint).map(String::as_str);
+        Some(said.collect::<Vec<_>>().join(word.unwrap_or(joint)))
     }
+}
+
+/// Keeps what leaves less English than the best so far. True where it leaves none, and nothing can be better.
+fn better(best: &mut Option<(usize, String)>, said: String) -> bool {
+    let words = said.split('`').step_by(2).flat_map(str::split_whitespace);
+    let words = words.map(|word| word.trim_matches(|c: char| !c.is_alphanumeric()));
+    let left = words.filter(|word| word.len() > 1 && word.bytes().all(|byte| byte.is_ascii_alphabetic())).count();
+    if best.as_ref().is_none_or(|(least, _)| left < *least) {
+        *best = Some((left, said));
+    }
+    best.as_ref().is_some_and(|(least, _)| *least == 0)
 }

@@ -30,6 +30,11 @@ impl Template {
         (literals.len() > 1).then(|| Template { literals, translation: self::pieces(translation) })
     }
 
+    /// Whether its first gap comes after some text.
+    pub fn begins_with_text(&self) -> bool {
+        self.literals.first().is_some_and(|text| !text.is_empty())
+    }
+
     /// How much of the sentence is fixed, in bytes.
     pub fn weight(&self) -> usize {
         self.literals.iter().map(String::len).sum()

@@ -324,7 +324,7 @@ impl Tokens {
         // Fixed, so that two runs send the same bytes; in the base64url alphabet, so that length alone is odd.
         let noise = "siospec-noise_0123456789-abcdef_".repeat(8 * 1024 / 32);
         [
-            ("not a JWT", "siospec-is-not-a-token".to_owned()),
+            ("no JWT at all", "siospec-is-not-a-token".to_owned()),
             ("two segments", format!("{header}.{claims}")),
             ("bad base64", format!("{header}.%%%not-base64%%%.c2lvc3BlYw")),
             ("8 kB of noise", noise),

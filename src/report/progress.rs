@@ -10,6 +10,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::text::{self, GREEN, RED, YELLOW, styled, visible};
 use crate::{
+    lang::Lang,
     runner::Event,
     verdict::{CheckResult, Level, Outcome},
 };
@@ -22,6 +23,7 @@ pub struct Progress {
     /// `None` without a terminal.
     bar: Option<ProgressBar>,
     verbose: bool,
+    lang: Lang,
     running: BTreeSet<&'static str>,
     begun: HashMap<&'static str, Instant>,
     total: usize,
@@ -33,7 +35,7 @@ pub struct Progress {
 impl Progress {
     /// Ready to follow a run. `verbose` gives each check a line; otherwise only those that fail get one, and in a log
     /// only, since on a terminal the scorecard shows them a moment later.
-    pub fn new(verbose: bool) -> Progress {
+    pub fn new(verbose: bool, lang: Lang) -> Progress {
         let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         let bar = (std::io::stderr().is_terminal() && !is_dumb).then(|| {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
@@ -44,6 +46,7 @@ impl Progress {
         Progress {
             bar,
             verbose,
+            lang,
             running: BTreeSet::new(),
             begun: HashMap::new(),
             total: 0,
@@ -56,13 +59,13 @@ impl Progress {
     /// Says what goes on before the first check.
     pub fn preparing(&mut self, what: &str) {
         if let Some(bar) = &self.bar {
-            bar.set_message(visible(what));
+            bar.set_message(visible(&self.lang.say(what)));
         }
     }
 
     /// Says something once, on a terminal above the bar.
     pub fn announce(&mut self, what: &str) {
-        self.say(&visible(what));
+        self.say(&visible(&self.lang.say(what)));
     }
 
     /// Takes in what the run tells.
@@ -78,7 +81,13 @@ impl Progress {
                         bar.set_style(template("{spinner} {pos}/{len} {bar:20} {wide_msg}"));
                         bar.set_message("");
                     }
-                    None => self.say(&format!("{} against {}", text::count(self.total, "check"), visible(target))),
+                    None => {
+                        let what = match self.total {
+                            1 => format!("one check against {}", visible(target)),
+                            total => format!("{total} checks against {}", visible(target)),
+                        };
+                        self.say(&self.lang.say(&what));
+                    }
                 }
             }
             Event::Started(id) => {
@@ -92,7 +101,7 @@ impl Progress {
                 let is_trouble = matches!(result.outcome, Outcome::Broken { .. } | Outcome::Fail(_))
                     && (result.level > Level::May || matches!(result.outcome, Outcome::Broken { .. }));
                 if self.verbose || (self.bar.is_none() && is_trouble) {
-                    self.say(&line(result));
+                    self.say(&line(result, self.lang));
                 }
                 if let Some(bar) = &self.bar {
                     bar.inc(1);
@@ -105,7 +114,8 @@ impl Progress {
     /// To be called now and then: breaks a long silence in a log.
     pub fn tick(&mut self) {
         if self.bar.is_none() && self.total > 0 && self.spoke.elapsed() >= SILENCE {
-            self.say(&format!("{} of {} checks done; running: {}", self.done, self.total, self.longest_running()));
+            let so_far = format!("{} of {} checks done; running: {}", self.done, self.total, self.longest_running());
+            self.say(&self.lang.say(&so_far));
         }
     }
 
@@ -140,7 +150,7 @@ impl Progress {
 }
 
 /// One check in one line: `FAIL auth.expired (MUST) The server accepted an expired token`.
-fn line(result: &CheckResult) -> String {
+fn line(result: &CheckResult, lang: Lang) -> String {
     let (word, style, rest) = match &result.outcome {
         Outcome::Pass => ("PASS", GREEN, text::duration(result.duration_ms)),
         Outcome::Fail(failure) => {
@@ -151,10 +161,10 @@ fn line(result: &CheckResult) -> String {
                 Level::Should => ("WARN", YELLOW),
                 Level::May => ("NOTE", YELLOW),
             };
-            (word, style, format!("({}) {}", result.level.name(), failure.reason))
+            (word, style, format!("({}) {}", result.level.name(), lang.say(&failure.reason)))
         }
-        Outcome::Skip { reason } => ("SKIP", text::DIM, reason.clone()),
-        Outcome::Broken { reason } => ("UNSURE", YELLOW, format!("could not be judged: {reason}")),
+        Outcome::Skip { reason } => ("SKIP", text::DIM, lang.say(reason)),
+        Outcome::Broken { reason } => ("UNSURE", YELLOW, lang.say(&format!("could not be judged: {reason}"))),
     };
     format!("{} {} {}", styled(word, style), visible(&result.id), visible(&rest))
 }

@@ -57,7 +57,7 @@ pub enum WireError {
     #[error("TLS: {0}")]
     Tls(String),
     /// Nothing came within the deadline.
-    #[error("no {what} within {}", humantime::format_duration(round(*after)))]
+    #[error("no {what} came within {}", humantime::format_duration(round(*after)))]
     Timeout {
         /// What was awaited, as a noun phrase.
         what: &'static str,

@@ -19,11 +19,24 @@ use siospec::lang::Lang;
 use crate::harness::messages;
 
 /// Where the sentences of reports are written.
-const SOURCES: [&str; 7] = ["catalogue", "gate", "probe", "report", "runner", "verdict.rs", "wire"];
+const SOURCES: [&str; 10] = [
+    "catalogue",
+    "contract/pattern.rs",
+    "gate",
+    "lang/joints.rs",
+    "probe",
+    "report",
+    "reproduce.rs",
+    "runner",
+    "verdict.rs",
+    "wire",
+];
 
 /// Files whose texts are said one by one, be they a single word.
-const SINGLE_WORDS: [&str; 6] = [
+const SINGLE_WORDS: [&str; 8] = [
+    "contract/pattern.rs",
     "gate/words.rs",
+    "lang/joints.rs",
     "report/github.rs",
     "report/markdown.rs",
     "report/scorecard.rs",
@@ -97,7 +110,6 @@ fn a_translation_has_the_same_gaps_and_the_same_code(#[values(Lang::Th)] lang: L
 #[rstest]
 #[test]
 fn what_the_checks_say_is_translated_to_the_end(#[values(Lang::Th)] lang: Lang) {
-    // There are none before the first run that kept them.
     let kept = fs::read_dir(messages::folder()).expect("the pinned messages");
     let mut left = BTreeSet::new();
     for path in
@@ -127,6 +139,8 @@ fn english(text: &str) -> Vec<String> {
             // Header fields and status lines.
             r"(?m)^\s*[A-Za-z][A-Za-z-]*: .*$",
             r"HTTP \d{3}( [A-Z][A-Za-z]*)*",
+            // Header names.
+            r"\b(Vary|[A-Z][a-z]+(-[A-Z][a-z]+)+)\b",
         ];
         patterns.map(|pattern| Regex::new(pattern).expect("a pattern")).into()
     });

@@ -52,9 +52,14 @@ pub(super) async fn expect_one_pong_each(probe: &Probe, client: &mut Client, rou
     if pongs == rounds {
         return Ok(());
     }
-    fail(format!("{rounds} × {} got {pongs} × {} over {}", ping.emit.event, ping.reply, client.transport()))
-        .sent(format!("{sent} ({rounds} times)"))
-        .received(format!("{pongs} × `{}`", ping.reply))
-        .expected(&expected)
-        .stop()
+    fail(format!(
+        "{pongs} × `{}` came back for {rounds} × `{}` over {}",
+        ping.reply,
+        ping.emit.event,
+        client.transport()
+    ))
+    .sent(format!("{sent} ({rounds} times)"))
+    .received(format!("{pongs} × `{}`", ping.reply))
+    .expected(&expected)
+    .stop()
 }

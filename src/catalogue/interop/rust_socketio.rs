@@ -68,7 +68,7 @@ mod client {
 mod client {
     use std::{fmt, io, time::Duration};
 
-    use futures::{FutureExt, future::try_join_all};
+    use futures::FutureExt;
     use rust_socketio::{
         Event, Payload, TransportType,
         asynchronous::{Client, ClientBuilder},
@@ -84,7 +84,7 @@ mod client {
     use crate::{
         catalogue::{interop::relay::Relay, rest, rooms},
         contract::{Emit, Expect, Rest, Rooms, Vars},
-        probe::{Finding, Probe, Stop, Verdict, fail, on_wire},
+        probe::{Finding, Probe, Stop, Verdict, confirmed, fail, in_order, on_wire},
         wire::{Transport, round},
     };
 
@@ -130,7 +130,7 @@ mod client {
         if ways.len() == 2 {
             ways.push(Way::Upgrade);
         }
-        try_join_all(ways.into_iter().map(|way| exchange(probe, way))).await.map(drop)
+        in_order(ways.into_iter().map(|way| confirmed(probe, move || exchange(probe, way)))).await.map(drop)
     }
 
     /// All that the client does, connected in one way.
@@ -359,6 +359,7 @@ mod client {
                     .sent("its TCP connections were cut; then its own handshake and CONNECT with the same token")
                     .received(how)
                     .expected("a CONNECT reply")
+                    .doubtful()
                     .stop();
             }
             self.ping(probe, " after it came back").await

@@ -60,7 +60,7 @@ async fn run(probe: &Probe) -> Verdict {
     let tried: Vec<Option<Reached>> = stream::iter(exchanges).buffered(AT_ONCE).try_collect().await?;
     let reached: Vec<Reached> = tried.into_iter().flatten().collect();
     let Some(first) = reached.first() else { return Ok(()) };
-    let names: Vec<String> = reached.iter().map(|one| format!("{} ({})", one.name, one.transport)).collect();
+    let names: Vec<String> = reached.iter().map(|one| format!("`{}` ({})", one.name, one.transport)).collect();
     fail(format!("Events of a reserved name reach a handler: {}", names.join(", ")))
         .sent(format!("{} over {}", event(probe, first.name), first.transport))
         .received(&first.sign)
