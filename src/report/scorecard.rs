@@ -32,9 +32,10 @@ impl Mark {
     pub fn of(counts: Counts) -> Mark {
         if counts.failed > 0 {
             Mark::Missing
-        } else if counts.warned + counts.noted + counts.broken + counts.waived > 0 {
+        } else if counts.warned + counts.broken + counts.waived > 0 {
             Mark::ToImprove
-        } else if counts.passed > 0 {
+        } else if counts.passed + counts.noted > 0 {
+            // What the protocol leaves open is worth knowing, and costs nobody a point.
             Mark::Right
         } else {
             Mark::NotJudged
@@ -189,7 +190,8 @@ impl RowScore {
 fn tally(counts: Counts, lang: &Lang) -> Vec<String> {
     let parts = [
         (counts.failed, "failed"),
-        (counts.warned + counts.noted, "to improve"),
+        (counts.warned, "to improve"),
+        (counts.noted, "worth knowing"),
         (counts.broken, "could not be judged"),
         (counts.waived, "waived"),
         (counts.passed, "passed"),
