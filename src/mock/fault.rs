@@ -114,6 +114,8 @@ faults! {
     UnknownSidNotFound = "unknown-sid-not-found",
     /// A POST is answered 200 `OK`, in capitals.
     PostAnswersOtherText = "post-answers-other-text",
+    /// A POST is answered 204 without a body.
+    PostAnswersNoContent = "post-answers-no-content",
     /// Of the packets in one POST only the first four are processed.
     TruncatesPayload = "truncates-payload",
     /// The packets in one POST are processed last first where there are more than four.

@@ -29,7 +29,7 @@ pub const CHECK: Check = Check {
           `event._handled = true`; with several nodes, see that all requests of a session reach the same one. Another \
           text is the server library's own.",
     effort: Effort::Hours,
-    faults: &[Fault::PostAnswersOtherText],
+    faults: &[Fault::PostAnswersOtherText, Fault::PostAnswersNoContent],
     run: |probe| Box::pin(run(probe)),
 };
 

@@ -51,7 +51,7 @@ pub const CHECK: Check = Check {
           `socket.handshake.auth.token`. Look in Nitro's middleware, `allowRequest` and proxy rules for conditions \
           that only the browser's client meets.",
     effort: Effort::Hours,
-    faults: &[Fault::RequiresCacheBuster],
+    faults: &[Fault::RequiresCacheBuster, Fault::PostAnswersNoContent],
     run: |probe| Box::pin(client::run(probe)),
 };
 

@@ -121,6 +121,9 @@ pub async fn post(handle: Handle, settings: &Settings, request: Request<Incoming
     if faults.has(Fault::PostAnswersOtherText) {
         return Some(answer::with_body(StatusCode::OK, "text/html", "OK"));
     }
+    if faults.has(Fault::PostAnswersNoContent) {
+        return Some(answer::empty(StatusCode::NO_CONTENT));
+    }
     Some(answer::accepted())
 }
 
