@@ -9,6 +9,7 @@ use std::fmt::Write;
 use url::Url;
 
 use crate::{
+    contract::keys::{self, Kind},
     verdict::{Direction, Entry, Failure},
     wire::Transport,
 };
@@ -233,6 +234,29 @@ impl Script<'_> {
     }
 }
 
+/// The contract's flags as the words of a command that can be run again. What is secret, or may hold a secret, is named
+/// by the variable that would hold it.
+pub fn flags(flags: &[(&'static str, String)]) -> Vec<String> {
+    let known = flags.iter().filter_map(|(name, value)| Some((keys::find(name)?, value)));
+    known
+        .map(|(key, value)| {
+            let value = if key.kind.is_secret() { format!("\"${}\"", key.variable()) } else { word(value) };
+            let between = if key.kind == Kind::Bool { '=' } else { ' ' };
+            format!("--{}{between}{value}", key.flag())
+        })
+        .collect()
+}
+
+/// The text as one word of a shell.
+pub fn word(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-./:@%+,=".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) { text.to_owned() } else { quoted(text) }
+}
+
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
 /// Text in quotes, so that a shell takes it as it is.
 fn literal(text: &str) -> String {
     if text.is_empty() {
@@ -250,7 +274,7 @@ fn literal(text: &str) -> String {
         }
         return out + "'";
     }
-    format!("'{}'", text.replace('\'', r"'\''"))
+    quoted(text)
 }
 
 /// The variable that stands for what a label hides: `TOKEN`, `EXPIRED_TOKEN`, `COOKIE`.

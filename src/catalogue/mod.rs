@@ -180,8 +180,8 @@ pub enum Wait {
     None,
     /// Until the first heartbeat: `pingInterval`.
     Heartbeat,
-    /// For two heartbeats: twice `pingInterval`.
-    TwoHeartbeats,
+    /// Until a pong that is not taken has to show: twice `pingInterval`, and as much more as `pingTimeout` takes.
+    Heartbeats,
     /// Until a peer that does not answer is given up: `pingInterval` + `pingTimeout`, and another `pingTimeout` for
     /// servers that look only every so often.
     DeadPeer,
@@ -198,7 +198,7 @@ impl Wait {
         match self {
             Wait::None => Duration::ZERO,
             Wait::Heartbeat => interval,
-            Wait::TwoHeartbeats => 2 * interval,
+            Wait::Heartbeats => interval.saturating_mul(promises::beats(handshake)),
             Wait::DeadPeer => interval + 2 * timeout,
             Wait::ConnectTimeout => contract.choices.connect_timeout,
             Wait::Idle => contract.choices.idle_limit,

@@ -7,13 +7,17 @@ use tokio::time::Instant;
 
 use crate::{
     probe::{Probe, Stop, Verdict, confirmed, fail},
-    wire::{EnginePacket, Heartbeats, Transport, WireError, round, session::CLOSE_PACKET},
+    wire::{EnginePacket, Handshake, Heartbeats, Transport, WireError, round, session::CLOSE_PACKET},
 };
 
-/// Heartbeats that a session is watched for. The second one proves that the first one's pong was taken.
-const BEATS: usize = 2;
+/// Heartbeats that a session is watched for: two, or as many as come until a pong that was not taken has to show: by the
+/// end of the session, `pingTimeout` after the first.
+pub(super) fn beats(handshake: &Handshake) -> u32 {
+    let more = handshake.ping_timeout().as_millis() / handshake.ping_interval().as_millis().max(1);
+    2 + u32::try_from(more).unwrap_or(u32::MAX - 2)
+}
 
-/// Waits for two heartbeats, each in time, and answers them.
+/// Waits for heartbeats, each in time, and answers them.
 pub(super) async fn expect_heartbeats(probe: &Probe, transport: Transport) -> Verdict {
     confirmed(probe, || watch_heartbeats(probe, transport)).await
 }
@@ -21,7 +25,7 @@ pub(super) async fn expect_heartbeats(probe: &Probe, transport: Transport) -> Ve
 async fn watch_heartbeats(probe: &Probe, transport: Transport) -> Verdict {
     let mut steady = probe.steady("idle", transport, Heartbeats::Answered).await?;
     let interval = steady.client.handshake().ping_interval();
-    for beat in 1..=BEATS {
+    for beat in 1..=beats(steady.client.handshake()) {
         if steady.lifetime(probe).is_some_and(|lifetime| steady.opened.elapsed() + interval > lifetime) {
             let so_far = format!(
                 "a session that is not connected may be closed after {}, before heartbeat {beat} is due",
@@ -30,7 +34,7 @@ async fn watch_heartbeats(probe: &Probe, transport: Transport) -> Verdict {
             if beat == 1 {
                 return Err(Stop::Skip(format!("{so_far}; to connect, give --auth-secret or --auth-token")));
             }
-            probe.note(format!("judged by {} alone: {so_far}", plural(beat - 1, "heartbeat")));
+            probe.note(format!("judged by {} alone: {so_far}", plural(beat as usize - 1, "heartbeat")));
             return Ok(());
         }
         let until = Instant::now() + interval + probe.deadline();
@@ -158,6 +162,12 @@ pub(super) async fn expect_dead_peer_closed(probe: &Probe, transport: Transport)
         return Err(Stop::Skip(format!(
             "the session was closed after {}, but perhaps because nothing was connected on it: to connect, give \
              --auth-secret or --auth-token",
+            steady.age()
+        )));
+    }
+    if heartbeats == 0 {
+        return Err(Stop::Broken(format!(
+            "the session ended before a heartbeat could be missed, after {}: {end}",
             steady.age()
         )));
     }

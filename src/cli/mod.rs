@@ -8,7 +8,7 @@ mod out;
 mod report;
 mod run;
 mod serve;
-mod target;
+pub mod target;
 mod transcript;
 mod wait;
 
@@ -170,7 +170,11 @@ impl ServerArgs {
 
 fn positive_duration(text: &str) -> Result<Duration, String> {
     let duration = humantime::parse_duration(text).map_err(|error| format!("{error}; write 300ms, or 25s"))?;
-    if duration.as_millis() == 0 { Err("must be at least 1ms".to_owned()) } else { Ok(duration) }
+    match duration {
+        duration if duration.as_millis() == 0 => Err("must be at least 1ms".to_owned()),
+        duration if duration > contract::MAX_DURATION => Err("must be one day at most".to_owned()),
+        duration => Ok(duration),
+    }
 }
 
 /// Why a command ends without having done what it was asked: one message, on standard error.

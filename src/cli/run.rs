@@ -1,7 +1,6 @@
 //! `siospec run`.
 
 use std::{
-    fs, io,
     path::{Path, PathBuf},
     process::ExitCode as ProcessCode,
     sync::Arc,
@@ -21,14 +20,14 @@ use super::{
     transcript::Transcripts,
 };
 use crate::{
-    catalogue::Check,
-    contract::{self, Contract, Layers, Reload, ReloadAction, Secret, TokenSource, keys},
+    contract::{self, Contract, Layers, Reload, ReloadAction, Secret, TokenSource},
     gate,
     mock::{Options, ReferenceServer},
     redact::Redactor,
     report::{Progress, text},
+    reproduce::{self, word},
     runner::{self, DEFAULT_JOBS, Event, Plan, Runner},
-    verdict::{CheckResult, ExitCode, Gate, Outcome, RunReport},
+    verdict::{CheckResult, ExitCode, RunReport},
 };
 
 #[derive(Args)]
@@ -91,10 +90,7 @@ pub async fn run(args: RunArgs, flags: Vec<(&'static str, String)>) -> Ended {
             None if target.is_none() => Some((PathBuf::from("the reference server's contract"), reference.contract())),
             file => file,
         },
-        // A variable that is not Unicode is none of ours, and no reason to fail.
-        env: std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .chain(reference.variables().filter(|_| target.is_none())),
+        env: contract::environment().chain(reference.variables().filter(|_| target.is_none())),
         flags,
     })?;
     let rules = args.gate.rules(&contract.waivers)?;
@@ -122,16 +118,13 @@ pub async fn run(args: RunArgs, flags: Vec<(&'static str, String)>) -> Ended {
     };
 
     let redactor = Redactor::new();
-    let mut again: Vec<&str> = if server.is_none() { vec![origin.as_str()] } else { Vec::new() };
-    again.extend(reproduction.iter().map(String::as_str));
-    let again = again.join(" ");
     let mut progress = Progress::new(args.verbose, reports.lang());
     progress.preparing(&format!("looking at {origin}"));
     let plan = Plan {
         origin: origin.clone(),
         reference: server.is_some(),
         contract,
-        checks: checks.clone(),
+        checks,
         jobs: args.jobs.into(),
         max_wait: args.max_wait,
         flags: reproduction,
@@ -163,7 +156,7 @@ pub async fn run(args: RunArgs, flags: Vec<(&'static str, String)>) -> Ended {
         if args.gate.repeat() > 1 {
             progress.announce(&format!("run {} of {}", rounds.len() + 1, args.gate.repeat()));
         }
-        let begun = (Instant::now(), runner::now());
+        let (begun, started) = (Instant::now(), runner::now());
         let mut seen: Vec<CheckResult> = Vec::new();
         let next = runner.again();
         let mut running = Box::pin(Arc::new(std::mem::replace(&mut runner, next)).run());
@@ -192,8 +185,7 @@ pub async fn run(args: RunArgs, flags: Vec<(&'static str, String)>) -> Ended {
             // What was judged before stays judged.
             (None, Some(last)) => last.notes.push(format!("interrupted in run {round} of {}", args.gate.repeat())),
             (None, None) => {
-                let target = redactor.redact(origin.as_str());
-                rounds.push(cut_short(&checks, seen, &target, &again, server.is_some(), begun));
+                rounds.push(runner.interrupted(seen, begun, started));
             }
         }
     }
@@ -208,20 +200,13 @@ pub async fn run(args: RunArgs, flags: Vec<(&'static str, String)>) -> Ended {
     Ok(if is_whole { report.exit_code().into() } else { ProcessCode::from(INTERRUPTED) })
 }
 
-/// The contract's file: the one that was asked for, or the one in the current directory.
-///
-/// The latter describes the user's own deployment, so it is left aside where siospec checks its reference server.
+/// The contract's file. The one in the current directory describes the user's own deployment, so it is left aside where
+/// siospec checks its reference server.
 fn contract_file(config: Option<&Path>, has_target: bool) -> Result<Option<(PathBuf, String)>, Trouble> {
-    let path = match config {
-        Some(path) => path,
-        None if has_target => Path::new(contract::FILE_NAME),
-        None => return Ok(None),
-    };
-    match fs::read_to_string(path) {
-        Ok(text) => Ok(Some((path.to_owned(), text))),
-        Err(error) if error.kind() == io::ErrorKind::NotFound && config.is_none() => Ok(None),
-        Err(error) => Err(Trouble::mistake(format!("cannot read the contract's file {}: {error}", path.display()))),
+    if config.is_none() && !has_target {
+        return Ok(None);
     }
+    contract::file(config).map_err(Trouble::mistake)
 }
 
 /// Starts the reference server as the contract has it, and lets the contract know what only that server knows.
@@ -249,73 +234,11 @@ async fn start_reference(mut options: Options, contract: &mut Contract) -> Resul
 fn reproduction(args: &RunArgs, flags: &[(&'static str, String)], is_reference: bool) -> Vec<String> {
     let mut words = Vec::new();
     if let Some(config) = &args.config {
-        words.extend(["--config".to_owned(), quoted(&config.to_string_lossy())]);
+        words.extend(["--config".to_owned(), word(&config.to_string_lossy())]);
     }
-    for (name, value) in flags {
-        let Some(key) = keys::find(name) else { continue };
-        // By the variable that would hold it: what is shown can be run again, and holds no secret.
-        let value = if key.kind.is_secret() { format!("\"${}\"", key.variable()) } else { quoted(value) };
-        match key.kind {
-            keys::Kind::Bool => words.push(format!("--{}={value}", key.flag())),
-            _ => words.extend([format!("--{}", key.flag()), value]),
-        }
-    }
+    words.extend(reproduce::flags(flags));
     if is_reference {
         words.extend(args.server.flags());
     }
     words
-}
-
-/// The text as one word of a shell.
-fn quoted(text: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-./:@%+,=".contains(c);
-    if !text.is_empty() && text.chars().all(is_plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
-    }
-}
-
-/// The report of a run that was interrupted. What was not judged is in it as such, so that it cannot pass for a whole
-/// one.
-fn cut_short(
-    checks: &[&'static Check],
-    mut seen: Vec<CheckResult>,
-    target: &str,
-    again: &str,
-    reference: bool,
-    (begun, started): (Instant, String),
-) -> RunReport {
-    let missing: Vec<&Check> =
-        checks.iter().copied().filter(|check| !seen.iter().any(|result| result.id == check.id)).collect();
-    seen.extend(missing.into_iter().map(|check| CheckResult {
-        id: check.id.into(),
-        title: check.title.into(),
-        level: check.level,
-        row: check.row,
-        outcome: Outcome::Broken { reason: "the run was interrupted before this check came to an end".into() },
-        notes: Vec::new(),
-        meaning: check.meaning.into(),
-        fix: check.fix.into(),
-        effort: Some(check.effort.name().into()),
-        cites: check.citations(),
-        reproduce: format!("siospec run {again} --only {} --transcript", check.id),
-        duration_ms: 0,
-        by_hand: None,
-        waived: None,
-        known: false,
-        tries: None,
-        transcript: Vec::new(),
-    }));
-    seen.sort_by_key(|result| checks.iter().position(|check| check.id == result.id));
-    RunReport {
-        siospec: env!("CARGO_PKG_VERSION").into(),
-        target: target.into(),
-        reference,
-        started,
-        notes: vec!["interrupted: only a part of the checks was judged".into()],
-        gate: Gate::default(),
-        results: seen,
-        duration_ms: begun.elapsed().as_millis() as u64,
-    }
 }

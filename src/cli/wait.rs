@@ -1,11 +1,6 @@
 //! `siospec wait`.
 
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-    process::ExitCode as ProcessCode,
-    time::Duration,
-};
+use std::{path::PathBuf, process::ExitCode as ProcessCode, time::Duration};
 
 use clap::Args;
 use tokio::time::{Instant, sleep, timeout};
@@ -46,22 +41,12 @@ pub struct WaitArgs {
 pub async fn wait(args: WaitArgs) -> Ended {
     let interrupted = interruption()?;
     let target = target::parse(&args.url).map_err(Trouble::mistake)?;
-    let file = args.config.as_deref().unwrap_or(Path::new(contract::FILE_NAME));
-    let file = match fs::read_to_string(file) {
-        Ok(text) => Some((file.to_owned(), text)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound && args.config.is_none() => None,
-        Err(error) => {
-            return Err(Trouble::mistake(format!("cannot read the contract's file {}: {error}", file.display())));
-        }
-    };
     // Whoever gives the endpoint's own URL means just that.
     let path = args.path.clone().or_else(|| (!target.path.is_empty()).then(|| target.path.clone()));
     let contract = Contract::reach(Layers {
-        file,
+        file: contract::file(args.config.as_deref()).map_err(Trouble::mistake)?,
         // What is empty is a secret that this job is not given, and does not need.
-        env: std::env::vars_os()
-            .filter(|(_, value)| !value.is_empty())
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
+        env: contract::environment().filter(|(_, value)| !value.is_empty()),
         flags: path.map(|path| ("path", path)).into_iter().collect(),
     })?;
     let redactor = Redactor::new();
@@ -115,7 +100,7 @@ pub async fn wait(args: WaitArgs) -> Ended {
         Err(last) => {
             let seen = match last {
                 Some(last) => format!("{}\n       {}", redactor.redact(last.found()), last.advice()),
-                None => "It accepts the connection, and does not answer.".to_owned(),
+                None => "No look at it came to an end in that time.".to_owned(),
             };
             let lines: Vec<String> = seen.lines().map(text::visible).collect();
             let message = format!("no Socket.IO at {at} within {took}. Seen last:\n       {}", lines.join("\n"));

@@ -15,6 +15,8 @@ pub enum Kind {
     Text,
     /// A text that must not be shown.
     SecretText,
+    /// A shell command, which may hold a secret.
+    Command,
     /// The path part of a URL.
     UrlPath,
     /// The path part of a URL, with a query if need be.
@@ -43,6 +45,7 @@ impl Kind {
         match self {
             Kind::Text => "TEXT",
             Kind::SecretText => "SECRET",
+            Kind::Command => "COMMAND",
             Kind::UrlPath | Kind::UrlTarget => "PATH",
             Kind::Bool => "BOOL",
             Kind::Duration => "DURATION",
@@ -55,7 +58,7 @@ impl Kind {
 
     /// Whether messages must not quote the value.
     pub fn is_secret(self) -> bool {
-        matches!(self, Kind::SecretText | Kind::Headers)
+        matches!(self, Kind::SecretText | Kind::Command | Kind::Headers)
     }
 }
 
@@ -193,7 +196,7 @@ pub const KEYS: &[Key] = &[
         .about("Without the secret, checks that need a specially made token (expired, wrong issuer) are skipped."),
     open("auth.token-env", Kind::Text, r#""E2E_TOKEN""#, "Variable that holds a valid token").common(),
     open("auth.token-file", Kind::Text, r#""token.txt""#, "File that holds a valid token"),
-    open("auth.token-command", Kind::Text, r#""node scripts/token.mjs""#, "Shell command that prints a valid token")
+    open("auth.token-command", Kind::Command, r#""node scripts/token.mjs""#, "Shell command that prints a valid token")
         .about("Run at most once, for at most 10 s."),
     // ping
     key("ping.enabled", Kind::Bool, "true", "Whether the server answers a ping event"),
@@ -245,7 +248,7 @@ pub const KEYS: &[Key] = &[
     key("choices.connect-timeout", Kind::Duration, r#""45s""#, "How long a session may live without a CONNECT")
         .about("The server's `connectTimeout`."),
     // reload
-    open("reload.command", Kind::Text, r#""touch server/plugins/socket.ts""#, "Shell command that makes the server reload"),
+    open("reload.command", Kind::Command, r#""touch server/plugins/socket.ts""#, "Shell command that makes the server reload"),
     open("reload.url", Kind::Text, r#""http://localhost:3000/__reload""#, "URL that makes the server reload; instead of a command"),
     key("reload.method", Kind::Choice(&["POST", "PUT", "GET"]), r#""POST""#, "Method of the call that makes the server reload"),
     key("reload.keeps-connections", Kind::Bool, "false", "Whether a reload leaves open connections as they are")

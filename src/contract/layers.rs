@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use std::{fs, io};
 
 use serde_json::{Map, Value};
 use toml::Spanned;
@@ -11,8 +12,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::error::{Error, Origin, Problem};
 use super::keys::{self, ENV_PREFIX, KEYS, Key, Kind, RESERVED_VARIABLES};
-use super::template;
 use super::waive::{self, Waiver};
+use super::{FILE_NAME, template};
 use crate::secret::Secret;
 
 /// Where the values of a contract come from, weakest first: the defaults, the file, the environment, the flags.
@@ -27,15 +28,27 @@ pub struct Layers<E> {
     pub flags: Vec<(&'static str, String)>,
 }
 
-impl Layers<std::env::Vars> {
-    /// The process's environment alone.
-    ///
-    /// # Panics
-    /// When it is read and a variable is not Unicode, as [`std::env::vars`] does.
-    pub fn from_env() -> Self {
-        Self { file: None, env: std::env::vars(), flags: Vec::new() }
+/// The process's environment. A variable that is not Unicode is none of ours, and no reason to fail.
+pub fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+}
+
+/// The contract's file and its text: the one that is asked for, or [`FILE_NAME`] in the current directory, if there is
+/// one.
+///
+/// # Errors
+/// Why it cannot be read.
+pub fn file(asked: Option<&Path>) -> Result<Option<(PathBuf, String)>, String> {
+    let path = asked.unwrap_or(Path::new(FILE_NAME));
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Some((path.to_owned(), text))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && asked.is_none() => Ok(None),
+        Err(error) => Err(format!("cannot read the contract's file {}: {error}", path.display())),
     }
 }
+
+/// The longest duration that makes sense here. What is longer could not even be added to the time of day.
+pub const MAX_DURATION: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A value and where it came from.
 #[derive(Clone, Debug)]
@@ -361,7 +374,7 @@ impl Wrong {
 fn accept(key: &Key, value: Value) -> Result<Value, Wrong> {
     let kind = json_kind(&value);
     match (key.kind, value) {
-        (Kind::Text | Kind::SecretText | Kind::UrlPath | Kind::UrlTarget, Value::String(text)) => {
+        (Kind::Text | Kind::SecretText | Kind::Command | Kind::UrlPath | Kind::UrlTarget, Value::String(text)) => {
             if text.is_empty() {
                 return Err(Wrong::new("a text", "an empty one"));
             }
@@ -376,13 +389,18 @@ fn accept(key: &Key, value: Value) -> Result<Value, Wrong> {
             }
             Ok(Value::String(text))
         }
-        (Kind::Text | Kind::SecretText | Kind::UrlPath | Kind::UrlTarget, _) => {
+        (Kind::Text | Kind::SecretText | Kind::Command | Kind::UrlPath | Kind::UrlTarget, _) => {
             Err(Wrong::new("a text in quotes", kind))
         }
         (Kind::Bool, value @ Value::Bool(_)) => Ok(value),
         (Kind::Bool, value) => Err(Wrong::new("true or false", quoted(&value))),
         (Kind::Duration, Value::String(text)) => match humantime::parse_duration(&text) {
-            Ok(length) if length.is_zero() => Err(Wrong::new("a duration longer than 0", format!("\"{text}\""))),
+            Ok(length) if length > MAX_DURATION => {
+                Err(Wrong::new("a duration of one day at most", format!("\"{text}\"")))
+            }
+            Ok(length) if length.as_millis() == 0 => {
+                Err(Wrong::new("a duration of 1ms at least", format!("\"{text}\"")))
+            }
             Ok(_) => Ok(Value::String(text)),
             Err(_) => Err(Wrong::new("a duration such as \"5s\"", format!("\"{text}\""))
                 .help("a number with its unit: ms, s, m or h")),
@@ -444,9 +462,13 @@ fn value_of_text(key: &Key, text: &str) -> Result<Value, Wrong> {
         })
     };
     match key.kind {
-        Kind::Text | Kind::SecretText | Kind::UrlPath | Kind::UrlTarget | Kind::Duration | Kind::Choice(_) => {
-            Ok(Value::String(text.to_owned()))
-        }
+        Kind::Text
+        | Kind::SecretText
+        | Kind::Command
+        | Kind::UrlPath
+        | Kind::UrlTarget
+        | Kind::Duration
+        | Kind::Choice(_) => Ok(Value::String(text.to_owned())),
         Kind::Bool => Ok(match text.to_ascii_lowercase().as_str() {
             "true" | "1" | "yes" | "on" => Value::Bool(true),
             "false" | "0" | "no" | "off" => Value::Bool(false),

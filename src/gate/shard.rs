@@ -21,6 +21,9 @@ impl Shard {
     }
 }
 
+/// More than there will ever be checks.
+pub(super) const MAX_SHARDS: u32 = 1_000;
+
 impl FromStr for Shard {
     type Err = String;
 
@@ -28,6 +31,7 @@ impl FromStr for Shard {
         let numbers =
             text.split_once('/').and_then(|(number, count)| Some((number.parse().ok()?, count.parse().ok()?)));
         match numbers {
+            Some((_, count)) if count > MAX_SHARDS => Err(format!("at most {MAX_SHARDS} shards make sense")),
             Some((number, count)) if (1..=count).contains(&number) => Ok(Shard { number, count }),
             Some(_) => Err("the first number goes from 1 to the second; write 1/4, 2/4, 3/4, 4/4".to_owned()),
             None => Err("write 2/4 for the second of four shards".to_owned()),

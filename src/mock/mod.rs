@@ -199,12 +199,6 @@ impl Options {
         self
     }
 
-    /// Offers connection state recovery.
-    pub fn with_recovery(mut self) -> Self {
-        self.recovery = true;
-        self
-    }
-
     /// Insists on all that a contract can declare: an issuer, an audience, credentials of the REST call.
     pub fn guarded(self) -> Self {
         self.with_issuer(ISSUER).with_audience(AUDIENCE).with_rest_credentials()
@@ -239,12 +233,6 @@ impl Options {
     /// Waits this long for a CONNECT that succeeds instead.
     pub fn with_connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
-        self
-    }
-
-    /// Accepts this many bytes in one request or message instead.
-    pub fn with_max_payload(mut self, bytes: usize) -> Self {
-        self.max_payload = bytes;
         self
     }
 

@@ -75,12 +75,18 @@ pub struct Client {
     quiet_window: Duration,
     endpoint: Endpoint,
     notes: Vec<String>,
+    /// Bytes that came in packets.
+    heard: usize,
+    /// Whether the target answered a fence on this connection: then it is alive as long as it does.
+    fenced: bool,
     /// Of the whole run: whether the target was seen not to answer a fence.
     fences_fail: Arc<AtomicBool>,
 }
 
 /// Packets that a client keeps; a target that sends more is cut off.
 const MAX_INBOX: usize = 20_000;
+/// Bytes that a client keeps.
+const MAX_HEARD: usize = 32 << 20;
 
 impl Client {
     pub(super) fn new(endpoint: Endpoint, session: Session, probe: &Probe) -> Client {
@@ -93,6 +99,8 @@ impl Client {
             quiet_window: probe.target().quiet_window(),
             endpoint,
             notes: Vec::new(),
+            heard: 0,
+            fenced: false,
             fences_fail: Arc::clone(&probe.setting.fences_fail),
         }
     }
@@ -178,6 +186,22 @@ impl Client {
         }
     }
 
+    /// As [`Client::wait_end`], where only the end of the connection counts: a DISCONNECT (`41`) leaves it open.
+    ///
+    /// # Errors
+    /// As [`Client::wait_end`].
+    pub async fn wait_close(&mut self, within: Duration) -> Result<Life, Stop> {
+        let until = Instant::now() + within;
+        loop {
+            let mark = self.mark();
+            match self.wait("end", mark, until, |_| false).await {
+                Ok(_) | Err(WireError::Timeout { .. }) => return Ok(Life::Open),
+                Err(WireError::Closed(_)) if self.mark() > mark && self.is_sent_away() => {}
+                Err(error) => return self.ended_by(error),
+            }
+        }
+    }
+
     /// Whether the connection still works: a fence, where its end is an answer and not a fault of the exchange.
     ///
     /// # Errors
@@ -185,6 +209,9 @@ impl Client {
     pub async fn life(&mut self) -> Result<Life, Stop> {
         match self.cross_fence().await {
             Ok(()) => Ok(Life::Open),
+            Err(WireError::Timeout { .. }) => Ok(Life::Closed(
+                "in effect: a CONNECT to an unknown namespace was answered on it before, and is not any more".into(),
+            )),
             Err(error) => self.ended_by(error),
         }
     }
@@ -207,7 +234,14 @@ impl Client {
     /// # Errors
     /// As [`Client::wait`].
     pub async fn next_packet(&mut self, what: &'static str, deadline: Instant) -> Result<EnginePacket, WireError> {
+        if self.inbox.len() + self.attachments.len() >= MAX_INBOX {
+            return Err(WireError::Cut(format!("the target sent more than {MAX_INBOX} packets")));
+        }
         let packet = self.session.next(what, deadline).await?;
+        self.heard += packet.len();
+        if self.heard > MAX_HEARD {
+            return Err(WireError::Cut(format!("the target sent more than {MAX_HEARD} bytes")));
+        }
         match &packet {
             EnginePacket::Message(text) => {
                 let malformed =
@@ -264,9 +298,6 @@ impl Client {
                 }
                 next += 1;
             }
-            if self.inbox.len() + self.attachments.len() >= MAX_INBOX {
-                return Err(WireError::Closed(format!("by siospec: the target sent more than {MAX_INBOX} packets")));
-            }
             match self.next_packet(what, deadline).await {
                 Ok(_) => {}
                 Err(WireError::Timeout { what, .. }) => {
@@ -279,12 +310,18 @@ impl Client {
 
     /// What comes after a DISCONNECT of ours proves nothing: a client that was sent away hears nothing, whoever speaks.
     fn look_for_disconnect(&self) -> Result<(), WireError> {
-        match self.inbox.last() {
-            Some(packet) if packet.kind == Kind::Disconnect && packet.namespace == self.namespace => Err(
-                WireError::Closed("by a DISCONNECT (41) of the target, which ends its part in the namespace".into()),
-            ),
-            _ => Ok(()),
+        if self.is_sent_away() {
+            return Err(WireError::Closed(
+                "by a DISCONNECT (41) of the target, which ends its part in the namespace".into(),
+            ));
         }
+        Ok(())
+    }
+
+    /// Whether the last packet was a DISCONNECT from our namespace.
+    fn is_sent_away(&self) -> bool {
+        let last = self.inbox.last();
+        last.is_some_and(|packet| packet.kind == Kind::Disconnect && packet.namespace == self.namespace)
     }
 
     /// Waits for the named event among what came since `from`. `None` when it does not come in time.
@@ -335,12 +372,15 @@ impl Client {
     }
 
     async fn cross_fence(&mut self) -> Result<(), WireError> {
-        if self.fences_fail.load(Ordering::Relaxed) {
+        if !self.fenced && self.fences_fail.load(Ordering::Relaxed) {
             return self.quiet_window().await;
         }
         match self.round_trip(None).await {
-            Ok(()) => Ok(()),
-            Err(WireError::Timeout { .. }) => {
+            Ok(()) => {
+                self.fenced = true;
+                Ok(())
+            }
+            Err(WireError::Timeout { .. }) if !self.fenced => {
                 self.fences_fail.store(true, Ordering::Relaxed);
                 self.quiet_window().await
             }

@@ -172,7 +172,7 @@ async fn diagnose(endpoint: &Endpoint, asked: &Url, polling: &WireError, websock
         WireError::Closed(_) => {
             Untestable::NotHttp(format!("{host} closes the connection instead of answering an HTTP request."))
         }
-        WireError::Malformed(_) | WireError::Status { .. } => {
+        WireError::Malformed(_) | WireError::Status { .. } | WireError::Cut(_) => {
             match endpoint.get(endpoint.engine_url(Transport::Polling, None)).await {
                 Ok(response) => name_answer(endpoint, asked, &response, websocket).await,
                 Err(_) => Untestable::NotHttp(format!("What answers at {host} is not HTTP ({polling}).")),
@@ -203,7 +203,7 @@ async fn name_answer(endpoint: &Endpoint, asked: &Url, response: &HttpResponse, 
 /// Socket.IO 2 answers in its own framing whatever version is asked for; others serve version 3 when asked.
 async fn speaks_version_3(endpoint: &Endpoint) -> bool {
     let mut url = endpoint.engine_url(Transport::Polling, None);
-    url.set_query(Some("EIO=3&transport=polling"));
+    url.set_query(Some("EIO=3&transport=polling&b64=1"));
     matches!(endpoint.get(url).await, Ok(answer) if engine::is_version_3(&answer.text()))
 }
 

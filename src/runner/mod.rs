@@ -193,6 +193,10 @@ impl Runner {
             self.result(check).await;
         }
         let results = self.plan.checks.iter().filter_map(|check| self.results.get(check.id)?.get().cloned()).collect();
+        self.report(results, begun, started)
+    }
+
+    fn report(&self, results: Vec<CheckResult>, begun: Instant, started: String) -> RunReport {
         RunReport {
             siospec: env!("CARGO_PKG_VERSION").into(),
             target: self.setting.redactor.redact(self.plan.origin.as_str()),
@@ -344,6 +348,21 @@ impl Runner {
         }
     }
 
+    /// The report of a run that was interrupted after these results. What was not judged is in it as such, so that it
+    /// cannot pass for a whole one. `started` is when it began, as [`now`] tells it.
+    pub fn interrupted(&self, mut seen: Vec<CheckResult>, begun: Instant, started: String) -> RunReport {
+        for check in &self.plan.checks {
+            if !seen.iter().any(|result| result.id == check.id) {
+                let reason = "the run was interrupted before this check came to an end".into();
+                seen.push(self.result_of(check, Outcome::Broken { reason }, Instant::now()));
+            }
+        }
+        seen.sort_by_key(|result| self.plan.checks.iter().position(|check| check.id == result.id));
+        let mut report = self.report(seen, begun, started);
+        report.notes.push("interrupted: only a part of the checks was judged".into());
+        report
+    }
+
     fn reproduce(&self, check: &Check) -> String {
         format!("{} --only {} --transcript", self.command, check.id)
     }
@@ -393,7 +412,7 @@ impl Runner {
         }
     }
 
-    /// Every check of the catalogue, for callers that have no selection.
+    /// Every check of the catalogue.
     pub fn every_check() -> Vec<&'static Check> {
         catalogue::all().map(|entry| entry.check).collect()
     }

@@ -144,7 +144,7 @@ impl Handshake {
 
     /// The largest payload and message that the server takes, in bytes; `None` where the packet does not say.
     pub fn max_payload(&self) -> Option<usize> {
-        self.raw.get("maxPayload").and_then(Value::as_u64).and_then(|bytes| bytes.try_into().ok())
+        self.whole("maxPayload").and_then(|bytes| bytes.try_into().ok())
     }
 
     /// The transports that the session can be upgraded to.
@@ -153,6 +153,13 @@ impl Handshake {
     }
 
     fn milliseconds(&self, field: &str) -> Option<Duration> {
-        self.raw.get(field).and_then(Value::as_u64).map(|value| Duration::from_millis(value.min(MAX_HEARTBEAT)))
+        self.whole(field).map(|value| Duration::from_millis(value.min(MAX_HEARTBEAT)))
+    }
+
+    /// A whole number, be it written as `25000` or as `25000.0`.
+    fn whole(&self, field: &str) -> Option<u64> {
+        let value = self.raw.get(field)?;
+        let float = || value.as_f64().filter(|number| *number >= 0.0 && number.fract() == 0.0);
+        value.as_u64().or_else(|| float().map(|number| number as u64))
     }
 }

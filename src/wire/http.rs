@@ -100,7 +100,7 @@ impl HttpResponse {
     /// What the body is.
     pub fn kind(&self) -> BodyKind {
         let text = self.text();
-        let start = text.trim_start();
+        let start = text.trim_start_matches('\u{feff}').trim_start();
         let is_html = |prefix: &str| start.get(..prefix.len()).is_some_and(|head| head.eq_ignore_ascii_case(prefix));
         if start.is_empty() {
             BodyKind::Empty

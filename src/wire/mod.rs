@@ -67,6 +67,9 @@ pub enum WireError {
     /// The other end closed the connection, or the session.
     #[error("the connection was closed: {0}")]
     Closed(String),
+    /// siospec's own limits ended the exchange, which says nothing of how the target ends its connections.
+    #[error("siospec cut the connection: {0}")]
+    Cut(String),
     /// What came is not what the protocol has.
     #[error("{0}")]
     Malformed(String),

@@ -6,7 +6,7 @@
 use std::{
     collections::VecDeque,
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -22,6 +22,7 @@ use tokio::{
 
 use super::{
     Endpoint, EnginePacket, Frame, Handshake, HttpResponse, Transport, Upgrade, WebSocket, WireError, engine, shorten,
+    websocket::MAX_MESSAGE,
 };
 
 /// Packets, and bytes, that a check has not taken yet; a target that sends more is cut off.
@@ -208,6 +209,7 @@ impl Session {
                 _ => Err(not_open(&text)),
             },
             Ok(Frame::Binary(data)) => Err(not_open(&format!("{} binary bytes", data.len()))),
+            Ok(Frame::TooLarge) => Err(too_large()),
             Ok(Frame::Closed(how)) => Err(WireError::Closed(format!("after 101 and before the open packet, by {how}"))),
             Err(_) => Err(WireError::Timeout { what: "open packet after 101", after }),
         }
@@ -230,8 +232,9 @@ impl Session {
         let patience = handshake.ping_interval() + handshake.ping_timeout() + polling.endpoint.deadline();
         let mut tasks = JoinSet::new();
         let pongs = (heartbeats == Heartbeats::Answered).then(|| outgoing.clone());
-        tasks.spawn(poll_loop(polling.clone(), early, patience, Arc::clone(&inbox), pongs));
-        tasks.spawn(post_loop(polling, commands, inbox));
+        // The poll's task alone keeps the inbox, so that its end is the inbox's, whatever is still to be sent.
+        tasks.spawn(post_loop(polling.clone(), commands, Arc::downgrade(&inbox)));
+        tasks.spawn(poll_loop(polling, early, patience, inbox, pongs));
         Session { transport: Transport::Polling, handshake, incoming, pending, ended: None, outgoing, _tasks: tasks }
     }
 
@@ -282,7 +285,7 @@ impl Session {
                 self.ended = Some(error.clone());
                 Err(error)
             }
-            Ok(None) => Err(WireError::Closed("by siospec: the target sends more than is taken".into())),
+            Ok(None) => Err(WireError::Cut("the target sends more than is taken".into())),
             Err(_) => Err(WireError::Timeout { what, after: deadline.saturating_duration_since(begun) }),
         }
     }
@@ -296,6 +299,10 @@ impl Session {
         let _ = timeout_at(deadline, closed).await;
         while self.transport == Transport::WebSocket && self.next("end", deadline).await.is_ok() {}
     }
+}
+
+fn too_large() -> WireError {
+    WireError::Cut(format!("the target sent a message of more than {MAX_MESSAGE} bytes"))
 }
 
 fn not_open(got: &str) -> WireError {
@@ -368,7 +375,7 @@ async fn poll_loop(
     }
 }
 
-async fn post_loop(polling: Polling, mut commands: mpsc::UnboundedReceiver<Command>, inbox: Arc<Inbox>) {
+async fn post_loop(polling: Polling, mut commands: mpsc::UnboundedReceiver<Command>, inbox: Weak<Inbox>) {
     while let Some(command) = commands.recv().await {
         let mut batch = Vec::new();
         let mut next = Some(command);
@@ -385,7 +392,8 @@ async fn post_loop(polling: Polling, mut commands: mpsc::UnboundedReceiver<Comma
             }
             next = if close.is_some() || batch.len() >= MAX_BATCH { None } else { commands.try_recv().ok() };
         }
-        if let Err(error) = polling.push_raw(batch.join("\u{1e}")).await {
+        let sent = polling.push_raw(batch.join("\u{1e}")).await;
+        if let (Err(error), Some(inbox)) = (sent, inbox.upgrade()) {
             inbox.end(error);
         }
         if let Some(done) = close {
@@ -407,13 +415,13 @@ async fn websocket_loop(
                 Frame::Text(text) => match EnginePacket::decode(&text) {
                     Ok(EnginePacket::Ping(data)) if heartbeats == Heartbeats::Answered => {
                         let sent = socket.send_packet(&EnginePacket::Pong(data.clone())).await;
-                        inbox.deliver(EnginePacket::Ping(data));
-                        sent
+                        if inbox.deliver(EnginePacket::Ping(data)) { sent } else { return }
                     }
                     Ok(packet) => if inbox.deliver(packet) { Ok(()) } else { return },
                     Err(error) => Err(WireError::Malformed(error)),
                 },
                 Frame::Binary(data) => if inbox.deliver(EnginePacket::Binary(data)) { Ok(()) } else { return },
+                Frame::TooLarge => Err(too_large()),
                 Frame::Closed(how) => Err(WireError::Closed(how)),
             },
             command = commands.recv() => match command {

@@ -25,7 +25,7 @@ use url::Url;
 use super::{Direction, Endpoint, EnginePacket, HttpResponse, WireError};
 
 /// A larger message from the target closes the connection, in bytes.
-const MAX_MESSAGE: usize = 4 << 20;
+pub(super) const MAX_MESSAGE: usize = 4 << 20;
 
 /// Bytes that are read at once: what a check waits for is short, and a check may have a hundred of them open.
 const READ_BUFFER: usize = 8 << 10;
@@ -47,6 +47,8 @@ pub enum Frame {
     Binary(Bytes),
     /// The end: by close frame, by end of stream or by reset. Lawful servers use all three.
     Closed(String),
+    /// A message that siospec does not take in, so large is it; nothing can be read after it.
+    TooLarge,
 }
 
 /// An open WebSocket.
@@ -170,12 +172,16 @@ impl WebSocket {
                 None | Some(Err(WsError::ConnectionClosed | WsError::AlreadyClosed)) => {
                     Frame::Closed("end of stream".into())
                 }
+                Some(Err(WsError::Capacity(_))) => Frame::TooLarge,
                 Some(Err(error)) => Frame::Closed(error.to_string()),
             };
             match &frame {
                 Frame::Text(text) => self.endpoint.record(Direction::Received, text),
                 Frame::Binary(data) => self.endpoint.record(Direction::Received, &shown(data)),
                 Frame::Closed(how) => self.endpoint.record(Direction::Received, &format!("(closed: {how})")),
+                Frame::TooLarge => {
+                    self.endpoint.record(Direction::Remark, &format!("a message of more than {MAX_MESSAGE} bytes"));
+                }
             }
             return frame;
         }

@@ -1,7 +1,7 @@
 //! The command line: libtest's options, ours, and those of the contract.
 
 use clap::{CommandFactory, FromArgMatches, Parser};
-use siospec::contract;
+use siospec::{cli, contract, reproduce};
 
 use super::target::{self, Target};
 
@@ -10,7 +10,7 @@ use super::target::{self, Target};
 pub struct CommandLine {
     /// Run the catalogue against this server instead of siospec's own tests.
     #[arg(long, value_name = "URL", env = "SIOSPEC_TARGET_URL")]
-    target_url: Option<url::Url>,
+    target_url: Option<String>,
 
     #[command(flatten)]
     pub libtest: libtest_mimic::Arguments,
@@ -34,11 +34,8 @@ impl CommandLine {
     /// What is wrong with the contract.
     pub fn target(&self) -> Result<Option<Target>, String> {
         let Some(url) = &self.target_url else { return Ok(None) };
-        let flags = self.contract.iter().map(|(key, value)| {
-            let flag = contract::keys::find(key).map(contract::keys::Key::flag).unwrap_or_default();
-            format!("--{flag}={value}")
-        });
-        let flags = flags.collect();
-        Ok(Some(Target { url: url.clone(), contract: target::contract(self.contract.clone())?, flags }))
+        let url = cli::target::parse(url)?.origin;
+        let flags = reproduce::flags(&self.contract);
+        Ok(Some(Target { url, contract: target::load_contract(self.contract.clone())?, flags }))
     }
 }

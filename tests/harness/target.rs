@@ -10,7 +10,7 @@ use super::MACHINE;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use siospec::{
     catalogue::{self, Check},
-    contract::{Contract, FILE_NAME, Layers},
+    contract::{self, Contract, Layers},
     lang::Lang,
     mock::{Options, ReferenceServer},
     probe::Untestable,
@@ -33,13 +33,9 @@ pub struct Target {
 }
 
 /// The contract that the flags, the environment and `siospec.toml` give.
-pub fn contract(flags: Vec<(&'static str, String)>) -> Result<Contract, String> {
-    let file = PathBuf::from(FILE_NAME);
-    let file = match std::fs::read_to_string(&file) {
-        Ok(text) => Some((file, text)),
-        Err(_) => None,
-    };
-    Contract::load(Layers { file, env: std::env::vars(), flags }).map_err(|error| error.to_string())
+pub fn load_contract(flags: Vec<(&'static str, String)>) -> Result<Contract, String> {
+    let file = contract::file(None)?;
+    Contract::load(Layers { file, env: contract::environment(), flags }).map_err(|error| error.to_string())
 }
 
 /// A reference server as the tests use it: heartbeats short enough to be waited for, long enough for a busy machine.

@@ -35,7 +35,7 @@ const SOURCES: [&str; 10] = [
 /// Files whose texts are said one by one, be they a single word.
 const SINGLE_WORDS: [&str; 8] = [
     "contract/pattern.rs",
-    "gate/words.rs",
+    "report/words.rs",
     "lang/joints.rs",
     "report/github.rs",
     "report/markdown.rs",
@@ -194,7 +194,7 @@ fn updated(old: &Catalog, sentences: &Sentences) -> Catalog {
 
 fn sentences() -> Sentences {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut sentences = Sentences::new();
+    let (mut sentences, mut seen) = (Sentences::new(), BTreeSet::new());
     for file in SOURCES.iter().flat_map(|source| files(&root.join(source))) {
         let name = file.strip_prefix(&root).expect("below it").to_string_lossy().replace('\\', "/");
         if name == "catalogue/cite.rs" {
@@ -202,11 +202,15 @@ fn sentences() -> Sentences {
         }
         let text = fs::read_to_string(&file).expect("a source file");
         let tokens: TokenStream = text.parse().unwrap_or_else(|error| panic!("{name}: {error}"));
+        seen.insert(name.clone());
         let mut found = Vec::new();
         walk(tokens, &mut found, SINGLE_WORDS.contains(&name.as_str()));
         for sentence in found {
             sentences.entry(sentence).or_default().insert(format!("src/{name}"));
         }
+    }
+    for file in SINGLE_WORDS {
+        assert!(seen.contains(file), "src/{file} is gone; what says its single words now?");
     }
     sentences
 }

@@ -58,6 +58,9 @@ async fn version_3(probe: &Probe, transport: Transport) -> Verdict {
         })
         .await;
     }
+    // As text: version 3 frames an answer in binary for clients that do not ask for base64.
+    let mut url = url;
+    url.query_pairs_mut().append_pair("b64", "1");
     let sent = format!("GET {url}");
     match endpoint.get(url).await {
         Ok(response) if response.status == 200 && engine::is_version_3(&response.text()) => {

@@ -1,8 +1,8 @@
 //! Over polling, the server sends a heartbeat (`2`, in the answer to a poll) within `pingInterval`, and again after the
 //! client's `3` (by a POST), for two rounds.
 //!
-//! An answered heartbeat must keep the session: the second one comes only where the first one's pong was taken. The
-//! deadline of one answer is tolerated beyond `pingInterval`. Where a token can be had, the session is connected, because
+//! An answered heartbeat must keep the session: where `pingTimeout` is the longer one, it is watched for as many more
+//! rounds as a server needs that did not take the first pong. The deadline of one answer is tolerated beyond `pingInterval`. Where a token can be had, the session is connected, because
 //! servers close one that is not after 45 seconds; else only what fits into that time is judged.
 
 use crate::{
@@ -22,7 +22,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Polling],
     requires: &["transport.open-packet"],
     isolation: Isolation::SideBySide,
-    wait: Wait::TwoHeartbeats,
+    wait: Wait::Heartbeats,
     meaning: "Clients take the server for dead and reconnect all the time, or are thrown out although they answer: \
               messages sent in between are lost.",
     fix: "Advertise the heartbeat that is kept: set `pingInterval` and `pingTimeout` on the one engine that serves the \

@@ -1,8 +1,8 @@
 //! Over WebSocket, the server sends a heartbeat (`2`) within `pingInterval`, and again after the client's `3`, for two
 //! rounds.
 //!
-//! An answered heartbeat must keep the session: the second one comes only where the first one's pong was taken. The
-//! deadline of one answer is tolerated beyond `pingInterval`. Where a token can be had, the session is connected, because
+//! An answered heartbeat must keep the session: where `pingTimeout` is the longer one, it is watched for as many more
+//! rounds as a server needs that did not take the first pong. The deadline of one answer is tolerated beyond `pingInterval`. Where a token can be had, the session is connected, because
 //! servers close one that is not after 45 seconds; else only what fits into that time is judged. A proxy that cuts a
 //! silent WebSocket before the first heartbeat is found here, too.
 
@@ -23,14 +23,14 @@ pub const CHECK: Check = Check {
     needs: &[Need::WebSocket],
     requires: &["transport.open-packet"],
     isolation: Isolation::SideBySide,
-    wait: Wait::TwoHeartbeats,
+    wait: Wait::Heartbeats,
     meaning: "Clients take the server for dead and reconnect all the time, or are thrown out although they answer: \
               messages sent in between are lost.",
     fix: "Advertise the heartbeat that is kept: set `pingInterval` and `pingTimeout` on the one engine that serves the \
           requests. If the connection is cut before the first heartbeat, a proxy closes what is silent: set `pingInterval` \
           below its limit, or raise that (nginx: `proxy_read_timeout 75s`).",
     effort: Effort::Hours,
-    faults: &[Fault::NoHeartbeatOnWebsocket, Fault::IgnoresPongs],
+    faults: &[Fault::NoHeartbeatOnWebsocket, Fault::IgnoresPongs, Fault::CutsIdleConnections],
     run: |probe| Box::pin(run(probe)),
 };
 

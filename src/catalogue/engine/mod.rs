@@ -208,6 +208,9 @@ async fn expect_refused_upgrade_unless(
                 .stop(),
         },
         Ok(Upgrade::Refused(response)) if is_refusal(&response) => Ok(()),
+        Ok(Upgrade::Refused(response)) if opens_session(&response) => {
+            finding("is given a session over WebSocket").received(response).stop()
+        }
         Ok(Upgrade::Refused(response)) if response.status == 429 => {
             Err(Stop::Broken(format!("{sent} is answered {response} (see deploy.poll-rate)")))
         }
@@ -229,6 +232,7 @@ async fn first_word(socket: &mut WebSocket, endpoint: &Endpoint) -> Result<Optio
         Frame::Closed(_) => None,
         Frame::Text(text) if text == "1" => None,
         Frame::Text(text) => Some(text),
+        Frame::TooLarge => Some("a message that is too large to be taken in".into()),
         Frame::Binary(data) => Some(format!("{} binary bytes", data.len())),
     })
 }
@@ -283,7 +287,7 @@ async fn held_poll<'a>(probe: &Probe, polling: &'a Polling) -> Result<BoxFuture<
         }
         answer_heartbeats(polling, &response).await.map_err(lost)?;
     }
-    Err(Stop::Broken("the target answers every poll at once, so none can be left pending".into()))
+    Err(Stop::Skip("the target answers every poll at once, so none can be left pending".into()))
 }
 
 async fn answer_heartbeats(polling: &Polling, response: &HttpResponse) -> Result<(), WireError> {

@@ -3,7 +3,8 @@
 //!
 //! The messages are CONNECTs to namespaces that do not exist, which the protocol has answered without any token, and in
 //! the order in which they came. During the upgrade, some are sent before it, some by a POST while it is under way, and
-//! the rest over WebSocket. A last message tells that nothing is still to come.
+//! the rest over WebSocket. A last message tells that nothing is still to come. Answers out of order are a finding of lesser
+//! weight: each is from a namespace of its own, and a server that looks namespaces up may lawfully take longer for one.
 
 use std::time::Duration;
 
@@ -174,16 +175,17 @@ impl Burst {
         }
         self.heard.retain(|number| *number < COUNT);
         let has_ended = end.as_ref().is_err_and(|error| !matches!(error, WireError::Timeout { .. }));
-        let Some((reason, received)) = self.fault(end.err()) else { return Ok(()) };
+        let Some((level, reason, received)) = self.fault(end.err()) else { return Ok(()) };
         let finding = fail(reason)
+            .at(level)
             .sent(format!("{COUNT} messages in a burst: 40/<name>-0 to 40/<name>-{}", COUNT - 1))
             .received(received)
             .expected("44/<name>-…,{\"message\":…} to each, once, in the same order");
         if has_ended { finding.doubtful() } else { finding }.stop()
     }
 
-    /// What is wrong with the answers, as a reason and what was received.
-    fn fault(&self, end: Option<WireError>) -> Option<(String, String)> {
+    /// What is wrong with the answers: how much that matters, the reason, and what was received.
+    fn fault(&self, end: Option<WireError>) -> Option<(Level, String, String)> {
         let mut sorted = self.heard.clone();
         sorted.sort_unstable();
         let doubled = sorted.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0]);
@@ -192,6 +194,7 @@ impl Burst {
         let way = &self.way;
         if let Some(doubled) = doubled {
             return Some((
+                Level::Must,
                 format!("A message of a burst {way} arrives twice"),
                 format!("two answers to message {doubled}"),
             ));
@@ -201,6 +204,7 @@ impl Burst {
             let how = end.map_or(String::new(), |error| format!(" ({error})"));
             let reason = format!("{missing} of {COUNT} messages of a burst {way} are lost");
             return Some((
+                Level::Must,
                 reason,
                 format!("{}; message {first} is the first without{how}", plural(sorted.len(), "answer")),
             ));
@@ -208,6 +212,6 @@ impl Burst {
         let overtaken = self.heard.windows(2).find(|pair| pair[0] > pair[1])?;
         let [before, after] = [overtaken[0], overtaken[1]];
         let reason = format!("Messages of a burst {way} arrive out of order");
-        Some((reason, format!("the answer to message {before} before the one to message {after}")))
+        Some((Level::Should, reason, format!("the answer to message {before} before the one to message {after}")))
     }
 }

@@ -1,6 +1,7 @@
-//! A POST of the type `application/octet-stream`, which Engine.IO v4 does not have, is answered at once, by a refusal.
+//! A POST of the type `application/octet-stream` is answered at once, by a refusal.
 //!
-//! Version 3 of the protocol sent binary data that way; in version 4 it is base64 in a text. engine.io before 6.6.7 never
+//! Version 3 of the protocol sent binary data that way. The text of version 4 still names the type among its headers, but
+//! has binary data sent as base64 in a text, and its servers take nothing else. engine.io before 6.6.7 never
 //! answers such a POST (CVE-2026-59725). A server that takes no notice of the type and reads the body as text may answer
 //! 200: lawful, and noted.
 

@@ -64,7 +64,10 @@ fn foreign_origins(probe: &Probe) -> Vec<String> {
         let (scheme, Some(host)) = (url.scheme(), url.host_str()) else { continue };
         origins.push(format!("{scheme}://{host}.siospec.example"));
         if let Some(url::Host::Domain(name)) = url.host() {
-            origins.push(format!("{scheme}://siospec{name}"));
+            // Of `app.example.com`, strangers can own `siospecexample.com`, and not `siospecapp.example.com`.
+            let labels: Vec<&str> = name.split('.').collect();
+            let registrable = labels[labels.len().saturating_sub(2)..].join(".");
+            origins.push(format!("{scheme}://siospec{registrable}"));
         }
     }
     origins.retain(|origin| !probe.contract().origins.contains(origin));

@@ -43,7 +43,7 @@ async fn run(probe: &Probe) -> Verdict {
             if value.is_empty() {
                 continue;
             }
-            if value.contains(|c: char| c.is_ascii_digit()) {
+            if tells_version(value) {
                 return fail("A header tells the version of the server's software")
                     .sent(format!("GET {url}"))
                     .received(format!("HTTP {}, {name}: {value}", answer.status))
@@ -54,4 +54,12 @@ async fn run(probe: &Probe) -> Verdict {
         }
     }
     Ok(())
+}
+
+/// Whether a word of the value is a number (`nginx/1.27`, `PHP 8`), and not merely has one in its name (`AmazonS3`).
+fn tells_version(value: &str) -> bool {
+    value.split(|c: char| !c.is_ascii_alphanumeric() && c != '.').any(|word| {
+        let number = word.strip_prefix(['v', 'V']).unwrap_or(word);
+        number.starts_with(|c: char| c.is_ascii_digit())
+    })
 }

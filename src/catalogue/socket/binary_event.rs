@@ -48,6 +48,9 @@ pub const CHECK: Check = Check {
 /// How many attachments are sent.
 const COUNTS: [usize; 2] = [1, 3];
 
+/// Attachments of an answer that are waited for: what came back is what was sent, or little more.
+const MAX_ATTACHMENTS: usize = 100;
+
 async fn run(probe: &Probe) -> Verdict {
     let tries = probe.transports().into_iter().flat_map(|transport| COUNTS.map(|count| (transport, count)));
     let exchanges = tries.map(|(transport, count)| confirmed(probe, move || exchange(probe, transport, count)));
@@ -169,8 +172,13 @@ async fn comes_back(probe: &Probe, client: &mut Client, ack: &Ack, count: usize)
         probe.note(format!("the bytes were not looked at: `{}` does not give binary data back", ack.emit.event));
         return Ok(());
     }
+    if answer.attachments > MAX_ATTACHMENTS {
+        let received = format!("4{}", answer.encode());
+        return finding("An acknowledgement announces attachments beyond all measure", received);
+    }
+    let until = probe.in_time();
     while client.attachments().len() < before + answer.attachments {
-        match client.next_packet("attachment", probe.in_time()).await {
+        match client.next_packet("attachment", until).await {
             Ok(_) => {}
             Err(WireError::Timeout { .. }) => {
                 let came = client.attachments().len() - before;

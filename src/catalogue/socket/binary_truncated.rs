@@ -63,7 +63,7 @@ async fn interrupt(probe: &Probe, transport: Transport) -> Result<Option<StillOp
     let text = SocketPacket::event(namespace, &name, &[]);
     client.send(&event);
     client.send(&text);
-    let life = client.wait_end(probe.deadline()).await?;
+    let life = client.wait_close(probe.deadline()).await?;
     let sent = format!("4{}, then 4{}", event.encode(), text.encode());
     Ok((life == Life::Open).then_some(StillOpen { sent, transport, waited: probe.deadline() }))
 }

@@ -7,7 +7,7 @@ use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     contract::Vars,
     mock::Fault,
-    probe::{Life, Probe, Verdict, fail, on_wire},
+    probe::{Probe, Verdict, fail, on_wire},
     verdict::{Level, Row},
     wire::{SocketPacket, socket::Kind},
 };
@@ -44,10 +44,10 @@ async fn run(probe: &Probe) -> Verdict {
         let disconnect = SocketPacket::new(Kind::Disconnect, namespace);
         client.send(&disconnect);
         let mark = client.mark();
-        if client.life().await? == Life::Open {
-            client.emit(&ping.emit, &Vars::new());
-            client.life().await?;
-        }
+        // Asked whatever came back: a server may answer with a DISCONNECT of its own, and handle events all the same.
+        client.life().await?;
+        client.emit(&ping.emit, &Vars::new());
+        client.life().await?;
         client.take_notes(probe);
         if let Some(pong) = client.events_since(mark, &ping.reply).first() {
             return fail(format!("An event is handled after DISCONNECT, over {transport}"))

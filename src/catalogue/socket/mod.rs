@@ -101,7 +101,7 @@ pub(super) async fn still_open(probe: &Probe, stage: Stage, texts: &[String]) ->
                 Stage::Connected => (probe.client(&label, transport).await?, probe.deadline()),
             };
             client.send_raw(text);
-            let life = client.wait_end(waited).await?;
+            let life = client.wait_close(waited).await?;
             client.take_notes(probe);
             Ok::<_, Stop>((life == Life::Open).then(|| StillOpen { sent: text.clone(), transport, waited }))
         })

@@ -74,8 +74,10 @@ fn shared_lifetime(cache_control: &str) -> Option<&str> {
         let (key, value) = directive.split_once('=')?;
         key.eq_ignore_ascii_case(name).then(|| value.trim_matches('"').parse().ok())?
     };
-    directives.into_iter().find(|directive| {
-        let lifetime = seconds(directive, "s-maxage").or_else(|| seconds(directive, "max-age"));
-        lifetime.is_some_and(|lifetime| lifetime > 0)
-    })
+    // For a shared cache, `s-maxage` overrides `max-age` (RFC 9111, 5.2.2.10).
+    let named = |name: &str| {
+        directives.iter().find_map(|directive| seconds(directive, name).map(|lifetime| (*directive, lifetime)))
+    };
+    let (directive, lifetime) = named("s-maxage").or_else(|| named("max-age"))?;
+    (lifetime > 0).then_some(directive)
 }

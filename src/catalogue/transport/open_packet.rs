@@ -2,7 +2,7 @@
 //!
 //! A missing `maxPayload` is said, not failed: servers older than engine.io 6.2 do not send it, and clients then do not
 //! limit their batches. A `pingInterval` of 0 is a finding: some servers round sub-second settings down to it, and
-//! clients then expect the next heartbeat at once.
+//! clients then wait for each heartbeat no longer than `pingTimeout`.
 
 use serde_json::Value;
 
@@ -51,7 +51,8 @@ async fn run(probe: &Probe) -> Verdict {
         }
         for field in ["pingInterval", "pingTimeout", "maxPayload"] {
             match open.get(field) {
-                Some(value) if value.as_u64().is_some_and(|number| number > 0) => {}
+                // `25000.0` is as good: JSON knows but one kind of number, and so does JavaScript.
+                Some(value) if value.as_f64().is_some_and(|number| number > 0.0 && number.fract() == 0.0) => {}
                 Some(value) => return finding(format!("`{field}` is {value}, not a positive integer")).stop(),
                 None if field == "maxPayload" => {
                     probe.note("the open packet has no maxPayload, as servers older than engine.io 6.2");

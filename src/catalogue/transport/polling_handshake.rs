@@ -2,14 +2,15 @@
 //! begins with the open packet, `0{"sid":…}`.
 //!
 //! Clients poll first by default, so this is the first thing that a browser asks of the server. Where something else
-//! answers (the application's 404, its page, a proxy's error page), the check says what it was.
+//! answers (the application's 404, its page, a proxy's error page), the check says what it was. An answer without any
+//! content type is lawful: the protocol has the receiver take it for text.
 
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
-    wire::{Transport, WireError, engine, http::BodyKind},
+    wire::{Handshake, Transport, WireError, engine, http::BodyKind},
 };
 
 pub const CHECK: Check = Check {
@@ -59,11 +60,19 @@ async fn run(probe: &Probe) -> Verdict {
     if response.status != 200 {
         return finding("The polling handshake is refused").stop();
     }
-    if !matches!(engine::decode_payload(&response.text()).as_deref(), Ok([engine::Packet::Open(_), ..])) {
+    let packets = engine::decode_payload(&response.text());
+    let Ok([engine::Packet::Open(data), ..]) = packets.as_deref() else {
         return finding("The polling handshake's answer does not begin with an open packet").stop();
+    };
+    if Handshake::parse(data).is_err() {
+        return finding("The open packet has no session id that clients could use").stop();
     }
-    if response.media_type() != "text/plain" {
-        return finding("The polling handshake's answer has the wrong content type").stop();
+    match response.media_type().as_str() {
+        "text/plain" => Ok(()),
+        "" => {
+            probe.note("lawful choice: the polling handshake's answer has no Content-Type, and is taken for text");
+            Ok(())
+        }
+        _ => finding("The polling handshake's answer has the wrong content type").stop(),
     }
-    Ok(())
 }

@@ -1,9 +1,11 @@
 //! Session ids are unique and cannot be guessed: twenty handshakes give twenty ids, each long enough, and not counted up.
 //!
 //! The id is all that a polling request carries: whoever guesses it reads and writes in that session. The protocol does
-//! not say how long it is. So beside what all twenty have in common at either end (a node's name, a time stamp), eleven
-//! characters must remain, 64 bits in base64. Fewer than twenty characters in all, which is what engine.io has, are a
+//! not say how long it is. So beside what they have in common (a node's name, a time stamp) and what is counted up, there
+//! must be as much that differs from id to id as in eleven random characters of base64, 64 bits. Fewer than twenty characters in all, which is what engine.io has, are a
 //! finding of the level SHOULD: some libraries make do with sixteen.
+
+use std::collections::HashSet;
 
 use crate::{
     catalogue::{Check, Effort, Isolation, Wait, cite},
@@ -31,11 +33,13 @@ pub const CHECK: Check = Check {
 };
 
 const HANDSHAKES: usize = 20;
-/// What engine.io has: 15 random bytes in base64.
+/// What engine.io has: 15 bytes in base64, twelve of them random and three counted up.
 const MIN_LENGTH: usize = 20;
-/// Characters of each id, beside what all twenty have in common at either end, that are enough: 64 bits in base64. A
-/// shared beginning or end by itself (a node's name, a time stamp) is lawful.
-const MIN_RANDOM: usize = 11;
+/// Bits, as [`seen_bits`] sees them, that are enough: those of eleven random characters of base64, which are 64 bits. What
+/// ids have in common (a node's name, a time stamp), or what is counted up, is lawful beside them.
+const MIN_RANDOM: f64 = 40.0;
+/// Different characters at one place, of twenty ids, below which it is not taken for random: a counter's tens.
+const FEW: usize = 5;
 
 async fn run(probe: &Probe) -> Verdict {
     let transport = if probe.target().usable(Transport::Polling) { Transport::Polling } else { Transport::WebSocket };
@@ -63,8 +67,9 @@ async fn run(probe: &Probe) -> Verdict {
     }
     let reversed: Vec<String> = sids.iter().map(|sid| sid.chars().rev().collect()).collect();
     let common = common_prefix(&sids) + common_prefix(&reversed);
+    let random = seen_bits(&sids).max(seen_bits(&reversed));
     let shortest = sids.iter().map(|sid| sid.chars().count()).min().unwrap_or_default();
-    if shortest.saturating_sub(common) < MIN_RANDOM {
+    if random < MIN_RANDOM {
         return finding(if common == 0 {
             "Session ids are short enough to be guessed"
         } else {
@@ -85,4 +90,13 @@ fn common_prefix(texts: &[String]) -> usize {
         .map(|text| text.chars().zip(&first).take_while(|(a, b)| a == *b).count())
         .min()
         .unwrap_or_default()
+}
+
+/// The bits that differ from id to id, by how many different characters stand at each place; a little less than there are,
+/// since few ids do not show a whole alphabet.
+fn seen_bits(sids: &[String]) -> f64 {
+    let ids: Vec<Vec<char>> = sids.iter().map(|sid| sid.chars().collect()).collect();
+    let shortest = ids.iter().map(Vec::len).min().unwrap_or_default();
+    let different = (0..shortest).map(|at| ids.iter().map(|id| id[at]).collect::<HashSet<char>>().len());
+    different.filter(|count| *count >= FEW).map(|count| (count as f64).log2()).sum()
 }

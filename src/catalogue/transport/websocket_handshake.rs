@@ -10,7 +10,7 @@ use crate::{
     mock::Fault,
     probe::{Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
-    wire::{EnginePacket, Frame, Transport, Upgrade, WebSocket, WireError},
+    wire::{EnginePacket, Frame, Handshake, Transport, Upgrade, WebSocket, WireError},
 };
 
 pub const CHECK: Check = Check {
@@ -48,7 +48,14 @@ async fn run(probe: &Probe) -> Verdict {
         Err(error) => return finding("The upgrade to WebSocket gets no proper answer").received(error).stop(),
     };
     match socket.receive(probe.deadline()).await {
-        Ok(Frame::Text(text)) if matches!(EnginePacket::decode(&text), Ok(EnginePacket::Open(_))) => Ok(()),
+        Ok(Frame::Text(text)) => match EnginePacket::decode(&text) {
+            Ok(EnginePacket::Open(data)) if Handshake::parse(&data).is_ok() => Ok(()),
+            Ok(EnginePacket::Open(_)) => {
+                let reason = "The open packet has no session id that clients could use";
+                finding(reason).received(format!("101, then {text}")).stop()
+            }
+            _ => finding("What comes first is no open packet").received(format!("101, then {text}")).stop(),
+        },
         Ok(Frame::Closed(how)) => {
             finding("The WebSocket is closed before the open packet").received(format!("101, then {how}")).stop()
         }
