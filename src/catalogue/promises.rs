@@ -122,14 +122,12 @@ pub(super) async fn expect_dead_peer_closed(probe: &Probe, transport: Transport)
     let (interval, timeout) = (handshake.ping_interval(), handshake.ping_timeout());
     let begun = Instant::now();
     let limit = interval + 2 * timeout + probe.deadline();
-    let mut heartbeats = 0;
     let end = loop {
-        match steady.client.next_packet("end", begun + limit).await {
-            Ok(EnginePacket::Ping(_)) => heartbeats += 1,
-            Ok(_) => {}
-            Err(error) => break error,
+        if let Err(error) = steady.client.next_packet("end", begun + limit).await {
+            break error;
         }
     };
+    let heartbeats = steady.client.heartbeats();
     if matches!(end, WireError::Timeout { .. }) && begun.elapsed() >= limit {
         if heartbeats == 0 {
             let check = match transport {

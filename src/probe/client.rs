@@ -75,6 +75,7 @@ pub struct Client {
     quiet_window: Duration,
     endpoint: Endpoint,
     notes: Vec<String>,
+    heartbeats: usize,
     /// Bytes that came in packets.
     heard: usize,
     /// Whether the target answered a fence on this connection: then it is alive as long as it does.
@@ -99,6 +100,7 @@ impl Client {
             quiet_window: probe.target().quiet_window(),
             endpoint,
             notes: Vec::new(),
+            heartbeats: 0,
             heard: 0,
             fenced: false,
             fences_fail: Arc::clone(&probe.setting.fences_fail),
@@ -138,6 +140,11 @@ impl Client {
     /// The binary attachments that came so far, oldest first.
     pub fn attachments(&self) -> &[Bytes] {
         &self.attachments
+    }
+
+    /// How many heartbeats came so far.
+    pub fn heartbeats(&self) -> usize {
+        self.heartbeats
     }
 
     /// What the server said on opening.
@@ -250,6 +257,7 @@ impl Client {
                 self.look_for_disconnect()?;
             }
             EnginePacket::Binary(data) => self.attachments.push(data.clone()),
+            EnginePacket::Ping(_) => self.heartbeats += 1,
             _ => {}
         }
         Ok(packet)

@@ -228,7 +228,7 @@ fn an_unknown_key_is_shown_with_its_line_and_the_nearest_name() {
 #[case("[choices]\nwebsocket_only = true", "unknown key `choices.websocket_only`", "`choices.websocket-only`")]
 #[case("deadline = 5", "expected a duration such as \"5s\", found 5", "give the unit: \"5s\"")]
 #[case("deadline = \"soon\"", "expected a duration such as \"5s\", found \"soon\"", "ms, s, m or h")]
-#[case("deadline = \"0s\"", "expected a duration longer than 0", "siospec.toml:1:12")]
+#[case("deadline = \"0s\"", "expected a duration of 1ms at least", "siospec.toml:1:12")]
 #[case("path = true", "`path`: expected a text in quotes, found true or false", "siospec.toml:1:8")]
 #[case("path = \"http://x/socket.io\"", "expected a path such as \"/socket.io\"", "without scheme and host")]
 #[case("ping.args = \"x\"", "expected a list of arguments, found a text", "put the argument in brackets")]
