@@ -4,6 +4,7 @@ pub mod catalogue;
 pub mod cli;
 pub mod contract;
 pub mod gate;
+pub mod lag;
 pub mod lang;
 pub mod mock;
 pub mod probe;

@@ -35,6 +35,12 @@ macro_rules! faults {
                 }
             }
 
+            /// Whether it has clients get in each other's way, whichever they are: then it shows in every check that runs
+            /// beside another one, and only where one runs at a time in those that bring clients of their own together.
+            pub const fn crosses_clients(self) -> bool {
+                matches!(self, Fault::PongsCross)
+            }
+
             /// The deployment that it shows in.
             pub const fn variant(self) -> Variant {
                 match self {
@@ -354,7 +360,7 @@ faults! {
     RestSkipsPolling = "rest-skips-polling",
     /// The notification also goes to connections that never sent a CONNECT for the namespace `/`.
     RestEmitsBeforeConnect = "rest-emits-before-connect",
-    /// A REST call takes a quarter of a second, and while fifteen of them are in progress, others emit nothing.
+    /// A REST call waits until no other has come for a quarter of a second, and while fifteen wait, others emit nothing.
     RestLosesBursts = "rest-loses-bursts",
     /// The REST route takes any body, and emits what it makes of it.
     RestAcceptsAnyBody = "rest-accepts-any-body",
@@ -383,7 +389,7 @@ faults! {
     PongsCross = "pongs-cross",
     /// Of the users who were connected before, only fifty are let in at the same time.
     TurnsCrowdAway = "turns-crowd-away",
-    /// The first of the events that a client missed is lost when it comes back.
+    /// The first of the room messages that a client missed is lost when it comes back.
     RecoveryLosesEvent = "recovery-loses-event" in Recovery,
     /// The events that a client missed reach it twice when it comes back.
     RecoveryRepeatsEvents = "recovery-repeats-events" in Recovery,

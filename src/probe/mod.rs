@@ -31,6 +31,7 @@ pub use upgrade::Upgraded;
 
 use crate::{
     contract::{Call, Contract, Emit, Expect, Ping, Rest, Rooms, Vars},
+    lag::Lag,
     redact::Redactor,
     wire::{
         Endpoint, Heartbeats, HttpResponse, Session, SocketPacket, Transcript, Transport, WireError,
@@ -50,6 +51,8 @@ pub struct Setting {
     pub http: Http,
     /// What keeps secrets out of every output.
     pub redactor: Redactor,
+    /// How busy this machine is.
+    pub lag: Lag,
     /// Whether the target was seen not to answer a fence: it is waited for once in a run, not once in each check.
     pub fences_fail: Arc<AtomicBool>,
 }

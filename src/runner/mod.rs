@@ -23,6 +23,7 @@ pub use selection::{Selection, SelectionError, glob, nearest};
 use crate::{
     catalogue::{self, Check, Isolation, Need},
     contract::Contract,
+    lag::Lag,
     probe::{Probe, Setting, Stop, Tokens, Untestable, reconnoitre},
     redact::Redactor,
     reproduce::{self, Surroundings},
@@ -98,6 +99,14 @@ impl Runner {
     /// # Errors
     /// [`Untestable`] when no check could say anything sensible about the target.
     pub async fn new(plan: Plan, redactor: Redactor) -> Result<Runner, Untestable> {
+        Runner::beside(plan, redactor, Lag::watch()).await
+    }
+
+    /// As [`Runner::new`], where other runs in this process are measured by the same `lag`, and take turns by it.
+    ///
+    /// # Errors
+    /// As [`Runner::new`].
+    pub async fn beside(plan: Plan, redactor: Redactor, lag: Lag) -> Result<Runner, Untestable> {
         plan.contract.conceal_in(&redactor);
         let http = Http::new(&plan.contract.headers, plan.contract.deadline)
             .map_err(|error| Untestable::Tls(format!("No HTTP client could be set up: {error}.")))?;
@@ -109,6 +118,7 @@ impl Runner {
             tokens,
             http,
             redactor,
+            lag,
             fences_fail: Arc::default(),
         });
         Ok(Runner::over(Arc::new(plan), setting))
@@ -266,6 +276,7 @@ impl Runner {
             _ => (Some(self.alone.read().await), None),
         };
         let _job = self.jobs.acquire().await.expect("the semaphore is never closed");
+        self.setting.lag.turn().await;
         self.tell(Event::Started(check.id));
         let mut result = self.exchange(check).await;
         for _ in 0..self.retries {

@@ -18,7 +18,7 @@ pub mod target;
 pub mod tls;
 
 pub(crate) use registry::register;
-pub use registry::{MACHINE, Test, asynchronous, synchronous};
+pub use registry::{Test, asynchronous, synchronous};
 pub use skip::{Stop, TestResult, Tool, require, skip};
 
 use siospec::verdict::ExitCode;
@@ -45,10 +45,9 @@ pub fn main() -> std::process::ExitCode {
             Err(untestable) => return refuse(&untestable, ExitCode::Untestable),
         },
     };
-    if with_target {
-        // A check waits for the target nearly all the time; the number of our cores says nothing about that.
-        line.libtest.test_threads.get_or_insert(64);
-    }
+    // A check waits for its target nearly all the time, and so does a test: the number of our cores says nothing about how
+    // many can run at once. What the machine has no time for is held back by the lag that is measured.
+    line.libtest.test_threads.get_or_insert(64);
     let conclusion = libtest_mimic::run(&line.libtest, trials);
     skip::print_summary();
     let judged = conclusion.num_passed + conclusion.num_failed;

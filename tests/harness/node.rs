@@ -1,6 +1,10 @@
-//! The fixtures that need Node or Python: installed and built once, in a copy below `target/`.
+//! The fixtures that need Node or Python: installed and built once, in a copy that outlives the checkout.
+//!
+//! They lie in `SIOSPEC_TEST_CACHE`, or in the user's cache: installing and building takes longer than all tests together,
+//! and a fresh clone needs the same.
 
 use std::{
+    env,
     fs::{self, File},
     hash::{DefaultHasher, Hash, Hasher},
     io,
@@ -95,9 +99,26 @@ fn source(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name)
 }
 
-/// A copy's folder, and the file beside it that its users lock.
+/// Where the copies are.
+fn cache() -> PathBuf {
+    let variable = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let of_the_user = || {
+        let home = if cfg!(windows) { variable("LOCALAPPDATA") } else { variable("XDG_CACHE_HOME") };
+        home.or_else(|| Some(variable("HOME")?.join(".cache"))).map(|cache| cache.join("siospec-tests"))
+    };
+    let chosen = variable("SIOSPEC_TEST_CACHE").or_else(of_the_user);
+    // Without a home, as some build servers have it.
+    chosen.unwrap_or_else(|| PathBuf::from(env!("CARGO_TARGET_TMPDIR")))
+}
+
+/// A copy's folder, and the file beside it that its users lock. What is installed in it is in its name, so that two
+/// checkouts do not take turns in installing what the other one does not want.
 fn place(name: &str) -> io::Result<(PathBuf, File)> {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let source = source(name);
+    let locked = ["package-lock.json", "requirements.txt"].map(|file| source.join(file));
+    let state = state_of(&locked.into_iter().filter(|file| file.exists()).collect::<Vec<_>>());
+    let state = state.map_err(|complaint| io::Error::other(complaint.0))?;
+    let folder = cache().join(format!("{name}-{state}"));
     fs::create_dir_all(&folder)?;
     let lock = File::create(folder.with_extension("lock"))?;
     Ok((folder, lock))
@@ -107,7 +128,8 @@ fn state_of(inputs: &[PathBuf]) -> Result<String, Complaint> {
     let mut hasher = DefaultHasher::new();
     for input in inputs {
         let content = fs::read(input).map_err(|error| Complaint(format!("{}: {error}", input.display())))?;
-        (input, content).hash(&mut hasher);
+        // By its name, not by its path: the next checkout is elsewhere.
+        (input.file_name(), content).hash(&mut hasher);
     }
     Ok(format!("{:x}", hasher.finish()))
 }

@@ -1,11 +1,10 @@
 //! Tests enter themselves in a list at link time; here they become trials.
 
 use super::skip::{self, Stop};
-use super::snapshots;
+use super::{snapshots, target};
 use libtest_mimic::{Completion, Failed, Trial};
 use std::env;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::{PoisonError, RwLock};
 use std::thread;
 use std::time::Duration;
 use tokio::runtime::Builder;
@@ -42,9 +41,16 @@ pub fn trials() -> Vec<Trial> {
     let samples = env::var_os("SIOSPEC_SAMPLES").is_some();
     let listed = |test: &&Test| samples || test.module.split("::").all(|module| module != "sample");
     let mut tests: Vec<_> = inventory::iter::<Test>().filter(listed).collect();
-    // The linker's order is nobody's.
-    tests.sort_by_key(|test| (test.file, test.module, test.name));
+    // The linker's order is nobody's. What takes long begins first, so that all of it takes little longer.
+    tests.sort_by_key(|test| (!takes_long(test), test.file, test.module, test.name));
     tests.into_iter().map(trial).collect()
+}
+
+/// The modules whose tests wait long, for what others build or for what a protocol makes them wait.
+const LONG: [&str; 6] = ["container", "deployment", "implementations", "interop", "matrix", "nuxt"];
+
+fn takes_long(test: &Test) -> bool {
+    test.module.split("::").nth(2).is_some_and(|module| LONG.contains(&module))
 }
 
 fn trial(test: &'static Test) -> Trial {
@@ -52,18 +58,9 @@ fn trial(test: &'static Test) -> Trial {
     Trial::ignorable_test(name.clone(), move || run(test, name)).with_ignored_flag(test.ignored)
 }
 
-/// Held by every test, and by one that keeps the whole machine busy alone: its own waits, and those of the tests beside it,
-/// would else be waits for the processor.
-pub static MACHINE: RwLock<()> = RwLock::new(());
-
-/// The modules whose tests keep the whole machine busy.
-const BUSY: [&str; 2] = ["alarms", "matrix"];
-
 /// Runs in a thread of the test's name, which panic messages show: libtest-mimic's own have none.
 fn run(test: &'static Test, name: String) -> Result<Completion, Failed> {
-    let is_busy = BUSY.iter().any(|module| name.split("::").next() == Some(module));
-    let _alone = is_busy.then(|| MACHINE.write().unwrap_or_else(PoisonError::into_inner));
-    let _beside = (!is_busy).then(|| MACHINE.read().unwrap_or_else(PoisonError::into_inner));
+    target::wait_for_a_turn();
     let body = move || snapshots::settings(test).bind(test.run);
     let thread = thread::Builder::new().name(name.clone()).spawn(body)?;
     match thread.join().unwrap_or_else(|panic| resume_unwind(panic)) {

@@ -2,15 +2,15 @@
 
 use std::{
     path::PathBuf,
-    sync::{Arc, LazyLock, PoisonError},
+    sync::{Arc, LazyLock},
     time::Duration,
 };
 
-use super::MACHINE;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use siospec::{
     catalogue::{self, Check},
     contract::{self, Contract, Layers},
+    lag::Lag,
     lang::Lang,
     mock::{Options, ReferenceServer},
     probe::Untestable,
@@ -24,6 +24,14 @@ use url::Url;
 
 /// Carries what outlives a single test: the runner, and the reference server.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
+
+/// How busy the tests keep this machine.
+static LAG: LazyLock<Lag> = LazyLock::new(|| RUNTIME.block_on(async { Lag::watch() }));
+
+/// Returns when the machine has time for one more test.
+pub fn wait_for_a_turn() {
+    RUNTIME.block_on(LAG.turn());
+}
 
 /// What `--target-url` and the contract's flags come to.
 pub struct Target {
@@ -75,7 +83,19 @@ pub async fn reference_runner(
     changes: &[(&'static str, &str)],
     checks: Vec<&'static Check>,
 ) -> Result<Runner, String> {
-    let plan = Plan {
+    let plan = reference_plan(server, options, deadline, changes, checks);
+    Runner::new(plan, Redactor::new()).await.map_err(|untestable| untestable.to_string())
+}
+
+/// The plan of [`reference_runner`].
+pub fn reference_plan(
+    server: &ReferenceServer,
+    options: &Options,
+    deadline: &str,
+    changes: &[(&'static str, &str)],
+    checks: Vec<&'static Check>,
+) -> Plan {
+    Plan {
         origin: server.url().parse().expect("a URL"),
         reference: true,
         contract: reference_contract(server, options, deadline, changes),
@@ -83,8 +103,7 @@ pub async fn reference_runner(
         jobs: DEFAULT_JOBS,
         max_wait: None,
         flags: Vec::new(),
-    };
-    Runner::new(plan, Redactor::new()).await.map_err(|untestable| untestable.to_string())
+    }
 }
 
 /// Scores the server at `url`, which keeps the contract of `flags`, as `siospec run` does.
@@ -150,7 +169,7 @@ pub fn trials(runner: Option<Arc<Runner>>, arguments: &Arguments) -> Vec<Trial> 
         let shared = Arc::clone(&shared);
         let checks = checks.clone();
         Trial::ignorable_test(check.id, move || {
-            let _beside = MACHINE.read().unwrap_or_else(PoisonError::into_inner);
+            wait_for_a_turn();
             RUNTIME.block_on(async {
                 let (runner, _) = shared.get_or_try_init(|| embedded(checks)).await?;
                 conclude(&runner.result(check).await)

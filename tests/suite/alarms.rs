@@ -22,6 +22,7 @@ const AT_ONCE: usize = 2;
 
 #[rstest]
 #[test]
+#[ignore = "keeps both cores busy for minutes: for .ci/run, and for changes to the probe"]
 async fn thirty_runs_on_a_busy_machine_agree() -> TestResult {
     if cfg!(windows) {
         return skip("needs a shell that can be kept busy");

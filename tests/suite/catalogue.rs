@@ -68,9 +68,10 @@ fn every_fault_is_declared_by_a_check() {
 #[case::wire("wire", &["redact", "secret"])]
 // A waiver names checks, and the selection knows whether there are such.
 #[case::contract("contract", &["redact", "secret", "runner"])]
-#[case::probe("probe", &["wire", "contract", "redact", "verdict"])]
+#[case::probe("probe", &["wire", "contract", "lag", "redact", "verdict"])]
 #[case::catalogue("catalogue", &["probe", "wire", "contract", "verdict", "mock"])]
-#[case::runner("runner", &["catalogue", "probe", "wire", "contract", "redact", "reproduce", "verdict"])]
+#[case::runner("runner", &["catalogue", "probe", "wire", "contract", "lag", "redact", "reproduce", "verdict"])]
+#[case::lag("lag.rs", &[])]
 #[case::verdict("verdict.rs", &["wire"])]
 #[case::report("report", &["lang", "verdict", "runner", "wire"])]
 #[case::gate("gate", &["catalogue", "contract", "report", "verdict"])]

@@ -35,6 +35,9 @@ use crate::mock::{
     gateway::{Control, Link, SocketId, Standing, Transport, random_id},
 };
 
+/// What a message to a room is to its members.
+const ROOM_MESSAGE: &str = "receive_message";
+
 /// How many rooms one connection may be in.
 const MAX_ROOMS: usize = 1_000;
 
@@ -452,9 +455,14 @@ impl State {
 
     /// Sends what a client missed while it was away.
     fn make_up(&self, connection: &Connection, missed: &[Sent]) {
-        let lost = usize::from(self.faults.has(Fault::RecoveryLosesEvent));
+        // A room's, since everybody's notifications come in between at any time.
+        let is_lost = |sent: &Sent| self.faults.has(Fault::RecoveryLosesEvent) && sent.event == ROOM_MESSAGE;
+        let lost = missed.iter().position(is_lost);
         let times = 1 + usize::from(self.faults.has(Fault::RecoveryRepeatsEvents));
-        for Sent { event, arguments } in missed.iter().skip(lost) {
+        for (number, Sent { event, arguments }) in missed.iter().enumerate() {
+            if lost == Some(number) {
+                continue;
+            }
             for _ in 0..times {
                 let _ = connection.socket.emit(*event, &Arguments(arguments));
             }
@@ -617,12 +625,12 @@ impl State {
         let receivers = everyone
             .iter()
             .map(|receiver| (&**receiver, rooms.iter().map(|room| self.deliveries(receiver, room)).sum()));
-        self.emit(Audience::Room(room.clone()), "receive_message", vec![delivery.clone()], receivers);
+        self.emit(Audience::Room(room.clone()), ROOM_MESSAGE, vec![delivery.clone()], receivers);
         if let Some(relay) = &*lock(&self.relay) {
-            relay.emit(Some(room), "receive_message", &delivery);
+            relay.emit(Some(room), ROOM_MESSAGE, &delivery);
         }
         if self.faults.has(Fault::RejectedStillHears) {
-            self.tell_unconnected(Standing::Refused, "receive_message", &delivery);
+            self.tell_unconnected(Standing::Refused, ROOM_MESSAGE, &delivery);
         }
         true
     }

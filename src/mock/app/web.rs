@@ -18,6 +18,7 @@ use axum::{
     routing::{any, get, post},
 };
 use serde_json::{Map, Value, json};
+use tokio::{sync::watch, time::timeout};
 
 use super::Deployment;
 use crate::mock::{Fault, gateway::Gateway};
@@ -28,15 +29,41 @@ const MAX_BODY: usize = 1_000_000;
 /// How long the body of a REST call may take.
 const BODY_WITHIN: Duration = Duration::from_secs(30);
 
-/// With the fault `rest-loses-bursts`: how long a call takes, and how many may be in progress.
-const BURST: (Duration, usize) = (Duration::from_millis(250), 15);
+/// With the fault `rest-loses-bursts`: how long no other call must have come before one is served, how long it waits for that
+/// at the most, and how many may wait.
+const PAUSE: Duration = Duration::from_millis(250);
+const PAUSE_WITHIN: Duration = Duration::from_secs(1);
+const MAX_WAITING: usize = 15;
 
 #[derive(Clone)]
 struct Web {
     deployment: Arc<Deployment>,
     gateway: Gateway,
-    /// How many REST calls are in progress.
-    calls: Arc<AtomicUsize>,
+    calls: Arc<Calls>,
+}
+
+/// The REST calls, with the fault `rest-loses-bursts`.
+#[derive(Default)]
+struct Calls {
+    waiting: AtomicUsize,
+    /// How many came so far.
+    came: watch::Sender<usize>,
+}
+
+impl Calls {
+    /// Waits until no other call comes for a while, and tells how many waited before this one.
+    ///
+    /// Calls that are sent at once arrive one after the other, on a busy machine more slowly: only in relation to each other
+    /// can they be told for a burst.
+    async fn wait_for_a_pause(&self) -> usize {
+        let before = self.waiting.fetch_add(1, Ordering::Relaxed);
+        self.came.send_modify(|came| *came += 1);
+        let mut came = self.came.subscribe();
+        let pause = async { while timeout(PAUSE, came.changed()).await.is_ok() {} };
+        let _ = timeout(PAUSE_WITHIN, pause).await;
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        before
+    }
 }
 
 /// The body of `POST /api/notify`.
@@ -122,12 +149,7 @@ async fn notify(State(web): State<Web>, request: Request) -> Response {
             return (status, Json(json!({ "success": false, "message": message }))).into_response();
         }
     };
-    let calls = web.calls.fetch_add(1, Ordering::Relaxed);
-    if faults.has(Fault::RestLosesBursts) {
-        tokio::time::sleep(BURST.0).await;
-    }
-    web.calls.fetch_sub(1, Ordering::Relaxed);
-    if !(faults.has(Fault::RestLosesBursts) && calls >= BURST.1) {
+    if !(faults.has(Fault::RestLosesBursts) && web.calls.wait_for_a_pause().await >= MAX_WAITING) {
         web.deployment.app().state.notify(&notification.message);
     }
     Json(json!({ "success": !faults.has(Fault::RestAnswersFailure) })).into_response()
