@@ -1,8 +1,8 @@
 //! How busy this machine is, measured, and how much may begin at once.
 //!
-//! A timer of ours is set to fire every few milliseconds. How late it does says how long whatever else is due in this
-//! process has to wait for the processor. Two things follow from it: new work begins only while the timer is about on time,
-//! and what looks like a target's silence is known for this machine's where the timer was late as well.
+//! A timer of ours is set to fire every few milliseconds, in the very runtime that does the work. How late it does says how
+//! long whatever else is due there has to wait for the processor. Two things follow from it: new work begins only while the
+//! timer is about on time, and what looks like a target's silence is known for this machine's where the timer was late as well.
 
 use std::{
     collections::VecDeque,
@@ -25,14 +25,19 @@ const ON_TIME: Duration = Duration::from_millis(8);
 const LATE: Duration = Duration::from_millis(40);
 /// However busy the machine is, something is begun after this many ticks: the load may be another's, and never end.
 const PATIENCE: u32 = 25;
-/// What is begun at one tick, at the most.
-const MOST_AT_ONCE: usize = 8;
+/// What is begun at one tick, at the most: few enough for what they do to show before the next ones begin.
+const MOST_AT_ONCE: usize = 4;
+/// How long the lateness of another runtime in this process counts.
+const FRESH: Duration = Duration::from_millis(12);
 /// Lateness that is remembered.
 const NOTABLE: Duration = Duration::from_millis(20);
 /// How many times of lateness are remembered.
 const MAX_REMEMBERED: usize = 4_096;
 
-/// The measure, shared by all that goes on in this process. Clones measure as one.
+/// The last notable lateness in this process, whichever runtime it was in: they share its processors.
+static LATEST: Mutex<Option<(Instant, Duration)>> = Mutex::new(None);
+
+/// The measure, shared by all that goes on in one runtime. Clones measure as one.
 #[derive(Clone, Debug)]
 pub struct Lag(Arc<Meter>);
 
@@ -42,10 +47,35 @@ struct Meter {
     task: AbortHandle,
 }
 
+/// Times at which something was late, and by how much.
+#[derive(Debug, Default)]
+pub struct Lateness(Mutex<VecDeque<(Instant, Duration)>>);
+
+impl Lateness {
+    /// Remembers that something was late now.
+    pub fn add(&self, by: Duration) {
+        if by < NOTABLE {
+            return;
+        }
+        let mut late = lock(&self.0);
+        if late.len() == MAX_REMEMBERED {
+            late.pop_front();
+        }
+        late.push_back((Instant::now(), by));
+    }
+
+    /// The worst of it since then; zero for none.
+    #[must_use]
+    pub fn worst_since(&self, begun: Instant) -> Duration {
+        let late = lock(&self.0);
+        let since = late.iter().rev().take_while(|(at, _)| *at >= begun).map(|(_, by)| *by);
+        since.max().unwrap_or_default()
+    }
+}
+
 #[derive(Debug)]
 struct Seen {
-    /// When the timer fired late, and by how much.
-    late: Mutex<VecDeque<(Instant, Duration)>>,
+    late: Lateness,
     /// When it is to fire next.
     due: Mutex<Instant>,
     /// What may begin now.
@@ -66,7 +96,7 @@ impl Lag {
     #[must_use]
     pub fn watch() -> Lag {
         let seen = Arc::new(Seen {
-            late: Mutex::default(),
+            late: Lateness::default(),
             due: Mutex::new(Instant::now() + TICK),
             turns: Semaphore::new(1),
         });
@@ -85,9 +115,7 @@ impl Lag {
     #[must_use]
     pub fn worst_since(&self, begun: Instant) -> Duration {
         let overdue = Instant::now().saturating_duration_since(*lock(&self.0.seen.due));
-        let late = lock(&self.0.seen.late);
-        let since = late.iter().rev().take_while(|(at, _)| *at >= begun).map(|(_, by)| *by);
-        since.fold(overdue, Duration::max)
+        self.0.seen.late.worst_since(begun).max(overdue)
     }
 }
 
@@ -100,13 +128,8 @@ async fn watch(seen: Arc<Seen>) {
         sleep_until(due).await;
         let now = Instant::now();
         let by = now.saturating_duration_since(due);
-        if by >= NOTABLE {
-            let mut late = lock(&seen.late);
-            if late.len() == MAX_REMEMBERED {
-                late.pop_front();
-            }
-            late.push_back((now, by));
-        }
+        seen.late.add(by);
+        let by = by.max(elsewhere(now, by));
         at_once = if by <= ON_TIME { (at_once * 2).min(MOST_AT_ONCE) } else { (at_once / 2).max(1) };
         if by >= LATE && withheld < PATIENCE {
             withheld += 1;
@@ -116,6 +139,35 @@ async fn watch(seen: Arc<Seen>) {
         let left = seen.turns.available_permits();
         seen.turns.add_permits(at_once.saturating_sub(left));
     }
+}
+
+/// Waits until nothing in this process was late for as long as `calm`, or `patience` is over.
+pub async fn until_calm(calm: Duration, patience: Duration) {
+    let end = Instant::now() + patience;
+    let begun = Instant::now();
+    loop {
+        let last = lock(&LATEST).map_or(begun, |(at, _)| at.max(begun));
+        let until = (last + calm).min(end);
+        if until <= Instant::now() {
+            return;
+        }
+        sleep_until(until).await;
+    }
+}
+
+/// Takes note that something took longer than it should, such as an answer of a target on this machine.
+pub fn notice(by: Duration) {
+    elsewhere(Instant::now(), by);
+}
+
+/// Makes `by` known to the other runtimes, and gives what is known of them.
+fn elsewhere(now: Instant, by: Duration) -> Duration {
+    let mut latest = lock(&LATEST);
+    let fresh = latest.filter(|(at, _)| now.saturating_duration_since(*at) < FRESH).map(|(_, by)| by);
+    if by > ON_TIME && fresh.is_none_or(|known| by >= known) {
+        *latest = Some((now, by));
+    }
+    fresh.unwrap_or_default()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

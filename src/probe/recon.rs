@@ -43,6 +43,12 @@ impl Target {
         self.polling.as_ref().or(self.websocket.as_ref()).expect("a target without any handshake is not tested")
     }
 
+    /// How long a target takes for an answer as long as it keeps up with what it is asked: eight round trips, at least
+    /// 100 ms and at most 2 s. A new connection alone takes up to three of them.
+    pub fn promptly(&self) -> Duration {
+        (self.round_trip * 8).clamp(Duration::from_millis(100), Duration::from_secs(2))
+    }
+
     /// How long silence must last before it counts, where no fence can be had: twenty round trips, at least 100 ms and
     /// at most 2 s.
     pub fn quiet_window(&self) -> Duration {

@@ -41,6 +41,9 @@ const MAX_QUOTE: usize = 4_000;
 /// the waits that follow from the target's own heartbeat settings.
 const DEADLINES_PER_CHECK: u32 = 12;
 
+/// How long the next check is put off, at the most, because the target does not keep up with those that run.
+const PATIENCE_WITH_TARGET: Duration = Duration::from_millis(100);
+
 /// What a run tells while it goes on. Every output is made from these.
 #[derive(Clone, Debug)]
 pub enum Event {
@@ -277,6 +280,7 @@ impl Runner {
         };
         let _job = self.jobs.acquire().await.expect("the semaphore is never closed");
         self.setting.lag.turn().await;
+        self.setting.http.until_it_keeps_up(self.setting.target.promptly(), PATIENCE_WITH_TARGET).await;
         self.tell(Event::Started(check.id));
         let mut result = self.exchange(check).await;
         for _ in 0..self.retries {

@@ -1,7 +1,7 @@
 //! HTTP to the target: one client for polling, for the upgrade to WebSocket, for the page and the REST route.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     fmt,
     sync::{Arc, Mutex, OnceLock},
     time::Duration,
@@ -17,16 +17,24 @@ use reqwest::{
     },
 };
 use tokio::{
-    sync::watch,
-    time::{sleep, timeout},
+    sync::{Notify, watch},
+    time::{Instant, sleep, timeout},
 };
 use url::Url;
 
 use super::{Direction, Transcript, Transport, WireError, shorten};
-use crate::secret::Secret;
+use crate::{
+    lag::{self, Lateness},
+    secret::Secret,
+};
 
 /// A body beyond this is cut off, in bytes: no answer that a check looks at is larger.
 const MAX_BODY: usize = 4 << 20;
+/// Requests that a target may leave unanswered before no further check begins: as many as a page has for a server that is
+/// about to be overrun, and few enough for a small one.
+const MAX_UNANSWERED: usize = 24;
+/// A target on this machine that takes longer for an answer has to wait for the processor, as all else here has.
+const PROMPT: Duration = Duration::from_millis(100);
 /// Cookies of one connection, and characters of one, beyond which they are not kept.
 const MAX_COOKIES: usize = 20;
 const MAX_COOKIE: usize = 4_096;
@@ -166,6 +174,44 @@ pub struct Http {
     connect_timeout: Duration,
     /// The contract's own cookies, which a request with others must still carry.
     cookies: Option<String>,
+    unanswered: Arc<Unanswered>,
+}
+
+/// The requests that the target has not answered yet, of those that it can answer at once.
+#[derive(Debug, Default)]
+struct Unanswered {
+    since: Mutex<VecDeque<Instant>>,
+    /// Told when there is one less.
+    answered: Notify,
+    /// How long the answers took.
+    late: Lateness,
+}
+
+/// A request that waits for its answer.
+struct Asked<'a>(&'a Unanswered, Instant);
+
+impl Unanswered {
+    fn ask(&self) -> Asked<'_> {
+        let now = Instant::now();
+        self.since.lock().expect("nothing panics while it holds the list").push_back(now);
+        Asked(self, now)
+    }
+}
+
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        let mut since = self.0.since.lock().expect("nothing panics while it holds the list");
+        if let Some(at) = since.iter().position(|asked| *asked == self.1) {
+            since.remove(at);
+        }
+        drop(since);
+        let took = self.1.elapsed();
+        self.0.late.add(took);
+        if took > PROMPT {
+            lag::notice(took);
+        }
+        self.0.answered.notify_waiters();
+    }
 }
 
 impl Http {
@@ -183,7 +229,33 @@ impl Http {
             bare: Arc::default(),
             connect_timeout,
             cookies,
+            unanswered: Arc::default(),
         })
+    }
+
+    /// How long the target took for an answer since then, at the worst.
+    pub fn slowest_since(&self, begun: Instant) -> Duration {
+        self.unanswered.late.worst_since(begun)
+    }
+
+    /// Waits until the target keeps up: few requests are unanswered that it can answer at once, none of them for longer than
+    /// `promptly`. A target that answers some requests never is left alone for `patience`, each time.
+    pub async fn until_it_keeps_up(&self, promptly: Duration, patience: Duration) {
+        let keeps_up = async {
+            loop {
+                let answered = self.unanswered.answered.notified();
+                let late = {
+                    let since = self.unanswered.since.lock().expect("nothing panics while it holds the list");
+                    let oldest = since.front().map(Instant::elapsed).unwrap_or_default();
+                    since.len() >= MAX_UNANSWERED || oldest > promptly
+                };
+                if !late {
+                    return;
+                }
+                answered.await;
+            }
+        };
+        let _ = timeout(patience, keeps_up).await;
     }
 
     fn bare(&self) -> Result<&reqwest::Client, WireError> {
@@ -359,6 +431,9 @@ impl Endpoint {
         if let Some(body) = body {
             request = request.body(body);
         }
+        // A poll is answered when there is something to say.
+        let is_poll = *method == Method::GET && url.query_pairs().any(|(name, _)| name == "sid");
+        let _asked = (!is_poll).then(|| self.http.unanswered.ask());
         let exchange = async {
             let response = request.send().await.map_err(|error| classify(&error))?;
             self.keep_cookies(response.headers());
@@ -418,6 +493,7 @@ impl Endpoint {
         let headers = self.with_cookies(headers);
         let line = format!("GET {}\nUpgrade: websocket{}", path_and_query(&url), sent_headers(&headers));
         self.record(Direction::Sent, &line);
+        let _asked = self.http.unanswered.ask();
         let exchange = self.http.fresh.get(url).headers(headers).send();
         let answer = match timeout(self.deadline, exchange).await {
             Ok(answer) => answer.map_err(|error| classify(&error)),

@@ -47,7 +47,8 @@ pub fn trials() -> Vec<Trial> {
 }
 
 /// The modules whose tests wait long, for what others build or for what a protocol makes them wait.
-const LONG: [&str; 6] = ["container", "deployment", "implementations", "interop", "matrix", "nuxt"];
+const LONG: [&str; 9] =
+    ["client", "container", "deployment", "implementations", "matrix", "npm", "nuxt", "report", "recon"];
 
 fn takes_long(test: &Test) -> bool {
     test.module.split("::").nth(2).is_some_and(|module| LONG.contains(&module))
@@ -60,6 +61,9 @@ fn trial(test: &'static Test) -> Trial {
 
 /// Runs in a thread of the test's name, which panic messages show: libtest-mimic's own have none.
 fn run(test: &'static Test, name: String) -> Result<Completion, Failed> {
+    if takes_long(test) {
+        target::wait_for_calm();
+    }
     target::wait_for_a_turn();
     let body = move || snapshots::settings(test).bind(test.run);
     let thread = thread::Builder::new().name(name.clone()).spawn(body)?;

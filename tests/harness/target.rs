@@ -2,7 +2,7 @@
 
 use std::{
     path::PathBuf,
-    sync::{Arc, LazyLock},
+    sync::{Arc, LazyLock, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -10,7 +10,7 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use siospec::{
     catalogue::{self, Check},
     contract::{self, Contract, Layers},
-    lag::Lag,
+    lag::{self, Lag},
     lang::Lang,
     mock::{Options, ReferenceServer},
     probe::Untestable,
@@ -25,12 +25,24 @@ use url::Url;
 /// Carries what outlives a single test: the runner, and the reference server.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
 
+/// How long nothing must have been late for a long test to begin, and how long it waits for that.
+const CALM: Duration = Duration::from_millis(500);
+const PATIENCE: Duration = Duration::from_secs(6);
+
 /// How busy the tests keep this machine.
 static LAG: LazyLock<Lag> = LazyLock::new(|| RUNTIME.block_on(async { Lag::watch() }));
 
 /// Returns when the machine has time for one more test.
 pub fn wait_for_a_turn() {
     RUNTIME.block_on(LAG.turn());
+}
+
+/// Returns when the machine has time for one more test of those that start servers and programs of their own. What such a
+/// test asks of the machine shows a while after it began, so they begin one after the other, as long as nothing is late.
+pub fn wait_for_calm() {
+    static NEXT: Mutex<()> = Mutex::new(());
+    let _next = NEXT.lock().unwrap_or_else(PoisonError::into_inner);
+    RUNTIME.block_on(lag::until_calm(CALM, PATIENCE));
 }
 
 /// What `--target-url` and the contract's flags come to.

@@ -65,7 +65,7 @@ fn every_fault_is_declared_by_a_check() {
 
 /// The one way in which dependencies run. `mock` is apart from all that judges it.
 #[rstest]
-#[case::wire("wire", &["redact", "secret"])]
+#[case::wire("wire", &["lag", "redact", "secret"])]
 // A waiver names checks, and the selection knows whether there are such.
 #[case::contract("contract", &["redact", "secret", "runner"])]
 #[case::probe("probe", &["wire", "contract", "lag", "redact", "verdict"])]

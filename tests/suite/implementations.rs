@@ -81,7 +81,7 @@ async fn nuxt() -> TestResult {
     require(Tool::Node)?;
     let fixture = Fixture::built("nuxt").await?;
     let mut command = super::nuxt::node(&fixture);
-    command.env("NUXT_JWT_SECRET", SECRET).env("NUXT_CONNECT_TIMEOUT", CONNECT_TIMEOUT.as_millis().to_string());
+    command.env("NUXT_JWT_SECRET", SECRET);
     command.arg(".output/server/index.mjs").env("PORT", "0").env("HOST", "127.0.0.1");
     let mut service = Service::start(&mut command)?;
     let url = service.word_after("Listening on ", PATIENCE).await?;

@@ -25,6 +25,7 @@ pub fn node(fixture: &Fixture) -> Command {
         .env("NUXT_JWT_SECRET", SECRET)
         .env("NUXT_PING_INTERVAL", "2000")
         .env("NUXT_PING_TIMEOUT", "2000")
+        .env("NUXT_CONNECT_TIMEOUT", "6000")
         .env("NUXT_TELEMETRY_DISABLED", "1")
         .env("NUXT_IGNORE_LOCK", "1")
         .env("NITRO_SHUTDOWN_DISABLED", "1")
@@ -47,7 +48,13 @@ async fn the_app_in_development_survives_a_reload() -> TestResult {
     first_answer(&format!("{url}/socket.io/?EIO=4&transport=polling")).await?;
     first_answer(&format!("{url}/")).await?;
     let reload = touch(&fixture.folder.join("server/plugins/socket.io.ts"));
-    let report = score(&url, &[("auth.secret", SECRET), ("reload.command", &reload)]).await.expect("testable");
+    let flags = [
+        ("auth.secret", SECRET),
+        ("reload.command", &reload),
+        ("choices.connect-timeout", "6s"),
+        ("choices.idle-limit", "6s"),
+    ];
+    let report = score(&url, &flags).await.expect("testable");
     let skipped = report.results.iter().filter(|result| matches!(result.outcome, Outcome::Skip { .. }));
     let skipped: Vec<&str> = skipped.map(|result| result.id.as_str()).filter(|id| *id != "reconnect.reload").collect();
     assert_conforms(&report, &skipped);

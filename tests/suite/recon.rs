@@ -103,6 +103,7 @@ async fn a_deployment_behind_tls_is_scored_like_any_other() -> TestResult {
     fs::write(&roots, &authority.root)?;
     let output = Command::new(env!("CARGO_BIN_EXE_siospec"))
         .args(["run", &format!("https://localhost:{}", terminator.port), "--auth-secret", DEFAULT_JWT_SECRET])
+        .args(["--choices-connect-timeout", "5s", "--choices-idle-limit", "4s"])
         .current_dir(folder.path())
         .env("SSL_CERT_FILE", &roots)
         .env_remove("SSL_CERT_DIR")

@@ -14,6 +14,7 @@ use crate::harness::{TestResult, target::options};
 async fn against(url: &str, arguments: &[&str]) -> std::io::Result<Output> {
     let mut command = Command::new(std::env::current_exe()?);
     command.args(["--target-url", url, "--auth-secret", DEFAULT_JWT_SECRET]).args(arguments);
+    command.args(["--choices-connect-timeout", "5s", "--choices-idle-limit", "4s"]);
     // The variables of an outer run are not this one's.
     command.env_remove("SIOSPEC_TARGET_URL").env_remove("SIOSPEC_REQUIRE").env_remove("NEXTEST");
     tokio::task::spawn_blocking(move || command.output()).await.expect("no panic")
