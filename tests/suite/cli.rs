@@ -223,7 +223,17 @@ async fn shows_no_secret_anywhere(folder: TempDir) -> TestResult {
     let secret = r#"it's a "secret" of 32 bytes or so"#;
     let server = ReferenceServer::start(Options::default().with_fault(Fault::NoPong)).await?;
     let output = siospec(folder.path())
-        .args(["run", server.url(), "--auth-secret", secret, "--verbose", "--report", "json=report.json"])
+        .args([
+            "run",
+            server.url(),
+            "--auth-secret",
+            secret,
+            "--verbose",
+            "--max-wait",
+            "3s",
+            "--report",
+            "json=report.json",
+        ])
         .args(["--rest-credentials", r#"{ "x-api-key": "an-api-key-of-ours" }"#])
         .output()?;
     let json = fs::read_to_string(folder.path().join("report.json"))?;
