@@ -65,6 +65,8 @@ faults! {
     OpenPacketMissingField = "open-packet-missing-field",
     /// The open packet carries `pingInterval` as a string.
     OpenPacketWrongType = "open-packet-wrong-type",
+    /// The first handshake by each transport is answered 503, as by a node that has just been started.
+    FirstHandshakesFail = "first-handshakes-fail",
     /// A WebSocket handshake gets 101 and then nothing, not even the open packet.
     WebsocketSilent = "websocket-silent",
     /// The page at `/` is a redirect to another port.

@@ -1,13 +1,6 @@
 //! A Socket.IO client, as a check drives it.
 
-use std::{
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{fmt, time::Duration};
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -78,10 +71,8 @@ pub struct Client {
     heartbeats: usize,
     /// Bytes that came in packets.
     heard: usize,
-    /// Whether the target answered a fence on this connection: then it is alive as long as it does.
-    fenced: bool,
-    /// Of the whole run: whether the target was seen not to answer a fence.
-    fences_fail: Arc<AtomicBool>,
+    /// Whether the target answers a fence: then a connection is alive as long as it does.
+    has_fences: bool,
 }
 
 /// Packets that a client keeps; a target that sends more is cut off.
@@ -102,8 +93,7 @@ impl Client {
             notes: Vec::new(),
             heartbeats: 0,
             heard: 0,
-            fenced: false,
-            fences_fail: Arc::clone(&probe.setting.fences_fail),
+            has_fences: probe.target().answers_fences,
         }
     }
 
@@ -215,6 +205,11 @@ impl Client {
     /// As [`Client::wait_end`].
     pub async fn life(&mut self) -> Result<Life, Stop> {
         match self.cross_fence().await {
+            Ok(()) if !self.has_fences => Err(Stop::Broken(
+                "the target answers no CONNECT to an unknown namespace, so nothing tells whether a connection lives on (see \
+                 socket.unknown-namespace)"
+                    .into(),
+            )),
             Ok(()) => Ok(Life::Open),
             Err(WireError::Timeout { .. }) => Ok(Life::Closed(
                 "in effect: a CONNECT to an unknown namespace was answered on it before, and is not any more".into(),
@@ -380,20 +375,7 @@ impl Client {
     }
 
     async fn cross_fence(&mut self) -> Result<(), WireError> {
-        if !self.fenced && self.fences_fail.load(Ordering::Relaxed) {
-            return self.quiet_window().await;
-        }
-        match self.round_trip(None).await {
-            Ok(()) => {
-                self.fenced = true;
-                Ok(())
-            }
-            Err(WireError::Timeout { .. }) if !self.fenced => {
-                self.fences_fail.store(true, Ordering::Relaxed);
-                self.quiet_window().await
-            }
-            Err(error) => Err(error),
-        }
+        if self.has_fences { self.round_trip(None).await } else { self.quiet_window().await }
     }
 
     /// One exchange that asks nothing of the application: a CONNECT to a namespace that does not exist, with this payload,

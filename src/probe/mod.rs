@@ -10,7 +10,7 @@ pub mod tokens;
 mod upgrade;
 
 use std::{
-    sync::{Arc, Mutex, atomic::AtomicBool},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -53,8 +53,6 @@ pub struct Setting {
     pub redactor: Redactor,
     /// How busy this machine is.
     pub lag: Lag,
-    /// Whether the target was seen not to answer a fence: it is waited for once in a run, not once in each check.
-    pub fences_fail: Arc<AtomicBool>,
 }
 
 /// One check's access to the target. It keeps the check's transcript and notes.
@@ -106,6 +104,15 @@ impl Probe {
     /// than `connectTimeout`, after which the server may close it anyway.
     pub fn unconnected_deadline(&self) -> Duration {
         self.deadline().min(self.contract().choices.connect_timeout.mul_f64(0.8))
+    }
+
+    /// How late this machine was since `begun`, if so late that a server may have given up a connection of ours, or that an
+    /// answer in time may have been missed: by a quarter of the shortest of these times.
+    pub fn was_late(&self, begun: Instant) -> Option<Duration> {
+        let handshake = self.target().handshake();
+        let shortest = self.deadline().min(handshake.ping_timeout());
+        let late = self.setting.lag.worst_since(begun).max(self.setting.http.latest_pong_since(begun));
+        (late >= shortest / 4).then_some(late)
     }
 
     /// The instant by which an answer to what is sent now must be there.

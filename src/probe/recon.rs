@@ -9,8 +9,8 @@ use crate::{
     contract::Contract,
     redact::Redactor,
     wire::{
-        Endpoint, EnginePacket, Frame, Handshake, HttpResponse, Polling, Session, Transcript, Transport, WireError,
-        engine,
+        Endpoint, EnginePacket, Frame, Handshake, HttpResponse, Polling, Session, SocketPacket, Transcript, Transport,
+        WireError, engine,
         http::{BodyKind, Http},
         shorten,
     },
@@ -27,6 +27,10 @@ pub struct Target {
     pub websocket: Result<Handshake, String>,
     /// How long one exchange takes.
     pub round_trip: Duration,
+    /// Handshakes that failed where another one by the same transport succeeded, and how.
+    pub stumbles: Vec<(Transport, String)>,
+    /// Whether a CONNECT to a namespace that does not exist was answered.
+    pub answers_fences: bool,
 }
 
 impl Target {
@@ -41,6 +45,11 @@ impl Target {
     /// The heartbeat settings and the rest of the open packet, of whichever transport works.
     pub fn handshake(&self) -> &Handshake {
         self.polling.as_ref().or(self.websocket.as_ref()).expect("a target without any handshake is not tested")
+    }
+
+    /// The handshakes by `transport` that failed where another one succeeded.
+    pub fn stumbles_of(&self, transport: Transport) -> impl Iterator<Item = &str> {
+        self.stumbles.iter().filter(move |(by, _)| *by == transport).map(|(_, error)| error.as_str())
     }
 
     /// How long a target takes for an answer as long as it keeps up with what it is asked: eight round trips, at least
@@ -116,7 +125,47 @@ impl fmt::Display for Untestable {
     }
 }
 
-/// Looks at the target before any check does: one handshake by each transport.
+/// Handshakes that are tried by each transport before it counts as one that does not work: a deployment may have a bad moment,
+/// or a bad node.
+const ATTEMPTS: usize = 3;
+
+/// What came of the handshakes by one transport: the first that succeeded, or how the last one failed; and how those before it
+/// did.
+async fn attempt<T, F: Future<Output = Result<T, WireError>>>(
+    handshake: impl Fn() -> F,
+) -> (Result<T, WireError>, Vec<String>) {
+    let mut stumbles = Vec::new();
+    loop {
+        match handshake().await {
+            // A certificate is the same the next time.
+            Err(error @ WireError::Tls(_)) => return (Err(error), stumbles),
+            // Whoever waits for a target that hangs is to hear of it before long.
+            Err(error @ WireError::Timeout { .. }) if !stumbles.is_empty() => return (Err(error), stumbles),
+            Err(error) if stumbles.len() + 1 < ATTEMPTS => stumbles.push(error.to_string()),
+            end => return (end, stumbles),
+        }
+    }
+}
+
+/// Whether the target answers a CONNECT to a namespace that does not exist, on a session of its own by either transport.
+async fn answers_fences(endpoint: &Endpoint, transports: &[Transport]) -> bool {
+    for &transport in transports {
+        let Ok(mut session) = Session::open(endpoint, transport).await else { continue };
+        let nowhere = format!("/siospec-recon-{:016x}", rand::random::<u64>());
+        session.send(EnginePacket::Message(SocketPacket::connect(&nowhere, None).encode()));
+        let deadline = Instant::now() + endpoint.deadline();
+        while let Ok(packet) = session.next("answer to a CONNECT", deadline).await {
+            if let EnginePacket::Message(text) = packet
+                && SocketPacket::decode(&text).is_ok_and(|packet| packet.namespace == nowhere)
+            {
+                return true;
+            }
+        }
+    }
+    false
+}
+
+/// Looks at the target before any check does: a handshake by each transport, and what a session has to answer.
 ///
 /// # Errors
 /// [`Untestable`] when neither transport gives a session.
@@ -129,8 +178,10 @@ pub async fn reconnoitre(
     let transcript = Transcript::new(redactor.clone());
     let endpoint = Endpoint::new(http.clone(), origin, &contract.path, contract.deadline, transcript);
 
-    let (polling, websocket) =
-        tokio::join!(Session::polling_handshake(&endpoint), Session::websocket_handshake(&endpoint));
+    let ((polling, polling_stumbles), (websocket, websocket_stumbles)) = tokio::join!(
+        attempt(|| Session::polling_handshake(&endpoint)),
+        attempt(|| Session::websocket_handshake(&endpoint))
+    );
     let asked = endpoint.url(&format!("{}/", contract.path));
     if let (Err(polling), Err(websocket)) = (&polling, &websocket) {
         return Err(diagnose(&endpoint, &asked, polling, websocket).await);
@@ -165,7 +216,19 @@ pub async fn reconnoitre(
         Err(error) => Err(error.to_string()),
     };
     let polling = polling.map(|(handshake, _)| handshake).map_err(|error| error.to_string());
-    Ok(Target { origin: origin.clone(), polling, websocket, round_trip })
+    let mut stumbles = Vec::new();
+    let mut usable = Vec::new();
+    for (transport, works, failed) in [
+        (Transport::WebSocket, websocket.is_ok(), websocket_stumbles),
+        (Transport::Polling, polling.is_ok(), polling_stumbles),
+    ] {
+        if works {
+            usable.push(transport);
+            stumbles.extend(failed.into_iter().map(|error| (transport, error)));
+        }
+    }
+    let answers_fences = answers_fences(&endpoint, &usable).await;
+    Ok(Target { origin: origin.clone(), polling, websocket, round_trip, stumbles, answers_fences })
 }
 
 async fn diagnose(endpoint: &Endpoint, asked: &Url, polling: &WireError, websocket: &WireError) -> Untestable {

@@ -115,15 +115,7 @@ impl Runner {
             .map_err(|error| Untestable::Tls(format!("No HTTP client could be set up: {error}.")))?;
         let target = reconnoitre(&http, &plan.origin, &plan.contract, &redactor).await?;
         let tokens = Tokens::new(&plan.contract.auth, redactor.clone());
-        let setting = Arc::new(Setting {
-            contract: plan.contract.clone(),
-            target,
-            tokens,
-            http,
-            redactor,
-            lag,
-            fences_fail: Arc::default(),
-        });
+        let setting = Arc::new(Setting { contract: plan.contract.clone(), target, tokens, http, redactor, lag });
         Ok(Runner::over(Arc::new(plan), setting))
     }
 

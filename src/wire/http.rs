@@ -175,6 +175,8 @@ pub struct Http {
     /// The contract's own cookies, which a request with others must still carry.
     cookies: Option<String>,
     unanswered: Arc<Unanswered>,
+    /// How long pongs had to wait before they were written.
+    pongs: Arc<Lateness>,
 }
 
 /// The requests that the target has not answered yet, of those that it can answer at once.
@@ -230,12 +232,18 @@ impl Http {
             connect_timeout,
             cookies,
             unanswered: Arc::default(),
+            pongs: Arc::default(),
         })
     }
 
     /// How long the target took for an answer since then, at the worst.
     pub fn slowest_since(&self, begun: Instant) -> Duration {
         self.unanswered.late.worst_since(begun)
+    }
+
+    /// How long a pong of ours had to wait before it was written, since then, at the worst.
+    pub fn latest_pong_since(&self, begun: Instant) -> Duration {
+        self.pongs.worst_since(begun)
     }
 
     /// Waits until the target keeps up: few requests are unanswered that it can answer at once, none of them for longer than
@@ -542,6 +550,11 @@ impl Endpoint {
         };
         self.record(Direction::Received, &wire_text(&answer));
         Ok(answer)
+    }
+
+    /// Takes note of how long a pong had to wait before it was written.
+    pub(super) fn pong_waited(&self, since: Instant) {
+        self.http.pongs.add(since.elapsed());
     }
 
     /// Writes a line of this connection into the transcript.

@@ -100,6 +100,8 @@ impl Polling {
 
 enum Command {
     Send(EnginePacket),
+    /// The answer to a heartbeat that was read at that instant.
+    Pong(String, Instant),
     /// A text as it stands, whether or not it is a packet.
     Raw(String),
     Close(oneshot::Sender<()>),
@@ -359,7 +361,7 @@ async fn poll_loop(
         }
         for packet in batch {
             if let (EnginePacket::Ping(data), Some(outgoing)) = (&packet, &pongs) {
-                let _ = outgoing.send(Command::Send(EnginePacket::Pong(data.clone())));
+                let _ = outgoing.send(Command::Pong(data.clone(), Instant::now()));
             }
             if !inbox.deliver(packet) {
                 return;
@@ -384,6 +386,10 @@ async fn post_loop(polling: Polling, mut commands: mpsc::UnboundedReceiver<Comma
         while let Some(command) = next {
             match command {
                 Command::Send(packet) => batch.push(packet.encode()),
+                Command::Pong(data, read) => {
+                    polling.endpoint.pong_waited(read);
+                    batch.push(EnginePacket::Pong(data).encode());
+                }
                 Command::Raw(text) => batch.push(text),
                 Command::Close(done) => {
                     batch.push(EnginePacket::Close.encode());
@@ -414,7 +420,9 @@ async fn websocket_loop(
             frame = socket.receive_unbounded() => match frame {
                 Frame::Text(text) => match EnginePacket::decode(&text) {
                     Ok(EnginePacket::Ping(data)) if heartbeats == Heartbeats::Answered => {
+                        let read = Instant::now();
                         let sent = socket.send_packet(&EnginePacket::Pong(data.clone())).await;
+                        socket.endpoint().pong_waited(read);
                         if inbox.deliver(EnginePacket::Ping(data)) { sent } else { return }
                     }
                     Ok(packet) => if inbox.deliver(packet) { Ok(()) } else { return },
@@ -426,6 +434,8 @@ async fn websocket_loop(
             },
             command = commands.recv() => match command {
                 Some(Command::Send(packet)) => socket.send_packet(&packet).await,
+                // WebSocket's own loop answers heartbeats where it reads them.
+                Some(Command::Pong(data, _)) => socket.send_packet(&EnginePacket::Pong(data)).await,
                 Some(Command::Raw(text)) => socket.send_text(&text).await,
                 Some(Command::Close(done)) => {
                     let sent = socket.send_close().await;

@@ -93,6 +93,10 @@ impl WebSocket {
         Ok(Upgrade::Accepted(WebSocket { stream, endpoint: endpoint.clone(), extensions }))
     }
 
+    pub(super) fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
     /// What the target took up of the extensions that were offered to it; empty for nothing.
     pub fn extensions(&self) -> &str {
         &self.extensions

@@ -5,10 +5,10 @@
 //! with it; then another session is tried.
 
 use futures::{StreamExt, stream::FuturesUnordered};
-use tokio::time::timeout_at;
+use tokio::time::{Instant, timeout_at};
 
 use crate::{
-    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite, promises::shown},
     mock::Fault,
     probe::{Life, Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
@@ -44,15 +44,24 @@ async fn run(probe: &Probe) -> Verdict {
     let lost = |error| Stop::Broken(format!("two polls at once: {error}"));
     let mut served = String::new();
     let mut ended = false;
+    let mut is_unsure = false;
+    let ping_timeout = probe.target().handshake().ping_timeout();
     for attempt in 1..=ATTEMPTS {
         let polling = super::polling_session(probe, &format!("session {attempt}")).await?;
         let held = super::held_poll(probe, &polling).await?;
+        let begun = Instant::now();
         let mut polls = FuturesUnordered::from_iter([held, super::poll(probe, &polling)]);
         let deadline = probe.in_time();
         let mut answers = Vec::new();
-        ended = false;
+        (ended, is_unsure) = (false, false);
         while let Ok(Some(answer)) = timeout_at(deadline, polls.next()).await {
             match answer {
+                // All heartbeats up to then were answered, and the server has taken the pongs. One that has come since, and was
+                // not answered in time on a busy machine, can have ended the session by now.
+                Ok(response) if super::is_refusal(&response) && begun.elapsed() >= ping_timeout => {
+                    answers.push(format!("{response}, {} later", shown(begun.elapsed())));
+                    is_unsure = true;
+                }
                 Ok(response) if super::is_refusal(&response) => {
                     return match super::life_of(probe, &polling, polls.into_iter().next()).await? {
                         Life::Closed(_) => {
@@ -85,6 +94,11 @@ async fn run(probe: &Probe) -> Verdict {
             served = "no answer to either".into();
             break;
         }
+    }
+    if is_unsure {
+        return Err(Stop::Broken(format!(
+            "two polls at once: the session ended so late that an unanswered heartbeat may have ended it ({served})"
+        )));
     }
     if ended {
         return fail("Two polls at once end the session, but neither is refused by 400")

@@ -16,6 +16,11 @@ mod upgrade_offered;
 mod websocket_handshake;
 
 use super::checks;
+use crate::{
+    probe::{Probe, Verdict, fail},
+    verdict::Level,
+    wire::Transport,
+};
 
 checks![
     polling_handshake,
@@ -33,3 +38,27 @@ checks![
     client_bundle,
     foreign_path,
 ];
+
+/// Finds fault with a transport by which a handshake has just succeeded, where another one failed as the run began.
+fn expect_each_served(probe: &Probe, transport: Transport) -> Verdict {
+    let target = probe.target();
+    let refused = match transport {
+        Transport::Polling => target.polling.as_ref().err(),
+        Transport::WebSocket => target.websocket.as_ref().err(),
+    };
+    let sent = format!("several handshakes by {transport}, one after the other");
+    if let Some(error) = refused {
+        return fail(format!("A handshake by {transport} is served now, and was not as the run began"))
+            .sent(sent)
+            .received(format!("first, each time: {error}; then an open packet"))
+            .expected("an open packet for each")
+            .stop();
+    }
+    let Some(error) = target.stumbles_of(transport).next() else { return Ok(()) };
+    fail(format!("Handshakes by {transport} fail at times"))
+        .sent(sent)
+        .received(format!("first: {error}; later an open packet"))
+        .expected("an open packet for each")
+        .at(Level::Should)
+        .stop()
+}

@@ -28,11 +28,21 @@ pub const CHECK: Check = Check {
           handler for `/socket.io/` is registered in the Nitro plugin (`nitroApp.router.use('/socket.io/', …)`), \
           before anything that answers every path.",
     effort: Effort::Minutes,
-    faults: &[Fault::HandshakeWrongContentType, Fault::NoPolling, Fault::RedirectsHandshake],
+    faults: &[
+        Fault::FirstHandshakesFail,
+        Fault::HandshakeWrongContentType,
+        Fault::NoPolling,
+        Fault::RedirectsHandshake,
+    ],
     run: |probe| Box::pin(run(probe)),
 };
 
 async fn run(probe: &Probe) -> Verdict {
+    look(probe).await?;
+    super::expect_each_served(probe, Transport::Polling)
+}
+
+async fn look(probe: &Probe) -> Verdict {
     let endpoint = probe.endpoint("a");
     let url = endpoint.engine_url(Transport::Polling, None);
     let sent = format!("GET {url}");

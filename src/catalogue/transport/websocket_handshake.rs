@@ -28,11 +28,16 @@ pub const CHECK: Check = Check {
           router and the crossws `websocket` hook (`nitro.experimental.websocket: true`); `h3App.server` and \
           `h3App.nodeServer` are undefined there. Behind a proxy, let it pass `Upgrade` and `Connection`.",
     effort: Effort::Hours,
-    faults: &[Fault::WebsocketSilent],
+    faults: &[Fault::FirstHandshakesFail, Fault::WebsocketSilent],
     run: |probe| Box::pin(run(probe)),
 };
 
 async fn run(probe: &Probe) -> Verdict {
+    look(probe).await?;
+    super::expect_each_served(probe, Transport::WebSocket)
+}
+
+async fn look(probe: &Probe) -> Verdict {
     let endpoint = probe.endpoint("a");
     let url = endpoint.engine_url(Transport::WebSocket, None);
     let finding = |reason: &str| {

@@ -25,6 +25,7 @@ use socketioxide::{
 
 use super::{
     auth::{Auth, User, Verdict},
+    burst::Burst,
     cluster::{AckSender, Relay, SocketIo, SocketRef},
     payload::{Arguments, Payload},
     recovery::{Absent, Audience, Recovery, Sent},
@@ -40,9 +41,6 @@ const ROOM_MESSAGE: &str = "receive_message";
 
 /// How many rooms one connection may be in.
 const MAX_ROOMS: usize = 1_000;
-
-/// With the fault `pongs-cross`: how long the shared variable is left alone before it is used.
-const CROSSING: Duration = Duration::from_millis(30);
 
 /// With the fault `slow-pong`: how long a `pong` takes.
 const SLOW: Duration = Duration::from_millis(800);
@@ -66,6 +64,8 @@ pub struct State {
     users: Users,
     /// Every session of the gateway, for the faults by which an event reaches one that is not connected.
     sessions: Mutex<Vec<Weak<Link>>>,
+    /// With the fault `pongs-cross`: the pings that are being answered.
+    pings: Burst,
     /// With the fault `pongs-cross`: the variable that all connections share.
     last_pinged: Mutex<Option<SocketRef>>,
     /// What is kept for clients that may come back, where that is offered.
@@ -179,6 +179,7 @@ impl State {
             connections: Mutex::default(),
             users: Users::default(),
             sessions: Mutex::default(),
+            pings: Burst::default(),
             last_pinged: Mutex::default(),
             recovery: options.recovery.then(Mutex::default),
             returned: AtomicUsize::new(0),
@@ -555,7 +556,7 @@ impl State {
         *lock(&self.last_pinged) = Some(socket.clone());
         let state = self.clone();
         tokio::spawn(async move {
-            tokio::time::sleep(CROSSING).await;
+            state.pings.pause().await;
             if let Some(last) = &*lock(&state.last_pinged) {
                 let _ = last.emit("pong", &NO_ARGUMENTS);
             }

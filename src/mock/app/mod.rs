@@ -5,6 +5,7 @@
 //! and there must be no moment in which an event could come in between.
 
 mod auth;
+mod burst;
 mod cluster;
 mod events;
 mod payload;

@@ -1,13 +1,6 @@
 //! The web side of the application: its page, its REST route, and the hook that reloads it.
 
-use std::{
-    fmt::Write,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::{fmt::Write, sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
@@ -18,9 +11,8 @@ use axum::{
     routing::{any, get, post},
 };
 use serde_json::{Map, Value, json};
-use tokio::{sync::watch, time::timeout};
 
-use super::Deployment;
+use super::{Deployment, burst::Burst};
 use crate::mock::{Fault, gateway::Gateway};
 
 /// How large the body of a REST call may be, in bytes.
@@ -29,41 +21,15 @@ const MAX_BODY: usize = 1_000_000;
 /// How long the body of a REST call may take.
 const BODY_WITHIN: Duration = Duration::from_secs(30);
 
-/// With the fault `rest-loses-bursts`: how long no other call must have come before one is served, how long it waits for that
-/// at the most, and how many may wait.
-const PAUSE: Duration = Duration::from_millis(250);
-const PAUSE_WITHIN: Duration = Duration::from_secs(1);
+/// With the fault `rest-loses-bursts`: how many calls may wait.
 const MAX_WAITING: usize = 15;
 
 #[derive(Clone)]
 struct Web {
     deployment: Arc<Deployment>,
     gateway: Gateway,
-    calls: Arc<Calls>,
-}
-
-/// The REST calls, with the fault `rest-loses-bursts`.
-#[derive(Default)]
-struct Calls {
-    waiting: AtomicUsize,
-    /// How many came so far.
-    came: watch::Sender<usize>,
-}
-
-impl Calls {
-    /// Waits until no other call comes for a while, and tells how many waited before this one.
-    ///
-    /// Calls that are sent at once arrive one after the other, on a busy machine more slowly: only in relation to each other
-    /// can they be told for a burst.
-    async fn wait_for_a_pause(&self) -> usize {
-        let before = self.waiting.fetch_add(1, Ordering::Relaxed);
-        self.came.send_modify(|came| *came += 1);
-        let mut came = self.came.subscribe();
-        let pause = async { while timeout(PAUSE, came.changed()).await.is_ok() {} };
-        let _ = timeout(PAUSE_WITHIN, pause).await;
-        self.waiting.fetch_sub(1, Ordering::Relaxed);
-        before
-    }
+    /// The REST calls, with the fault `rest-loses-bursts`.
+    calls: Arc<Burst>,
 }
 
 /// The body of `POST /api/notify`.
@@ -149,7 +115,7 @@ async fn notify(State(web): State<Web>, request: Request) -> Response {
             return (status, Json(json!({ "success": false, "message": message }))).into_response();
         }
     };
-    if !(faults.has(Fault::RestLosesBursts) && web.calls.wait_for_a_pause().await >= MAX_WAITING) {
+    if !(faults.has(Fault::RestLosesBursts) && web.calls.pause().await >= MAX_WAITING) {
         web.deployment.app().state.notify(&notification.message);
     }
     Json(json!({ "success": !faults.has(Fault::RestAnswersFailure) })).into_response()

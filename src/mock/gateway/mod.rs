@@ -129,6 +129,8 @@ struct Sessions {
     counter: AtomicUsize,
     /// For the fault `cached-handshake`.
     cache: Mutex<HashMap<String, String>>,
+    /// For the fault `first-handshakes-fail`: whether there was one, by polling and by WebSocket.
+    stumbled: [AtomicBool; 2],
 }
 
 impl Sessions {
@@ -248,7 +250,14 @@ impl Gateway {
         if self.settings.faults.has(Fault::SlowPostStalls) {
             drop(self.settings.reading.lock().await);
         }
-        if is_upgrade(request.headers()) {
+        let by_upgrade = is_upgrade(request.headers());
+        if self.settings.faults.has(Fault::FirstHandshakesFail)
+            && query.sid.is_none()
+            && !self.sessions.stumbled[usize::from(by_upgrade)].swap(true, Ordering::Relaxed)
+        {
+            return Some(answer::with_body(StatusCode::SERVICE_UNAVAILABLE, "text/plain", "starting"));
+        }
+        if by_upgrade {
             return Some(self.handle_upgrade(&query, request).unwrap_or_else(|refusal| *refusal));
         }
         if self.settings.faults.has(Fault::NoPolling) {
