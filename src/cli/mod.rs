@@ -5,6 +5,7 @@ mod gate;
 mod init;
 mod manual;
 mod out;
+mod reference;
 mod report;
 mod run;
 mod serve;
@@ -107,13 +108,13 @@ impl SelectionArgs {
 #[derive(Args)]
 #[command(next_help_heading = "Reference server")]
 struct ServerArgs {
-    /// Time between two heartbeats, such as 300ms [default: 25s; for --profile protocol, 300ms; for a run without a URL, 1s]
+    /// Time between two heartbeats, such as 300ms [default: 25s; for --profile protocol, 300ms; for a run without a URL, 500ms]
     #[arg(long, value_name = "DURATION", value_parser = positive_duration)]
     ping_interval: Option<Duration>,
-    /// How long a heartbeat may stay unanswered [default: 20s; for --profile protocol, 200ms; for a run without a URL, 1s]
+    /// How long a heartbeat may stay unanswered [default: 20s; for --profile protocol, 200ms; for a run without a URL, 800ms]
     #[arg(long, value_name = "DURATION", value_parser = positive_duration)]
     ping_timeout: Option<Duration>,
-    /// How long a session may live without a CONNECT [default: 45s; for a run without a URL, 6s]
+    /// How long a session may live without a CONNECT [default: 45s; for a run without a URL, 6s, and 1s for the check of it]
     #[arg(long, value_name = "DURATION", value_parser = positive_duration)]
     connect_timeout: Option<Duration>,
     /// Make it misbehave; `siospec faults` lists the names
@@ -122,14 +123,14 @@ struct ServerArgs {
 }
 
 impl ServerArgs {
-    /// With waits so short that a run, which sits them out, is over in a few seconds; insisting on all that a contract
-    /// can declare; and deployed as the faults need it to be seen.
+    /// With waits so short that a run, which sits them out, is over in a few seconds, and insisting on all that a contract
+    /// can declare.
     fn short_options(&self) -> Options {
-        let second = Duration::from_secs(1);
-        let options =
-            Options::default().with_ping_interval(second).with_ping_timeout(second).with_connect_timeout(6 * second);
-        let variants = self.faults.iter().map(|fault| fault.variant());
-        self.over(variants.fold(options.guarded(), Options::with_variant))
+        let options = Options::default()
+            .with_ping_interval(Duration::from_millis(500))
+            .with_ping_timeout(Duration::from_millis(800))
+            .with_connect_timeout(Duration::from_secs(6));
+        self.over(options.guarded())
     }
 
     fn over(&self, options: Options) -> Options {

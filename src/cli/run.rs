@@ -3,32 +3,34 @@
 use std::{
     path::{Path, PathBuf},
     process::ExitCode as ProcessCode,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
 use clap::Args;
 use tokio::sync::mpsc::unbounded_channel;
-use url::Url;
 
 use super::{
     Ended, INTERRUPTED, SelectionArgs, ServerArgs, Trouble,
     gate::GateArgs,
+    reference,
     report::{OutputArgs, Reports},
     serve::interruption,
     target,
     transcript::Transcripts,
 };
 use crate::{
-    contract::{self, Contract, Layers, Reload, ReloadAction, Secret, TokenSource},
+    contract::{self, Contract, Layers},
     gate,
-    mock::{Options, ReferenceServer},
+    probe::Untestable,
     redact::Redactor,
     report::{Progress, text},
     reproduce::{self, word},
-    runner::{self, DEFAULT_JOBS, Event, Plan, Runner},
+    runner::{self, DEFAULT_JOBS, Event, Group, Plan, Runner},
     verdict::{CheckResult, ExitCode, RunReport},
 };
+
+/// What messages call the contract that the reference server brings along.
+pub(super) const REFERENCE_CONTRACT: &str = "the reference server's contract";
 
 #[derive(Args)]
 pub struct RunArgs {
@@ -85,67 +87,75 @@ pub async fn run(args: RunArgs, flags: Vec<(&'static str, String)>) -> Ended {
     let transcripts = Transcripts::new(args.transcript.as_deref())?;
     let reproduction = reproduction(&args, &flags, target.is_none());
     let reference = args.server.short_options();
-    let mut contract = Contract::load(Layers {
+    let contract = Contract::load(Layers {
         file: match contract_file(args.config.as_deref(), target.is_some())? {
-            None if target.is_none() => Some((PathBuf::from("the reference server's contract"), reference.contract())),
+            None if target.is_none() => Some((PathBuf::from(REFERENCE_CONTRACT), reference.contract())),
             file => file,
         },
         env: contract::environment().chain(reference.variables().filter(|_| target.is_none())),
-        flags,
+        flags: flags.clone(),
     })?;
     let rules = args.gate.rules(&contract.waivers)?;
 
-    let mut server = None;
-    let origin = match target {
-        Some(target) => {
-            // Whoever gives the endpoint's own URL means what siospec looks for there.
-            if !target.path.is_empty() && target.path != contract.path {
-                return Err(Trouble::mistake(format!(
-                    "the target's URL has the path {0}; if Socket.IO is served there, give `{1} --path {0}`, and else \
-                     `{1}` alone",
-                    text::visible(&target.path),
-                    target.origin.as_str().trim_end_matches('/'),
-                )));
-            }
-            target.origin
-        }
-        None => {
-            let started = start_reference(reference, &mut contract).await?;
-            let origin = Url::parse(started.url()).expect("the reference server knows its URL");
-            server = Some(started);
-            origin
-        }
-    };
-
     let redactor = Redactor::new();
     let mut progress = Progress::new(args.verbose, reports.lang());
-    progress.preparing(&format!("looking at {origin}"));
-    let plan = Plan {
-        origin: origin.clone(),
-        reference: server.is_some(),
-        contract,
-        checks,
-        jobs: args.jobs.into(),
-        max_wait: args.max_wait,
-        flags: reproduction,
+    let starting = async {
+        let Some(target) = target else {
+            let request = reference::Request {
+                server: &args.server,
+                contract,
+                flags,
+                is_own_contract: args.config.is_none(),
+                checks,
+                jobs: args.jobs.into(),
+                max_wait: args.max_wait,
+                reproduction,
+                redactor: &redactor,
+            };
+            let (servers, runners) = reference::start(request).await?;
+            return Ok((Some(servers), runners));
+        };
+        // Whoever gives the endpoint's own URL means what siospec looks for there.
+        if !target.path.is_empty() && target.path != contract.path {
+            return Err(Trouble::mistake(format!(
+                "the target's URL has the path {0}; if Socket.IO is served there, give `{1} --path {0}`, and else \
+                 `{1}` alone",
+                text::visible(&target.path),
+                target.origin.as_str().trim_end_matches('/'),
+            )));
+        }
+        progress.preparing(&format!("looking at {}", target.origin));
+        let plan = Plan {
+            origin: target.origin,
+            reference: false,
+            contract,
+            checks,
+            unjudged: Vec::new(),
+            jobs: args.jobs.into(),
+            max_wait: args.max_wait,
+            flags: reproduction,
+        };
+        let runner = Runner::new(plan, redactor.clone()).await;
+        Ok((None, vec![runner.map_err(|found| untestable(&found, &redactor))?]))
     };
-    let runner = tokio::select! {
-        runner = Runner::new(plan, redactor.clone()) => runner,
-        () = &mut interrupted => {
+    let started = tokio::select! {
+        started = starting => Some(started),
+        () = &mut interrupted => None,
+    };
+    let (servers, runners) = match started {
+        Some(Ok(started)) => started,
+        Some(Err(trouble)) => {
+            progress.end();
+            return Err(trouble);
+        }
+        None => {
             progress.end();
             return Ok(ProcessCode::from(INTERRUPTED));
         }
     };
-    let runner = runner.map_err(|untestable| {
-        progress.end();
-        let found = text::visible(&redactor.redact(untestable.found()));
-        let message = format!("{found}\n{}", untestable.advice());
-        let wrapped: Vec<String> = message.lines().flat_map(|line| text::wrap(line, text::width() - 7)).collect();
-        Trouble::new(ExitCode::Untestable, wrapped.join("\n       "))
-    })?;
 
     let (events, mut told) = unbounded_channel();
-    let mut runner = runner.with_retries(args.gate.retries()).with_events(events);
+    let mut runner = Group::new(runners).with_retries(args.gate.retries()).with_events(events);
     if transcripts.needs_all() {
         runner = runner.keeping_transcripts();
     }
@@ -159,7 +169,7 @@ pub async fn run(args: RunArgs, flags: Vec<(&'static str, String)>) -> Ended {
         let (begun, started) = (Instant::now(), runner::now());
         let mut seen: Vec<CheckResult> = Vec::new();
         let next = runner.again();
-        let mut running = Box::pin(Arc::new(std::mem::replace(&mut runner, next)).run());
+        let mut running = Box::pin(std::mem::replace(&mut runner, next).run());
         let report = loop {
             tokio::select! {
                 // What was told before the end is shown before the end.
@@ -185,7 +195,7 @@ pub async fn run(args: RunArgs, flags: Vec<(&'static str, String)>) -> Ended {
             // What was judged before stays judged.
             (None, Some(last)) => last.notes.push(format!("interrupted in run {round} of {}", args.gate.repeat())),
             (None, None) => {
-                rounds.push(runner.interrupted(seen, begun, started));
+                rounds.push(runner.interrupted(&seen, begun, &started));
             }
         }
     }
@@ -194,8 +204,8 @@ pub async fn run(args: RunArgs, flags: Vec<(&'static str, String)>) -> Ended {
     rules.apply_to_all(&mut report);
     transcripts.write(&mut report, reports.take_stdout())?;
     reports.write(&report)?;
-    if let Some(server) = server {
-        server.stop().await;
+    if let Some(servers) = servers {
+        servers.stop().await;
     }
     Ok(if is_whole { report.exit_code().into() } else { ProcessCode::from(INTERRUPTED) })
 }
@@ -209,25 +219,11 @@ fn contract_file(config: Option<&Path>, has_target: bool) -> Result<Option<(Path
     contract::file(config).map_err(Trouble::mistake)
 }
 
-/// Starts the reference server as the contract has it, and lets the contract know what only that server knows.
-async fn start_reference(mut options: Options, contract: &mut Contract) -> Result<ReferenceServer, Trouble> {
-    options.issuer = contract.auth.issuer.clone();
-    options.audience = contract.auth.audience.clone();
-    options.rest_credentials = contract.rest.as_ref().is_some_and(|rest| rest.needs_token());
-    match &contract.auth.source {
-        Some(TokenSource::Secret(secret)) => options.jwt_secret = secret.expose().to_owned(),
-        Some(_) => {}
-        None => contract.auth.source = Some(TokenSource::Secret(Secret::new(&options.jwt_secret))),
-    }
-    let server = ReferenceServer::start(options).await.map_err(|error| {
-        Trouble::new(ExitCode::OwnFault, format!("the reference server cannot be started: {error}"))
-    })?;
-    if contract.reload.is_none() {
-        let url = Url::parse(&format!("{}/__siospec/reload", server.url())).expect("a URL of ours");
-        let action = ReloadAction::Http { method: http::Method::POST, url };
-        contract.reload = Some(Reload { action, deadline: Duration::from_secs(10), keeps_connections: false });
-    }
-    Ok(server)
+/// What is said of a target that cannot be tested.
+pub(super) fn untestable(found: &Untestable, redactor: &Redactor) -> Trouble {
+    let message = format!("{}\n{}", text::visible(&redactor.redact(found.found())), found.advice());
+    let wrapped: Vec<String> = message.lines().flat_map(|line| text::wrap(line, text::width() - 7)).collect();
+    Trouble::new(ExitCode::Untestable, wrapped.join("\n       "))
 }
 
 /// The flags that make another run see the same. Secrets are named, not shown.

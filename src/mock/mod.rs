@@ -24,6 +24,7 @@ use std::{
 use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey};
 use tokio::sync::oneshot;
 
+pub use app::Cluster;
 pub use fault::Fault;
 
 /// The secret that the reference server verifies tokens with unless told otherwise (HS256).
@@ -61,7 +62,7 @@ pub enum Variant {
     PublicKey,
     /// Connection state recovery is on.
     Recovery,
-    /// Several nodes, joined by Redis.
+    /// Several nodes, joined by an adapter.
     Cluster,
     /// Behind TLS.
     Tls,
@@ -114,6 +115,8 @@ pub struct Options {
     pub profile: Profile,
     /// The Redis by which it makes up one deployment with other servers. Default: none, it is on its own.
     pub redis: Option<String>,
+    /// The servers of this process with which it makes up one deployment. Default: none.
+    pub cluster: Option<Cluster>,
     /// The certificate and key by which it speaks TLS. Default: none, it speaks plain http.
     pub tls: Option<Tls>,
     /// The deviations to commit. Default: none.
@@ -151,6 +154,7 @@ impl Default for Options {
             max_payload: 1_000_000,
             profile: Profile::Deployment,
             redis: None,
+            cluster: None,
             tls: None,
             faults: BTreeSet::new(),
         }
@@ -207,7 +211,7 @@ impl Options {
     /// Deploys it as that variant.
     pub fn with_variant(mut self, variant: Variant) -> Self {
         match variant {
-            // What a cluster and TLS need is somebody else's to give: `with_redis`, `with_tls`.
+            // What a cluster and TLS need is somebody else's to give: `with_cluster` or `with_redis`, `with_tls`.
             Variant::Plain | Variant::Cluster | Variant::Tls => {}
             Variant::PublicKey => {
                 let pair = keys::pair();
@@ -250,6 +254,12 @@ impl Options {
     /// Makes up one deployment with all servers at this Redis (`redis://127.0.0.1:6379`).
     pub fn with_redis(mut self, url: impl Into<String>) -> Self {
         self.redis = Some(url.into());
+        self
+    }
+
+    /// Makes up one deployment with all servers of this process that have the same one.
+    pub fn with_cluster(mut self, cluster: &Cluster) -> Self {
+        self.cluster = Some(cluster.clone());
         self
     }
 

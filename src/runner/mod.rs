@@ -1,5 +1,6 @@
 //! The runner: which checks run, in what order, beside which others, for how long; and what it tells while they do.
 
+mod group;
 mod selection;
 
 use std::{
@@ -18,6 +19,7 @@ use tokio::{
 };
 use url::Url;
 
+pub use group::Group;
 pub use selection::{Selection, SelectionError, glob, nearest};
 
 use crate::{
@@ -70,6 +72,8 @@ pub struct Plan {
     pub contract: Contract,
     /// The checks to run.
     pub checks: Vec<&'static Check>,
+    /// Those of them that are run for the others' sake: they may block what rests on them, and another run judges them.
+    pub unjudged: Vec<&'static str>,
     /// How many run at once.
     pub jobs: usize,
     /// What the protocol would make wait longer is skipped.
@@ -175,12 +179,18 @@ impl Runner {
 
     /// Runs all checks of the plan, side by side as far as they get along.
     pub async fn run(self: Arc<Self>) -> RunReport {
+        self.tell(Event::Begun { target: self.plan.origin.to_string(), checks: self.judged().collect() });
+        self.judge_all().await
+    }
+
+    /// The ids of the checks that this run judges.
+    fn judged(&self) -> impl Iterator<Item = &'static str> {
+        self.plan.checks.iter().map(|check| check.id).filter(|id| !self.plan.unjudged.contains(id))
+    }
+
+    async fn judge_all(self: Arc<Self>) -> RunReport {
         let begun = Instant::now();
         let started = now();
-        self.tell(Event::Begun {
-            target: self.plan.origin.to_string(),
-            checks: self.plan.checks.iter().map(|check| check.id).collect(),
-        });
         let (alone, together): (Vec<&Check>, Vec<&Check>) =
             self.plan.checks.iter().copied().partition(|check| check.isolation == Isolation::Alone);
         // What waits longest begins first, so that the run takes little more than that.
@@ -197,7 +207,7 @@ impl Runner {
         for check in alone {
             self.result(check).await;
         }
-        let results = self.plan.checks.iter().filter_map(|check| self.results.get(check.id)?.get().cloned()).collect();
+        let results = self.judged().filter_map(|id| self.results.get(id)?.get().cloned()).collect();
         self.report(results, begun, started)
     }
 
@@ -358,7 +368,7 @@ impl Runner {
     /// The report of a run that was interrupted after these results. What was not judged is in it as such, so that it
     /// cannot pass for a whole one. `started` is when it began, as [`now`] tells it.
     pub fn interrupted(&self, mut seen: Vec<CheckResult>, begun: Instant, started: String) -> RunReport {
-        for check in &self.plan.checks {
+        for check in self.plan.checks.iter().filter(|check| !self.plan.unjudged.contains(&check.id)) {
             if !seen.iter().any(|result| result.id == check.id) {
                 let reason = "the run was interrupted before this check came to an end".into();
                 seen.push(self.result_of(check, Outcome::Broken { reason }, Instant::now()));
@@ -413,6 +423,14 @@ impl Runner {
     }
 
     fn tell(&self, event: Event) {
+        let about = match &event {
+            Event::Begun { .. } => None,
+            Event::Started(id) => Some(*id),
+            Event::Finished(result) => Some(result.id.as_str()),
+        };
+        if about.is_some_and(|id| self.plan.unjudged.contains(&id)) {
+            return;
+        }
         if let Some(events) = &self.events {
             // Nobody listening is no reason to stop.
             let _ = events.send(event);

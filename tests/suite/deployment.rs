@@ -116,6 +116,7 @@ async fn a_balancer_that_forgets_sessions_is_found_out() -> TestResult {
             reference: false,
             contract: Default::default(),
             checks,
+            unjudged: Vec::new(),
             jobs: 1,
             max_wait: None,
             flags: Vec::new(),

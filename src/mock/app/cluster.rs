@@ -1,10 +1,14 @@
 //! Several servers that make up one deployment: what is emitted on one goes to the others through the library's own Redis
-//! adapter.
+//! adapter, by way of Redis or, where they are in one process, of its memory.
 //!
 //! The application delivers to its own clients itself, and hands the same event to a [`Relay`], which emits it to the
 //! clients of all other nodes. Those know which of theirs are concerned by the library's rooms.
 
-use std::io;
+use std::{
+    collections::HashMap,
+    io,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use futures::future::BoxFuture;
 use serde::Serialize;
@@ -19,7 +23,7 @@ use socketioxide_redis::{
 use tokio::sync::mpsc;
 use url::Url;
 
-use crate::mock::{Fault, Faults, gateway::random_id};
+use crate::mock::{Fault, Faults, Options, gateway::random_id};
 
 /// The adapter of every server, on its own or not.
 pub type Adapter = CustomRedisAdapter<Emitter, Bus>;
@@ -43,16 +47,41 @@ pub enum Bus {
     /// A node on its own: there is nobody to send to or to hear from.
     None,
     Redis(RedisDriver),
+    Local(Cluster),
+}
+
+/// What servers of one process have in common that make up one deployment. Clones are the same one.
+#[derive(Clone, Debug, Default)]
+pub struct Cluster(Arc<Mutex<HashMap<String, Vec<mpsc::Sender<ChanItem>>>>>);
+
+impl Cluster {
+    /// Those who listen on a channel.
+    fn listeners(&self, channel: &str) -> Vec<mpsc::Sender<ChanItem>> {
+        let mut channels = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(listeners) = channels.get_mut(channel) else { return Vec::new() };
+        listeners.retain(|listener| !listener.is_closed());
+        listeners.clone()
+    }
+
+    fn listen(&self, channel: String, size: usize) -> MessageStream<ChanItem> {
+        let (listener, messages) = mpsc::channel(size);
+        let mut channels = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        channels.entry(channel).or_default().push(listener);
+        MessageStream::new(messages)
+    }
 }
 
 impl Bus {
-    /// Connects to Redis, if there is to be one.
+    /// Joins the cluster, or connects to Redis, if there is to be one of them.
     ///
     /// # Errors
     ///
     /// When the URL is none, or nothing answers there.
-    pub async fn join(redis: Option<&str>) -> io::Result<Bus> {
-        let Some(redis) = redis else { return Ok(Bus::None) };
+    pub async fn join(options: &Options) -> io::Result<Bus> {
+        if let Some(cluster) = &options.cluster {
+            return Ok(Bus::Local(cluster.clone()));
+        }
+        let Some(redis) = options.redis.as_deref() else { return Ok(Bus::None) };
         let wrong = |error| io::Error::new(io::ErrorKind::InvalidInput, format!("the URL of Redis is none: {error}"));
         let mut url = Url::parse(redis).map_err(wrong)?;
         // Pushed messages exist in the third version of the protocol only.
@@ -79,6 +108,13 @@ impl Driver for Bus {
         match self {
             Bus::None => Ok(()),
             Bus::Redis(driver) => driver.publish(channel, message).await,
+            Bus::Local(cluster) => {
+                for listener in cluster.listeners(&channel) {
+                    // One that cannot keep up loses it, as it would at Redis.
+                    let _ = listener.try_send((channel.clone(), message.clone()));
+                }
+                Ok(())
+            }
         }
     }
 
@@ -86,12 +122,14 @@ impl Driver for Bus {
         match self {
             Bus::None => Ok(MessageStream::new_empty()),
             Bus::Redis(driver) => driver.subscribe(channel, size).await,
+            Bus::Local(cluster) => Ok(cluster.listen(channel, size)),
         }
     }
 
     async fn unsubscribe(&self, channel: String) -> Result<(), RedisError> {
         match self {
-            Bus::None => Ok(()),
+            // A stream that nobody reads any more is closed, and found out at the next message.
+            Bus::None | Bus::Local(_) => Ok(()),
             Bus::Redis(driver) => driver.unsubscribe(channel).await,
         }
     }
@@ -100,6 +138,7 @@ impl Driver for Bus {
         match self {
             Bus::None => Ok(1),
             Bus::Redis(driver) => driver.num_serv(channel).await,
+            Bus::Local(cluster) => Ok(u16::try_from(cluster.listeners(channel).len()).unwrap_or(u16::MAX)),
         }
     }
 }

@@ -31,6 +31,7 @@ use super::{
     gateway::{Gateway, Io, Link, Upstream},
 };
 
+pub use cluster::Cluster;
 pub use protocol::Protocol;
 pub use web::router;
 
@@ -104,7 +105,7 @@ struct App {
 
 impl App {
     async fn new(options: &Options, faults: Faults, doubled: bool) -> io::Result<App> {
-        let bus = Bus::join(options.redis.as_deref()).await?;
+        let bus = Bus::join(options).await?;
         let (service, io) = socketioxide::SocketIo::builder()
             .req_path("/socket.io")
             .ping_interval(NO_HEARTBEAT)
@@ -114,7 +115,7 @@ impl App {
             .max_buffer_size(BUFFERED_PACKETS)
             .with_adapter::<Adapter>(bus.adapter())
             .build_with_inner_svc(());
-        let relay = matches!(bus, Bus::Redis(_)).then(|| Relay::new(io.clone(), faults.clone()));
+        let relay = (!matches!(bus, Bus::None)).then(|| Relay::new(io.clone(), faults.clone()));
         let state = Arc::new(events::State::new(options, faults, doubled, relay));
         events::serve(&io, &state).await?;
         Ok(App { service, io, state })
