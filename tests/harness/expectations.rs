@@ -99,7 +99,7 @@ impl Expectations {
     /// The file's text with the results of `report`, and a deviation with its old sentences for each that failed.
     fn with_results_of(&self, report: &RunReport) -> String {
         let mut text = String::from(
-            "# Held against the server by `cargo test implementations`. UPDATE_EXPECTATIONS=1 writes the results anew;\n\
+            "# Held against the server by `cargo test -- implementations`. UPDATE_EXPECTATIONS=1 writes the results anew;\n\
              # the sentences are written by hand.\n\n",
         );
         for (key, value) in [("server", &self.server), ("version", &self.version)] {

@@ -1,4 +1,4 @@
-//! The pages in `docs/` that are made from the code. `UPDATE_DOCS=1 cargo test docs` writes them anew.
+//! The pages in `docs/` that are made from the code. `UPDATE_DOCS=1 cargo test -- docs` writes them anew.
 
 use std::{env, fmt::Write as _, fs, path::Path};
 
@@ -19,7 +19,7 @@ fn is_up_to_date(#[case] name: &str, #[case] made: String) {
         fs::write(&path, &made).unwrap();
     }
     let kept = fs::read_to_string(&path).unwrap_or_default();
-    assert!(kept == made, "docs/{name} is stale: run `UPDATE_DOCS=1 cargo test docs` and commit it");
+    assert!(kept == made, "docs/{name} is stale: run `UPDATE_DOCS=1 cargo test -- docs` and commit it");
 }
 
 fn checks() -> String {
@@ -62,7 +62,7 @@ fn checks() -> String {
 fn implementations() -> String {
     let servers: Vec<Expectations> = SERVERS.into_iter().map(Expectations::read).collect();
     let mut page = String::from(
-        "# Servers side by side\n\nMade from `tests/expectations`, to which `cargo test implementations` holds each \
+        "# Servers side by side\n\nMade from `tests/expectations`, to which `cargo test -- implementations` holds each \
          server: with the application of\nthe default contract, an event that is acknowledged, and a second namespace.\n\n",
     );
     for server in &servers {

@@ -1,6 +1,6 @@
 //! The translations: every sentence that a report can hold is there, and says as much as the original.
 //!
-//! The sentences are read off the sources. `UPDATE_DOCS=1 cargo test lang` puts new ones into the PO files, without a
+//! The sentences are read off the sources. `UPDATE_DOCS=1 cargo test -- lang` puts new ones into the PO files, without a
 //! translation, and takes out those that are gone.
 
 use std::{
@@ -81,7 +81,7 @@ fn every_sentence_is_translated(#[values(Lang::Th)] lang: Lang) {
     let open: Vec<String> = missing.map(String::as_str).chain(empty).map(|sentence| format!("{sentence:?}")).collect();
     assert!(
         open.is_empty(),
-        "{} sentences lack a translation in locales/{lang}.po (`UPDATE_DOCS=1 cargo test lang` adds them to it):\n{}",
+        "{} sentences lack a translation in locales/{lang}.po (`UPDATE_DOCS=1 cargo test -- lang` adds them to it):\n{}",
         open.len(),
         open.join("\n")
     );

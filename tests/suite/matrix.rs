@@ -3,7 +3,7 @@
 //!
 //! Every run owes the pairs of fault and check that are declared, the checks that those rest on, and those of the same areas,
 //! where a fault is most likely to show by mistake. The whole product is owed where a change lands:
-//! `cargo test matrix -- --include-ignored`.
+//! `cargo test -- matrix --include-ignored`.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
