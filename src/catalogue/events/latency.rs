@@ -2,7 +2,7 @@
 //!
 //! For comparison, each round also measures an answer that the library gives without the application: that to a CONNECT
 //! to an unknown namespace. Both pass the same network and the same load. When the median `pong` takes 400 ms
-//! more than twice that, it is the handler that is slow, or something else that keeps the server's one thread
+//! longer, and more than twice as long, it is the handler that is slow, or something else that keeps the server's one thread
 //! busy. The figures are of one client, and no benchmark.
 
 use std::time::Duration;
