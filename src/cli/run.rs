@@ -24,7 +24,7 @@ use crate::{
     gate,
     mock::{Options, ReferenceServer},
     redact::Redactor,
-    report::{Progress, text},
+    report::{Progress, text, words},
     reproduce::{self, word},
     runner::{self, DEFAULT_JOBS, Event, Plan, Runner},
     verdict::{CheckResult, ExitCode, RunReport},
@@ -145,7 +145,10 @@ pub async fn run(args: RunArgs, flags: Vec<(&'static str, String)>) -> Ended {
     })?;
 
     let (events, mut told) = unbounded_channel();
-    let mut runner = runner.with_retries(args.gate.retries()).with_events(events);
+    let rules = Arc::new(rules);
+    let held_to = Arc::clone(&rules);
+    let mut runner =
+        runner.with_retries(args.gate.retries()).with_events(events).held_to(move |it| held_to.refuses(it));
     if transcripts.needs_all() {
         runner = runner.keeping_transcripts();
     }
@@ -196,6 +199,12 @@ pub async fn run(args: RunArgs, flags: Vec<(&'static str, String)>) -> Ended {
     reports.write(&report)?;
     if let Some(server) = server {
         server.stop().await;
+    }
+    if is_whole
+        && report.exit_code() == ExitCode::NothingMatched
+        && let Some(incomplete) = words::incomplete(&report.results)
+    {
+        return Err(Trouble::new(ExitCode::NothingMatched, incomplete));
     }
     Ok(if is_whole { report.exit_code().into() } else { ProcessCode::from(INTERRUPTED) })
 }
