@@ -147,9 +147,19 @@ pub enum Outcome {
     Pass,
     /// What must hold was seen not to hold.
     Fail(Failure),
-    /// The check was not run.
+    /// The check was not run, by the contract's choice or for lack of a capability.
     Skip {
-        /// Which capability is missing and how to supply it, or which failed check stands in the way.
+        /// What rules the check out, or which capability is missing and how to supply it.
+        reason: String,
+        /// What would have to be supplied. Without it the contract or the deployment rules the check out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        lacks: Option<Lack>,
+    },
+    /// The check was not run, because another one that fails the run, or could not be judged, leaves it nothing to judge.
+    Blocked {
+        /// The check that stands in the way.
+        by: String,
+        /// What came of that check.
         reason: String,
     },
     /// siospec or the network could not do its part; nothing was proven.
@@ -166,9 +176,26 @@ impl Outcome {
             Outcome::Pass => "pass",
             Outcome::Fail(_) => "fail",
             Outcome::Skip { .. } => "skip",
+            Outcome::Blocked { .. } => "blocked",
             Outcome::Broken { .. } => "broken",
         }
     }
+}
+
+/// What a check that applies to the deployment lacked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Lack {
+    /// A way to get a valid token. Without one most of what must hold cannot be judged.
+    Token,
+    /// The key that signs or verifies tokens. Those of an identity provider are nobody's to give.
+    Key,
+    /// A transport that works. That it does not is accepted.
+    Transport,
+    /// The time that the protocol makes it wait.
+    Time,
+    /// A client that this build of siospec does not have.
+    Client,
 }
 
 /// One check's result, complete enough to be shown without the catalogue.
@@ -234,6 +261,16 @@ impl CheckResult {
         matches!(self.outcome, Outcome::Fail(_))
     }
 
+    /// Whether the check applies to the deployment and was not judged.
+    pub fn is_unjudged(&self) -> bool {
+        matches!(self.outcome, Outcome::Broken { .. } | Outcome::Blocked { .. } | Outcome::Skip { lacks: Some(_), .. })
+    }
+
+    /// Whether a MUST check was not run because there was no way to get a token.
+    pub fn wants_token(&self) -> bool {
+        self.level == Level::Must && matches!(self.outcome, Outcome::Skip { lacks: Some(Lack::Token), .. })
+    }
+
     /// Whether the failure is covered by a waiver that has not run out.
     pub fn is_waived(&self) -> bool {
         self.is_failure() && self.waived.as_ref().is_some_and(|waived| !waived.expired)
@@ -260,7 +297,7 @@ impl CheckResult {
             *match self.outcome {
                 Outcome::Pass => &mut tries.pass,
                 Outcome::Fail(_) => &mut tries.fail,
-                Outcome::Skip { .. } => &mut tries.skip,
+                Outcome::Skip { .. } | Outcome::Blocked { .. } => &mut tries.skip,
                 Outcome::Broken { .. } => &mut tries.broken,
             } = 1;
             tries
@@ -271,9 +308,10 @@ impl CheckResult {
     fn badness(&self) -> impl Ord + use<> {
         let kind = match self.outcome {
             Outcome::Skip { .. } => 0,
-            Outcome::Pass => 1,
-            Outcome::Broken { .. } => 2,
-            Outcome::Fail(_) => 3,
+            Outcome::Blocked { .. } => 1,
+            Outcome::Pass => 2,
+            Outcome::Broken { .. } => 3,
+            Outcome::Fail(_) => 4,
         };
         (kind, self.level)
     }
@@ -305,7 +343,7 @@ pub struct Tries {
     pub pass: u32,
     /// It failed.
     pub fail: u32,
-    /// It was not run.
+    /// It was not run: skipped, or blocked.
     pub skip: u32,
     /// It could not be judged.
     pub broken: u32,
@@ -350,6 +388,9 @@ pub struct Gate {
     /// Whether a check that passed at times does not fail the run.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub allow_flaky: bool,
+    /// Whether a run that had no way to get a token is enough.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub allow_incomplete: bool,
     /// The baseline's file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub baseline: Option<String>,
@@ -400,7 +441,7 @@ pub struct IdleWaiver {
 pub enum Idle {
     /// What it is for was not run.
     NotSelected,
-    /// What it is for was skipped, or could not be judged.
+    /// What it is for was skipped, blocked, or could not be judged.
     NotJudged,
     /// What it is for passed.
     Passed,
@@ -454,10 +495,14 @@ pub struct Counts {
     pub noted: usize,
     /// Checks that failed and are waived.
     pub waived: usize,
-    /// Checks that were not run.
+    /// Checks that were not run, by the contract's choice or for lack of a capability.
     pub skipped: usize,
+    /// Checks that were not run because of another one.
+    pub blocked: usize,
     /// Checks that could not be judged.
     pub broken: usize,
+    /// MUST checks that apply and were not judged: blocked, could not be judged, or skipped for lack of a capability.
+    pub unjudged: usize,
     /// How many of all these passed at times.
     pub flaky: usize,
     /// How many of those that failed are in the baseline.
@@ -476,9 +521,11 @@ impl Counts {
                 (Outcome::Fail(_), Level::Should) => &mut counts.warned,
                 (Outcome::Fail(_), Level::May) => &mut counts.noted,
                 (Outcome::Skip { .. }, _) => &mut counts.skipped,
+                (Outcome::Blocked { .. }, _) => &mut counts.blocked,
                 (Outcome::Broken { .. }, _) => &mut counts.broken,
             };
             *count += 1;
+            counts.unjudged += usize::from(result.level == Level::Must && result.is_unjudged());
             counts.flaky += usize::from(result.is_flaky());
             counts.known += usize::from(result.known && result.is_failure() && !result.is_waived());
         }
@@ -494,23 +541,33 @@ impl RunReport {
 
     /// What the run comes to, by the policy that is in the report.
     ///
-    /// A check that could not be judged keeps the run from conforming: nothing was proven. So does a shard that is
-    /// missing.
+    /// A check that could not be judged keeps the run from conforming: nothing was proven. So does one that is blocked,
+    /// whatever became of what blocks it, and a shard that is missing.
     pub fn exit_code(&self) -> ExitCode {
-        let is_broken =
-            |result: &CheckResult| matches!(result.outcome, Outcome::Broken { .. }) && !self.gate.forgives(result);
+        let is_broken = |result: &CheckResult| match result.outcome {
+            Outcome::Broken { .. } => !self.gate.forgives(result),
+            Outcome::Blocked { .. } => true,
+            _ => false,
+        };
         if self.results.iter().any(|result| self.gate.refuses(result)) {
             ExitCode::DoesNotConform
         } else if self.results.iter().any(is_broken)
             || self.gate.shards.as_ref().is_some_and(|shards| !shards.missing.is_empty())
         {
             ExitCode::OwnFault
-        } else if self.results.iter().all(|result| matches!(result.outcome, Outcome::Skip { .. })) {
-            // Also where nothing was selected: a run that judged nothing must not look like one that conforms.
+        } else if self.results.iter().all(|result| matches!(result.outcome, Outcome::Skip { .. }))
+            || (!self.gate.allow_incomplete && self.results.iter().any(CheckResult::wants_token))
+        {
+            // Also where nothing was selected: a run that judged nothing, or little, must not look like one that conforms.
             ExitCode::NothingMatched
         } else {
             ExitCode::Conforms
         }
+    }
+
+    /// Whether anything was judged at all.
+    pub fn judged_something(&self) -> bool {
+        self.results.iter().any(|result| matches!(result.outcome, Outcome::Pass | Outcome::Fail(_)))
     }
 }
 
@@ -526,7 +583,8 @@ pub enum ExitCode {
     UsersMistake = 2,
     /// The target cannot be tested: unreachable, not HTTP, no Socket.IO there, …
     Untestable = 3,
-    /// No check matches the selection, or all that do were skipped.
+    /// Not enough was judged: no check matches the selection, all that do were skipped, or MUST checks were for lack of a
+    /// token.
     NothingMatched = 4,
     /// siospec or the network could not do its part.
     OwnFault = 5,

@@ -39,7 +39,8 @@ Exit codes:
   1    does not conform: at least one MUST check failed (or what else --fail-on names)
   2    a flag, a variable or the contract file is wrong
   3    the target cannot be tested: unreachable, or no Socket.IO there
-  4    no check matches the selection, or all that do were skipped
+  4    not enough was judged: no check matches the selection, all that do were skipped, or MUST checks were for lack of a
+       token (--allow-incomplete accepts that)
   5    siospec or the network could not do its part
   130  interrupted by Ctrl-C";
 

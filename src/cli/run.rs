@@ -3,6 +3,7 @@
 use std::{
     path::{Path, PathBuf},
     process::ExitCode as ProcessCode,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -23,7 +24,7 @@ use crate::{
     gate,
     probe::Untestable,
     redact::Redactor,
-    report::{Progress, text},
+    report::{Progress, text, words},
     reproduce::{self, word},
     runner::{self, DEFAULT_JOBS, Event, Group, Plan, Runner},
     verdict::{CheckResult, ExitCode, RunReport},
@@ -155,7 +156,12 @@ pub async fn run(args: RunArgs, flags: Vec<(&'static str, String)>) -> Ended {
     };
 
     let (events, mut told) = unbounded_channel();
-    let mut runner = Group::new(runners).with_retries(args.gate.retries()).with_events(events);
+    let rules = Arc::new(rules);
+    let held_to = Arc::clone(&rules);
+    let mut runner = Group::new(runners)
+        .with_retries(args.gate.retries())
+        .with_events(events)
+        .held_to(move |result| held_to.refuses(result));
     if transcripts.needs_all() {
         runner = runner.keeping_transcripts();
     }
@@ -206,6 +212,12 @@ pub async fn run(args: RunArgs, flags: Vec<(&'static str, String)>) -> Ended {
     reports.write(&report)?;
     if let Some(servers) = servers {
         servers.stop().await;
+    }
+    if is_whole
+        && report.exit_code() == ExitCode::NothingMatched
+        && let Some(incomplete) = words::incomplete(&report.results)
+    {
+        return Err(Trouble::new(ExitCode::NothingMatched, incomplete));
     }
     Ok(if is_whole { report.exit_code().into() } else { ProcessCode::from(INTERRUPTED) })
 }

@@ -79,7 +79,9 @@ fn transcript(report: &RunReport, result: &CheckResult) -> String {
     let _ = match &result.outcome {
         Outcome::Pass => Ok(()),
         Outcome::Fail(failure) => writeln!(out, "{}", visible(&failure.reason)),
-        Outcome::Skip { reason } | Outcome::Broken { reason } => writeln!(out, "{}", visible(reason)),
+        Outcome::Skip { reason, .. } | Outcome::Blocked { reason, .. } | Outcome::Broken { reason } => {
+            writeln!(out, "{}", visible(reason))
+        }
     };
     for said in words::of_result(result) {
         let _ = writeln!(out, "{}", visible(&said));

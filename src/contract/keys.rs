@@ -112,8 +112,14 @@ const NODES: &str = "nodes";
 pub const ENV_PREFIX: &str = "SIOSPEC_";
 
 /// Variables of ours that are no part of the contract.
-pub const RESERVED_VARIABLES: [&str; 5] =
-    ["SIOSPEC_TARGET_URL", "SIOSPEC_REQUIRE", "SIOSPEC_CONFIG", "SIOSPEC_JWT_SECRET", "SIOSPEC_REDIS"];
+pub const RESERVED_VARIABLES: [&str; 6] = [
+    "SIOSPEC_TARGET_URL",
+    "SIOSPEC_REQUIRE",
+    "SIOSPEC_CONFIG",
+    "SIOSPEC_JWT_SECRET",
+    "SIOSPEC_REDIS",
+    "SIOSPEC_ALLOW_INCOMPLETE",
+];
 
 /// The signature algorithms that `auth.algorithm` accepts (RFC 7518, RFC 8037).
 pub const ALGORITHMS: &[&str] =

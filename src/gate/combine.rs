@@ -89,6 +89,7 @@ fn agree(first: &str, a: &RunReport, second: &str, b: &RunReport) -> Result<(), 
         ("the number of shards", shards(a).to_string(), shards(b).to_string()),
         ("--fail-on", a.gate.fail_on.name().to_owned(), b.gate.fail_on.name().to_owned()),
         ("--allow-flaky", a.gate.allow_flaky.to_string(), b.gate.allow_flaky.to_string()),
+        ("--allow-incomplete", a.gate.allow_incomplete.to_string(), b.gate.allow_incomplete.to_string()),
     ];
     match differences.into_iter().find(|(_, a, b)| a != b) {
         Some((what, a, b)) => {

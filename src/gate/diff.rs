@@ -259,7 +259,9 @@ fn change(then: Option<&CheckResult>, now: Option<&CheckResult>, regression: boo
     let reason = |result: &CheckResult| match &result.outcome {
         Outcome::Pass => None,
         Outcome::Fail(failure) => Some(failure.reason.clone()),
-        Outcome::Skip { reason } | Outcome::Broken { reason } => Some(reason.clone()),
+        Outcome::Skip { reason, .. } | Outcome::Blocked { reason, .. } | Outcome::Broken { reason } => {
+            Some(reason.clone())
+        }
     };
     let one = now.or(then).unwrap_or_else(|| unreachable!("a change is of something"));
     Change {

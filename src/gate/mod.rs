@@ -33,6 +33,8 @@ pub struct Rules {
     pub fail_on: FailOn,
     /// Whether a check that passed at times does not fail the run.
     pub allow_flaky: bool,
+    /// Whether a run that had no way to get a token is enough.
+    pub allow_incomplete: bool,
     /// The part of the checks that is run.
     pub shard: Option<Shard>,
 }
@@ -54,6 +56,14 @@ impl Rules {
             .is_some_and(|(_, baseline)| baseline.holds(&result.id, result.level, &failure.reason));
     }
 
+    /// Whether the result fails a run that is held to these rules. Only such a one may block what rests on it.
+    pub fn refuses(&self, result: &CheckResult) -> bool {
+        let mut result = result.clone();
+        self.apply(&mut result);
+        let gate = Gate { fail_on: self.fail_on, allow_flaky: self.allow_flaky, ..Gate::default() };
+        gate.refuses(&result)
+    }
+
     /// Says of a whole run what these rules make of it.
     pub fn apply_to_all(&self, report: &mut RunReport) {
         report.results.iter_mut().for_each(|result| self.apply(result));
@@ -61,6 +71,7 @@ impl Rules {
         report.gate = Gate {
             fail_on: self.fail_on,
             allow_flaky: self.allow_flaky,
+            allow_incomplete: self.allow_incomplete,
             baseline: self.baseline.as_ref().map(|(file, _)| file.clone()),
             fixed: self.baseline.iter().flat_map(|(_, baseline)| baseline.checks()).filter(|id| passed(id)).collect(),
             idle_waivers: self.waivers.iter().filter_map(|waiver| idle(waiver, &report.results)).collect(),
@@ -75,7 +86,7 @@ fn idle(waiver: &Waiver, results: &[CheckResult]) -> Option<IdleWaiver> {
         why = match result.outcome {
             Outcome::Fail(_) => return None,
             Outcome::Pass => Idle::Passed,
-            Outcome::Skip { .. } | Outcome::Broken { .. } => why.max(Idle::NotJudged),
+            Outcome::Skip { .. } | Outcome::Blocked { .. } | Outcome::Broken { .. } => why.max(Idle::NotJudged),
         };
     }
     let (check, owner, until) = (waiver.check.clone(), waiver.owner.clone(), waiver.until.to_string());

@@ -68,7 +68,9 @@ impl Lang {
                     let Failure { reason, sent, received, expected } = failure;
                     [reason, sent, received, expected].into_iter().for_each(say);
                 }
-                Outcome::Skip { reason } | Outcome::Broken { reason } => say(reason),
+                Outcome::Skip { reason, .. } | Outcome::Blocked { reason, .. } | Outcome::Broken { reason } => {
+                    say(reason)
+                }
             }
         }
         report

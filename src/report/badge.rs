@@ -50,8 +50,8 @@ impl Format for Badge {
         let message = format!("{} · {}", lang.say(verdict), Score::of(report).fraction());
         let (name, colour) = match scorecard::verdict(report).0 {
             Mark::Right => ("brightgreen", "#2e7d32"),
-            Mark::ToImprove => ("yellow", "#8a6100"),
-            Mark::Missing => ("red", "#b3261e"),
+            Mark::ToImprove | Mark::PartlyJudged => ("yellow", "#8a6100"),
+            Mark::Failed => ("red", "#b3261e"),
             Mark::NotJudged => ("lightgrey", "#5f6368"),
         };
         match self {

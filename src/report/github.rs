@@ -8,7 +8,7 @@ use std::io;
 use super::{
     Format,
     scorecard::{self, Ending},
-    text,
+    text, words,
 };
 use crate::{
     lang::Lang,
@@ -63,7 +63,8 @@ impl Format for Github {
         let said = scorecard::about_run(report, lang);
         if !said.is_empty() {
             // Before all others, lest it be among those that are not shown. A part that is missing fails the run.
-            let is_incomplete = report.gate.shards.as_ref().is_some_and(|shards| !shards.missing.is_empty());
+            let is_incomplete = report.gate.shards.as_ref().is_some_and(|shards| !shards.missing.is_empty())
+                || (words::incomplete(&report.results).is_some() && !report.gate.allow_incomplete);
             let message = text::visible_lines(&said.join("\n"));
             commands[if is_incomplete { 0 } else { 2 }].1.insert(0, ("siospec".to_owned(), message));
         }

@@ -79,6 +79,7 @@ impl Page<'_> {
                             (self.filter())
                             (self.findings())
                             (self.groups("Could not be judged", "broken", scorecard::broken(self.report)))
+                            (self.groups("Blocked", "blocked", scorecard::blocked(self.report)))
                             (self.groups("Skipped", "skipped", scorecard::skipped(self.report)))
                             (self.passed())
                         }
@@ -96,7 +97,8 @@ impl Page<'_> {
         let name = match mark {
             Mark::Right => "right",
             Mark::ToImprove => "improve",
-            Mark::Missing => "missing",
+            Mark::PartlyJudged => "partly",
+            Mark::Failed => "failed",
             Mark::NotJudged => "unjudged",
         };
         html! {
@@ -420,7 +422,7 @@ impl Page<'_> {
                     p { (prose(&result.title)) }
                     p.chips {
                         (self.chips(result))
-                        @if ending != Ending::Skipped { span.time { (text::duration(result.duration_ms)) } }
+                        @if !matches!(ending, Ending::Skipped | Ending::Blocked) { span.time { (text::duration(result.duration_ms)) } }
                     }
                     (self.gate(result))
                     (self.remarks(result))
@@ -466,7 +468,7 @@ fn capitalised(text: &str) -> String {
     chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }
 
-/// The four marks, drawn: no font need have them.
+/// The marks, drawn: no font need have them.
 fn symbols() -> Markup {
     html! {
         svg.symbols aria-hidden="true" {
@@ -478,7 +480,11 @@ fn symbols() -> Markup {
                 path d="M8 .8 16 15H0z" fill="currentColor" {}
                 path d="M8 5.6v4.6m0 1.3v1.7" fill="none" stroke="var(--sheet)" stroke-width="1.7" {}
             }
-            symbol id="icon-missing" viewBox="0 0 16 16" {
+            symbol id="icon-partly" viewBox="0 0 16 16" {
+                circle cx="8" cy="8" r="7" fill="none" stroke="currentColor" stroke-width="1.5" {}
+                path d="M8 1a7 7 0 0 0 0 14z" fill="currentColor" {}
+            }
+            symbol id="icon-failed" viewBox="0 0 16 16" {
                 circle cx="8" cy="8" r="8" fill="currentColor" {}
                 path d="M5.2 5.2l5.6 5.6m0-5.6l-5.6 5.6" fill="none" stroke="var(--sheet)" stroke-width="1.8" {}
             }

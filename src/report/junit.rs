@@ -52,7 +52,7 @@ fn case(result: &CheckResult, gate: &Gate, lang: &Lang, suite: &str, time: Durat
         Ending::Passed => TestCaseStatus::success(),
         Ending::Failed => TestCaseStatus::non_success(NonSuccessKind::Failure),
         Ending::Broken => TestCaseStatus::non_success(NonSuccessKind::Error),
-        Ending::ToImprove | Ending::Waived | Ending::Known | Ending::Flaky | Ending::Skipped => {
+        Ending::ToImprove | Ending::Waived | Ending::Known | Ending::Flaky | Ending::Skipped | Ending::Blocked => {
             TestCaseStatus::skipped()
         }
     };
@@ -60,7 +60,8 @@ fn case(result: &CheckResult, gate: &Gate, lang: &Lang, suite: &str, time: Durat
         Outcome::Pass => String::new(),
         Outcome::Fail(failure) if ending == Ending::ToImprove => format!("{}: {}", result.level.name(), failure.reason),
         Outcome::Fail(failure) => failure.reason.clone(),
-        Outcome::Skip { reason } => reason.clone(),
+        Outcome::Skip { reason, .. } => reason.clone(),
+        Outcome::Blocked { reason, .. } => format!("{}: {reason}", lang.say(ending.words())),
         Outcome::Broken { reason } => format!("{}: {reason}", lang.say("could not be judged")),
     };
     // What is let pass says why before it says what.

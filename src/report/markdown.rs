@@ -84,6 +84,7 @@ impl Format for Markdown {
         }
         for (heading, groups) in [
             ("Could not be judged", scorecard::broken(report)),
+            ("Blocked", scorecard::blocked(report)),
             ("Skipped", scorecard::skipped(report)),
             ("Notes", scorecard::notes(report)),
         ] {

@@ -163,7 +163,8 @@ fn line(result: &CheckResult, lang: Lang) -> String {
             };
             (word, style, format!("({}) {}", result.level.name(), lang.say(&failure.reason)))
         }
-        Outcome::Skip { reason } => ("SKIP", text::DIM, lang.say(reason)),
+        Outcome::Skip { reason, .. } => ("SKIP", text::DIM, lang.say(reason)),
+        Outcome::Blocked { reason, .. } => ("BLOCKED", text::DIM, lang.say(reason)),
         Outcome::Broken { reason } => ("UNSURE", YELLOW, lang.say(&format!("could not be judged: {reason}"))),
     };
     format!("{} {} {}", styled(word, style), visible(&result.id), visible(&rest))

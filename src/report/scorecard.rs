@@ -17,13 +17,15 @@ pub const SCORED: usize = 12;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mark {
-    /// All that was judged is as it must be.
+    /// All that must hold, and applies to the deployment, was seen to hold.
     Right,
-    /// Something works and could be better, or could not be judged.
+    /// Nothing wrong was seen, but not all was looked at that must hold and applies to the deployment.
+    PartlyJudged,
+    /// Something works and could be better.
     ToImprove,
     /// What must hold does not.
-    Missing,
-    /// No check of the row was run.
+    Failed,
+    /// No check of the row was judged.
     NotJudged,
 }
 
@@ -31,9 +33,11 @@ impl Mark {
     /// The mark of results with these counts.
     pub fn of(counts: Counts) -> Mark {
         if counts.failed > 0 {
-            Mark::Missing
-        } else if counts.warned + counts.broken + counts.waived > 0 {
+            Mark::Failed
+        } else if counts.warned + counts.waived > 0 {
             Mark::ToImprove
+        } else if counts.passed + counts.noted + counts.broken > 0 && counts.unjudged + counts.broken > 0 {
+            Mark::PartlyJudged
         } else if counts.passed + counts.noted > 0 {
             // What the protocol leaves open is worth knowing, and costs nobody a point.
             Mark::Right
@@ -46,8 +50,9 @@ impl Mark {
     pub const fn symbol(self) -> &'static str {
         match self {
             Mark::Right => "✅",
+            Mark::PartlyJudged => "◐",
             Mark::ToImprove => "⚠️",
-            Mark::Missing => "❌",
+            Mark::Failed => "❌",
             Mark::NotJudged => "–",
         }
     }
@@ -56,8 +61,9 @@ impl Mark {
     pub const fn words(self) -> &'static str {
         match self {
             Mark::Right => "right",
+            Mark::PartlyJudged => "partly judged",
             Mark::ToImprove => "to improve",
-            Mark::Missing => "missing",
+            Mark::Failed => "failed",
             Mark::NotJudged => "not judged",
         }
     }
@@ -78,6 +84,8 @@ pub enum Ending {
     Flaky,
     /// It could not be judged.
     Broken,
+    /// It was not run, because of another check.
+    Blocked,
     /// It was not run.
     Skipped,
     /// What must hold was seen to hold.
@@ -86,13 +94,14 @@ pub enum Ending {
 
 impl Ending {
     /// All of them, what has to be looked at first.
-    pub const ALL: [Ending; 8] = [
+    pub const ALL: [Ending; 9] = [
         Ending::Failed,
         Ending::ToImprove,
         Ending::Waived,
         Ending::Known,
         Ending::Flaky,
         Ending::Broken,
+        Ending::Blocked,
         Ending::Skipped,
         Ending::Passed,
     ];
@@ -102,6 +111,7 @@ impl Ending {
         match &result.outcome {
             Outcome::Pass => Ending::Passed,
             Outcome::Skip { .. } => Ending::Skipped,
+            Outcome::Blocked { .. } => Ending::Blocked,
             _ if result.is_waived() => Ending::Waived,
             _ if gate.refuses(result) => Ending::Failed,
             _ if gate.forgives(result) => Ending::Flaky,
@@ -120,6 +130,7 @@ impl Ending {
             Ending::Known => "known",
             Ending::Flaky => "flaky",
             Ending::Broken => "could not be judged",
+            Ending::Blocked => "blocked",
             Ending::Skipped => "skipped",
             Ending::Passed => "passed",
         }
@@ -128,9 +139,9 @@ impl Ending {
     /// The mark for it.
     pub const fn mark(self) -> Mark {
         match self {
-            Ending::Failed => Mark::Missing,
+            Ending::Failed => Mark::Failed,
             Ending::ToImprove | Ending::Waived | Ending::Known | Ending::Flaky | Ending::Broken => Mark::ToImprove,
-            Ending::Skipped => Mark::NotJudged,
+            Ending::Blocked | Ending::Skipped => Mark::NotJudged,
             Ending::Passed => Mark::Right,
         }
     }
@@ -195,6 +206,7 @@ fn tally(counts: Counts, lang: &Lang) -> Vec<String> {
         (counts.broken, "could not be judged"),
         (counts.waived, "waived"),
         (counts.passed, "passed"),
+        (counts.blocked, "blocked"),
         (counts.skipped, "skipped"),
     ];
     parts.iter().filter(|part| part.0 > 0).map(|(number, what)| lang.say(&format!("{number} {what}"))).collect()
@@ -215,8 +227,10 @@ pub struct Score {
     pub right: usize,
     /// Rows that could be better.
     pub to_improve: usize,
-    /// Rows in which something is missing.
-    pub missing: usize,
+    /// Rows in which nothing wrong was seen, and not all was looked at.
+    pub partly_judged: usize,
+    /// Rows in which something that must hold does not.
+    pub failed: usize,
     /// Rows that were not judged.
     pub not_judged: usize,
 }
@@ -229,17 +243,19 @@ impl Score {
         Score {
             right: number(Mark::Right),
             to_improve: number(Mark::ToImprove),
-            missing: number(Mark::Missing),
+            partly_judged: number(Mark::PartlyJudged),
+            failed: number(Mark::Failed),
             not_judged: number(Mark::NotJudged),
         }
     }
 
-    /// The number of rows by mark, all four.
-    pub fn parts(self) -> [(Mark, usize); 4] {
+    /// The number of rows by mark.
+    pub fn parts(self) -> [(Mark, usize); 5] {
         [
             (Mark::Right, self.right),
+            (Mark::PartlyJudged, self.partly_judged),
             (Mark::ToImprove, self.to_improve),
-            (Mark::Missing, self.missing),
+            (Mark::Failed, self.failed),
             (Mark::NotJudged, self.not_judged),
         ]
     }
@@ -249,10 +265,26 @@ impl Score {
         format!("{}/{SCORED}", self.right)
     }
 
-    /// What the fraction hides: rows that were not judged are not right either.
+    /// What the fraction hides: rows that were not judged, or not wholly, are not right either.
     pub fn caveat(self, lang: &Lang) -> Option<String> {
-        match self.not_judged {
-            0 => None,
+        match (self.not_judged, self.partly_judged) {
+            (0, 0) => None,
+            (0, 1) => {
+                Some(lang.say(&format!("1 of the {SCORED} rows was judged in part, and does not count as right")))
+            }
+            (0, n) => {
+                Some(lang.say(&format!("{n} of the {SCORED} rows were judged in part, and do not count as right")))
+            }
+            (not, partly) if partly > 0 => Some(lang.say(&format!(
+                "{} of the {SCORED} rows were not judged, or in part, and do not count as right",
+                not + partly
+            ))),
+            (not, _) => Score::not_judged(not, lang),
+        }
+    }
+
+    fn not_judged(number: usize, lang: &Lang) -> Option<String> {
+        match number {
             1 => Some(lang.say(&format!("1 of the {SCORED} rows was not judged, and does not count as right"))),
             n => Some(lang.say(&format!("{n} of the {SCORED} rows were not judged, and do not count as right"))),
         }
@@ -268,7 +300,8 @@ pub fn verdict(report: &RunReport) -> (Mark, &'static str) {
         }
         ExitCode::Conforms if counts.skipped > 0 => (Mark::Right, "conforms as far as it was judged"),
         ExitCode::Conforms => (Mark::Right, "conforms"),
-        ExitCode::DoesNotConform => (Mark::Missing, "does not conform"),
+        ExitCode::DoesNotConform => (Mark::Failed, "does not conform"),
+        ExitCode::NothingMatched if report.judged_something() => (Mark::PartlyJudged, "not enough was judged"),
         ExitCode::NothingMatched => (Mark::NotJudged, "nothing was judged"),
         _ => (Mark::ToImprove, "not proven to conform"),
     }
@@ -282,6 +315,7 @@ pub fn summary(report: &RunReport, lang: &Lang) -> String {
         (counts.warned, "to improve"),
         (counts.noted, "worth knowing"),
         (counts.broken, "could not be judged"),
+        (counts.blocked, "blocked"),
         (counts.skipped, "skipped"),
         (counts.waived, "waived"),
         (counts.known, "known"),
@@ -325,10 +359,18 @@ pub fn broken(report: &RunReport) -> Groups<'_> {
     }))
 }
 
+/// The blocked checks, by what blocks them.
+pub fn blocked(report: &RunReport) -> Groups<'_> {
+    grouped(report.results.iter().filter_map(|result| match &result.outcome {
+        Outcome::Blocked { reason, .. } => Some((reason, result)),
+        _ => None,
+    }))
+}
+
 /// The skipped checks, by reason.
 pub fn skipped(report: &RunReport) -> Groups<'_> {
     grouped(report.results.iter().filter_map(|result| match &result.outcome {
-        Outcome::Skip { reason } => Some((reason, result)),
+        Outcome::Skip { reason, .. } => Some((reason, result)),
         _ => None,
     }))
 }

@@ -32,11 +32,14 @@ impl Format for Tap {
             let reason = match &result.outcome {
                 Outcome::Pass => "",
                 Outcome::Fail(failure) => &failure.reason,
-                Outcome::Skip { reason } | Outcome::Broken { reason } => reason,
+                Outcome::Skip { reason, .. } | Outcome::Blocked { reason, .. } | Outcome::Broken { reason } => reason,
             };
             let (ok, directive) = match ending {
                 Ending::Passed => ("ok", String::new()),
                 Ending::Skipped => ("ok", format!(" # SKIP {}", escaped(reason))),
+                Ending::Blocked => {
+                    ("ok", format!(" # SKIP {}: {}", escaped(&lang.say(ending.words())), escaped(reason)))
+                }
                 Ending::Failed | Ending::Broken => ("not ok", String::new()),
                 Ending::ToImprove => ("not ok", format!(" # TODO {}: {}", result.level.name(), escaped(reason))),
                 Ending::Waived | Ending::Known | Ending::Flaky => {
@@ -62,7 +65,7 @@ fn diagnostics(result: &CheckResult, ending: Ending, lang: &Lang, out: &mut dyn 
     let mut fields = Map::new();
     let mut add = |name: &str, value: Value| fields.insert(name.to_owned(), value);
     match &result.outcome {
-        Outcome::Pass | Outcome::Skip { .. } => {}
+        Outcome::Pass | Outcome::Skip { .. } | Outcome::Blocked { .. } => {}
         Outcome::Fail(failure) => {
             add("message", json!(failure.reason));
             add("severity", json!(if ending == Ending::Failed { "fail" } else { "comment" }));

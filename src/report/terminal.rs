@@ -42,6 +42,7 @@ impl Format for Terminal {
             finding(&mut page, lang, Ending::of(result, &report.gate), result, failure);
         }
         broken(&mut page, lang, scorecard::broken(report));
+        groups(&mut page, lang, "Blocked", scorecard::blocked(report));
         groups(&mut page, lang, "Skipped", scorecard::skipped(report));
         groups(&mut page, lang, "Notes", scorecard::notes(report));
         order_of_fixes(&mut page, lang, report);
@@ -76,7 +77,7 @@ pub fn explain(result: &CheckResult, gate: &Gate, lang: &Lang, width: usize) -> 
             wire(&mut page, lang, &result.transcript);
             again(&mut page, lang, result);
         }
-        Outcome::Skip { reason } => page.item(("", PLAIN), 0, (reason, PLAIN)),
+        Outcome::Skip { reason, .. } | Outcome::Blocked { reason, .. } => page.item(("", PLAIN), 0, (reason, PLAIN)),
         Outcome::Pass => {}
     }
     anstream::adapter::strip_str(&page.finish()).to_string()
@@ -85,8 +86,8 @@ pub fn explain(result: &CheckResult, gate: &Gate, lang: &Lang, width: usize) -> 
 fn style(mark: Mark) -> Style {
     match mark {
         Mark::Right => PLAIN,
-        Mark::ToImprove => YELLOW,
-        Mark::Missing => RED,
+        Mark::ToImprove | Mark::PartlyJudged => YELLOW,
+        Mark::Failed => RED,
         Mark::NotJudged => DIM,
     }
 }

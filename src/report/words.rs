@@ -32,6 +32,21 @@ pub fn of_result(result: &CheckResult) -> Vec<String> {
     said
 }
 
+/// What is to do about MUST checks that were not judged for lack of a token, where there are such.
+pub fn incomplete<'a>(results: impl IntoIterator<Item = &'a CheckResult>) -> Option<String> {
+    let number = results.into_iter().filter(|result| result.wants_token()).count();
+    let checks = match number {
+        0 => return None,
+        1 => "1 MUST check needs".to_owned(),
+        n => format!("{n} MUST checks need"),
+    };
+    Some(format!(
+        "not enough was judged: {checks} a valid token; give --auth-secret (or --auth-private-key-file, --auth-token, \
+         --auth-token-command), declare --choices-guests=true where clients connect without one, or accept it by \
+         --allow-incomplete"
+    ))
+}
+
 /// What there is to say of the run as a whole.
 pub fn of_run(report: &RunReport) -> Vec<String> {
     let gate = &report.gate;
@@ -46,6 +61,12 @@ pub fn of_run(report: &RunReport) -> Vec<String> {
     }
     if gate.allow_flaky && report.results.iter().any(CheckResult::is_flaky) {
         said.push("flaky checks do not fail this run (--allow-flaky)".to_owned());
+    }
+    if let Some(incomplete) = incomplete(&report.results) {
+        said.push(match gate.allow_incomplete {
+            false => incomplete,
+            true => format!("{incomplete} (accepted: --allow-incomplete)"),
+        });
     }
     if let Some(shards) = &gate.shards {
         let listed = |numbers: &[u32]| numbers.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");

@@ -38,6 +38,13 @@ impl Group {
         self
     }
 
+    /// As [`Runner::held_to`].
+    #[must_use]
+    pub fn held_to(mut self, refuses: impl Fn(&CheckResult) -> bool + Clone + Send + Sync + 'static) -> Group {
+        self.runners = self.runners.into_iter().map(|runner| runner.held_to(refuses.clone())).collect();
+        self
+    }
+
     /// As [`Runner::keeping_transcripts`].
     #[must_use]
     pub fn keeping_transcripts(mut self) -> Group {

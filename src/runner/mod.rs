@@ -29,7 +29,7 @@ use crate::{
     probe::{Probe, Setting, Stop, Tokens, Untestable, reconnoitre},
     redact::Redactor,
     reproduce::{self, Surroundings},
-    verdict::{CheckResult, Gate, Outcome, RunReport},
+    verdict::{CheckResult, Gate, Lack, Outcome, RunReport},
     wire::{Transport, http::Http, round, shorten},
 };
 
@@ -62,6 +62,8 @@ pub enum Event {
     Finished(Box<CheckResult>),
 }
 
+type Refuses = Arc<dyn Fn(&CheckResult) -> bool + Send + Sync>;
+
 /// What a run is about.
 pub struct Plan {
     /// Scheme, host and port of the target.
@@ -91,8 +93,8 @@ pub struct Runner {
     notifications: Mutex<()>,
     rooms: Mutex<()>,
     alone: RwLock<()>,
-    /// Checks that were skipped because of a failure, and what failed: whatever rests on them is skipped as well.
-    blocked: std::sync::Mutex<HashMap<&'static str, String>>,
+    /// Whether a failure fails the run: only such a one blocks what rests on it.
+    refuses: Refuses,
     events: Option<mpsc::UnboundedSender<Event>>,
     retries: u32,
     keeps_transcripts: bool,
@@ -129,6 +131,7 @@ impl Runner {
         let mut runner = Runner::over(Arc::clone(&self.plan), Arc::clone(&self.setting));
         (runner.retries, runner.keeps_transcripts) = (self.retries, self.keeps_transcripts);
         runner.events.clone_from(&self.events);
+        runner.refuses = Arc::clone(&self.refuses);
         runner
     }
 
@@ -147,7 +150,7 @@ impl Runner {
             notifications: Mutex::default(),
             rooms: Mutex::default(),
             alone: RwLock::default(),
-            blocked: std::sync::Mutex::default(),
+            refuses: Arc::new(|result| Gate::default().refuses(result)),
             events: None,
             retries: 0,
             keeps_transcripts: false,
@@ -160,6 +163,14 @@ impl Runner {
     #[must_use]
     pub fn with_retries(mut self, retries: u32) -> Runner {
         self.retries = retries;
+        self
+    }
+
+    /// Lets a failed check block what rests on it only where `refuses` says that the failure fails the run. Unless told
+    /// otherwise, that is every failure of the level MUST.
+    #[must_use]
+    pub fn held_to(mut self, refuses: impl Fn(&CheckResult) -> bool + Send + Sync + 'static) -> Runner {
+        self.refuses = Arc::new(refuses);
         self
     }
 
@@ -239,31 +250,28 @@ impl Runner {
     }
 
     async fn judge(&self, check: &'static Check) -> CheckResult {
-        for required in check.requires {
-            let Some(required) = self.plan.checks.iter().find(|other| other.id == *required) else { continue };
-            let result = self.result(required).await;
-            // What passed at times leaves something to judge.
-            let outcome = if result.is_flaky() { Outcome::Pass } else { result.outcome };
-            let mut blocked = self.blocked.lock().expect("nothing panics while it holds the lock");
-            let root = match outcome {
-                Outcome::Fail(_) => format!("{} failed, and without it there is nothing to judge", required.id),
-                Outcome::Broken { .. } => format!("{} could not be judged, and this rests on it", required.id),
-                // A missing capability of that check is none of this one's.
-                Outcome::Pass | Outcome::Skip { .. } => match blocked.get(required.id) {
-                    Some(root) => root.clone(),
-                    None => continue,
-                },
-            };
-            blocked.insert(check.id, root.clone());
-            return self.skipped(check, root);
+        // What the contract rules out does not apply, whatever else is missing.
+        let mut missing: Vec<_> = check.needs.iter().filter_map(|need| missing(*need, &self.setting)).collect();
+        missing.sort_by_key(|(_, lacks)| lacks.is_some());
+        if let Some((reason, lacks)) = missing.into_iter().next() {
+            return self.result_of(check, Outcome::Skip { reason, lacks }, Instant::now());
         }
-        if let Some(reason) = check.needs.iter().find_map(|need| missing(*need, &self.setting)) {
-            return self.skipped(check, reason);
+        for required in check.requires {
+            let Some(required) = self.planned(required) else { continue };
+            if let Some(outcome) = self.blocked_by(&self.result(required).await) {
+                return self.result_of(check, outcome, Instant::now());
+            }
+        }
+        for need in check.needs {
+            if let Some(outcome) = self.without_transport(*need).await {
+                return self.result_of(check, outcome, Instant::now());
+            }
         }
         let wait = self.wait(check);
         if let Some(max) = self.plan.max_wait.filter(|max| wait > *max) {
             let [wait, max] = [wait, max].map(|duration| humantime::format_duration(round(duration)));
-            return self.skipped(check, format!("would wait {wait}, which is longer than {max} (--max-wait)"));
+            let reason = format!("would wait {wait}, which is longer than {max} (--max-wait)");
+            return self.result_of(check, Outcome::Skip { reason, lacks: Some(Lack::Time) }, Instant::now());
         }
 
         let contract = &self.setting.contract;
@@ -294,6 +302,56 @@ impl Runner {
         result
     }
 
+    fn planned(&self, id: &str) -> Option<&'static Check> {
+        self.plan.checks.iter().find(|check| check.id == id).copied()
+    }
+
+    /// What becomes of a check that rests on one with this result, where it is not run. What passed at times leaves
+    /// something to judge, and a failure that does not fail the run must not hide one that would. A missing capability of
+    /// that check is none of this one's.
+    fn blocked_by(&self, required: &CheckResult) -> Option<Outcome> {
+        let by = required.id.clone();
+        match &required.outcome {
+            _ if required.is_flaky() => None,
+            Outcome::Fail(_) if (self.refuses)(required) => {
+                let reason = format!("{by} failed, and without it there is nothing to judge");
+                Some(Outcome::Blocked { by, reason })
+            }
+            Outcome::Broken { .. } => {
+                let reason = format!("{by} could not be judged, and this rests on it");
+                Some(Outcome::Blocked { by, reason })
+            }
+            Outcome::Blocked { .. } => Some(required.outcome.clone()),
+            Outcome::Pass | Outcome::Fail(_) | Outcome::Skip { .. } => None,
+        }
+    }
+
+    /// What becomes of a check whose transport did not work at the reconnaissance. The check of that transport's handshake
+    /// has the say: where it fails the run, it blocks this one; where its failure is accepted, this one is skipped; and
+    /// else this one is run, and sees for itself.
+    async fn without_transport(&self, need: Need) -> Option<Outcome> {
+        let (transport, handshake, reason) = match need {
+            Need::Polling => (
+                Transport::Polling,
+                "transport.polling-handshake",
+                "needs polling, which does not work (see transport.polling-handshake)",
+            ),
+            Need::WebSocket => (
+                Transport::WebSocket,
+                "transport.websocket-handshake",
+                "needs WebSocket, which does not work (see transport.websocket-handshake)",
+            ),
+            _ => return None,
+        };
+        if self.setting.target.usable(transport) {
+            return None;
+        }
+        let handshake = self.result(self.planned(handshake)?).await;
+        let is_accepted = handshake.is_failure() && !handshake.is_flaky();
+        self.blocked_by(&handshake)
+            .or_else(|| is_accepted.then(|| Outcome::Skip { reason: reason.to_owned(), lacks: Some(Lack::Transport) }))
+    }
+
     /// Runs the check itself: bounded in time, and apart from everything else should it panic.
     async fn exchange(&self, check: &'static Check) -> CheckResult {
         let begun = Instant::now();
@@ -312,7 +370,7 @@ impl Runner {
                 level = finding.level.unwrap_or(level);
                 Outcome::Fail(finding.failure)
             }
-            Ok(Ok(Err(Stop::Skip(reason)))) => Outcome::Skip { reason },
+            Ok(Ok(Err(Stop::Skip(reason)))) => Outcome::Skip { reason, lacks: None },
             Ok(Ok(Err(Stop::Broken(reason)))) => Outcome::Broken { reason },
             Ok(Err(panic)) => Outcome::Broken { reason: format!("siospec itself panicked: {}", panic_text(&*panic)) },
             Err(_) => Outcome::Broken {
@@ -337,10 +395,6 @@ impl Runner {
 
     fn wait(&self, check: &Check) -> Duration {
         check.wait.duration(self.setting.target.handshake(), &self.setting.contract)
-    }
-
-    fn skipped(&self, check: &Check, reason: String) -> CheckResult {
-        self.result_of(check, Outcome::Skip { reason }, Instant::now())
     }
 
     fn result_of(&self, check: &Check, outcome: Outcome, begun: Instant) -> CheckResult {
@@ -405,7 +459,9 @@ impl Runner {
                     .into_iter()
                     .for_each(clean);
             }
-            Outcome::Skip { reason } | Outcome::Broken { reason } => clean(reason),
+            Outcome::Skip { reason, .. } | Outcome::Blocked { reason, .. } | Outcome::Broken { reason } => {
+                clean(reason)
+            }
         }
         result.notes.iter_mut().for_each(clean);
         result
@@ -453,8 +509,9 @@ fn panic_text(panic: &(dyn Any + Send)) -> String {
     text.unwrap_or("without a message").to_owned()
 }
 
-/// What is missing for a check to run, and how to supply it.
-fn missing(need: Need, setting: &Setting) -> Option<String> {
+/// What is missing for a check to run, and how to supply it. What the contract or the deployment rules out is nothing that
+/// a check lacks.
+fn missing(need: Need, setting: &Setting) -> Option<(String, Option<Lack>)> {
     let Setting { contract, target, tokens, .. } = setting;
     let reason = match need {
         Need::Connect if !tokens.has_source() && !contract.choices.guests => {
@@ -526,16 +583,22 @@ fn missing(need: Need, setting: &Setting) -> Option<String> {
         Need::Polling if contract.choices.websocket_only => {
             "needs polling, and the contract declares a WebSocket-only deployment (choices.websocket-only)"
         }
-        Need::Polling if !target.usable(Transport::Polling) => {
-            "needs polling, which does not work (see transport.polling-handshake)"
-        }
-        Need::WebSocket if !target.usable(Transport::WebSocket) => {
-            "needs WebSocket, which does not work (see transport.websocket-handshake)"
-        }
         Need::InteropClient if !cfg!(feature = "interop") => {
             "needs the rust_socketio client, which this build of siospec lacks: build it with --features interop"
         }
         _ => return None,
     };
-    Some(reason.into())
+    let is_hmac = contract.auth.algorithm.family() == AlgorithmFamily::Hmac;
+    let lacks = match need {
+        // Where nobody is refused, nobody need have a token.
+        Need::Token | Need::SigningKey if contract.choices.guests => None,
+        Need::Connect | Need::Token => Some(Lack::Token),
+        Need::Rest if contract.rest.is_some() => Some(Lack::Token),
+        Need::SigningKey if !tokens.has_source() => Some(Lack::Token),
+        Need::SigningKey => Some(Lack::Key),
+        Need::PublicKey if !is_hmac => Some(Lack::Key),
+        Need::InteropClient => Some(Lack::Client),
+        _ => None,
+    };
+    Some((reason.into(), lacks))
 }

@@ -12,6 +12,10 @@ pub struct CommandLine {
     #[arg(long, value_name = "URL", env = "SIOSPEC_TARGET_URL")]
     target_url: Option<String>,
 
+    /// Accept that MUST checks are not judged for lack of a token.
+    #[arg(long, env = "SIOSPEC_ALLOW_INCOMPLETE")]
+    pub allow_incomplete: bool,
+
     #[command(flatten)]
     pub libtest: libtest_mimic::Arguments,
 

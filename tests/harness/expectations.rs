@@ -13,7 +13,6 @@ use std::{
 
 use serde::Deserialize;
 use siospec::{
-    catalogue,
     lang::Lang,
     report,
     verdict::{CheckResult, Level, Outcome, RunReport},
@@ -196,11 +195,8 @@ fn named(result: &CheckResult) -> String {
         Outcome::Pass if result.notes.iter().any(|note| note.starts_with("lawful choice")) => "lawful".to_owned(),
         Outcome::Pass => "pass".to_owned(),
         Outcome::Fail(_) => result.level.name().to_owned(),
-        // A reason that begins with a check's id names the one that stands in the way.
-        Outcome::Skip { reason } => match reason.split_once(' ') {
-            Some((id, _)) if catalogue::find(id).is_some() => format!("after {id}"),
-            _ => "skip".to_owned(),
-        },
+        Outcome::Skip { .. } => "skip".to_owned(),
+        Outcome::Blocked { by, .. } => format!("after {by}"),
         Outcome::Broken { .. } => "broken".to_owned(),
     }
 }

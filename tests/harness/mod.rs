@@ -21,7 +21,12 @@ pub(crate) use registry::register;
 pub use registry::{Test, asynchronous, synchronous};
 pub use skip::{Stop, TestResult, Tool, require, skip};
 
-use siospec::verdict::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use siospec::{
+    report::words,
+    verdict::{CheckResult, ExitCode},
+};
 
 pub fn main() -> std::process::ExitCode {
     let mut line = cli::CommandLine::read();
@@ -33,15 +38,16 @@ pub fn main() -> std::process::ExitCode {
         Err(mistake) => return refuse(&mistake, ExitCode::UsersMistake),
     };
     let with_target = target.is_some();
+    let seen: Arc<Mutex<Vec<CheckResult>>> = Arc::default();
     let trials = match target {
         None => {
-            let mut trials = target::trials(None, &line.libtest);
+            let mut trials = target::trials(None, &line.libtest, &seen);
             trials.extend(registry::trials());
             trials
         }
-        Some(_) if line.libtest.list => target::trials(None, &line.libtest),
+        Some(_) if line.libtest.list => target::trials(None, &line.libtest, &seen),
         Some(target) => match target::runner(target, &line.libtest) {
-            Ok(runner) => target::trials(Some(runner), &line.libtest),
+            Ok(runner) => target::trials(Some(runner), &line.libtest, &seen),
             Err(untestable) => return refuse(&untestable, ExitCode::Untestable),
         },
     };
@@ -55,6 +61,12 @@ pub fn main() -> std::process::ExitCode {
     let is_part = std::env::var_os("NEXTEST").is_some();
     if with_target && !line.libtest.list && !is_part && judged == 0 {
         return refuse("no check was judged, so nothing is known about the target", ExitCode::NothingMatched);
+    }
+    if with_target && !is_part && !line.allow_incomplete && !conclusion.has_failed() {
+        let seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(incomplete) = words::incomplete(&*seen) {
+            return refuse(&incomplete, ExitCode::NothingMatched);
+        }
     }
     conclusion.exit_code()
 }

@@ -146,7 +146,7 @@ pub fn assert_conforms(report: &RunReport, skipped: &[&str]) {
             Outcome::Pass => skipped.contains(&result.id.as_str()),
             Outcome::Skip { .. } => !skipped.contains(&result.id.as_str()),
             Outcome::Fail(_) => result.level == Level::Must,
-            Outcome::Broken { .. } => true,
+            Outcome::Blocked { .. } | Outcome::Broken { .. } => true,
         })
         .map(explained)
         .collect();
@@ -173,8 +173,8 @@ pub fn runner(target: Target, arguments: &Arguments) -> Result<Arc<Runner>, Stri
 }
 
 /// A trial for every check: against the target of `runner` or, without one, against the reference server, which is
-/// started when the first trial runs, so that `--list` starts nothing.
-pub fn trials(runner: Option<Arc<Runner>>, arguments: &Arguments) -> Vec<Trial> {
+/// started when the first trial runs, so that `--list` starts nothing. The results are put into `seen`.
+pub fn trials(runner: Option<Arc<Runner>>, arguments: &Arguments, seen: &Arc<Mutex<Vec<CheckResult>>>) -> Vec<Trial> {
     let checks = selected(arguments);
     let shared: Arc<OnceCell<(Arc<Runner>, Option<ReferenceServer>)>> = Arc::default();
     if let Some(runner) = runner {
@@ -182,12 +182,15 @@ pub fn trials(runner: Option<Arc<Runner>>, arguments: &Arguments) -> Vec<Trial> 
     }
     let trial = |check: &'static Check| {
         let shared = Arc::clone(&shared);
-        let checks = checks.clone();
+        let (checks, seen) = (checks.clone(), Arc::clone(seen));
         Trial::ignorable_test(check.id, move || {
             wait_for_a_turn();
             RUNTIME.block_on(async {
                 let (runner, _) = shared.get_or_try_init(|| embedded(checks)).await?;
-                conclude(&runner.result(check).await)
+                let result = runner.result(check).await;
+                let conclusion = conclude(&result);
+                seen.lock().unwrap_or_else(PoisonError::into_inner).push(result);
+                conclusion
             })
         })
     };
@@ -220,7 +223,7 @@ fn explained(result: &CheckResult) -> String {
 fn conclude(result: &CheckResult) -> Result<Completion, Failed> {
     match &result.outcome {
         Outcome::Pass => Ok(Completion::Completed),
-        Outcome::Skip { reason } => Ok(Completion::ignored_with(reason)),
+        Outcome::Skip { reason, .. } | Outcome::Blocked { reason, .. } => Ok(Completion::ignored_with(reason)),
         Outcome::Fail(failure) if result.level != Level::Must => {
             Ok(Completion::ignored_with(format!("{}: {}", result.level.name(), failure.reason)))
         }

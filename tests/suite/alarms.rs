@@ -36,7 +36,7 @@ async fn thirty_runs_on_a_busy_machine_agree() -> TestResult {
     // What one server cannot show is skipped, and in each run the same.
     let is_surprise = |id: &str, outcome: &Outcome| match outcome {
         Outcome::Pass | Outcome::Skip { .. } => runs[0][id].name() != outcome.name(),
-        Outcome::Fail(_) | Outcome::Broken { .. } => true,
+        Outcome::Fail(_) | Outcome::Blocked { .. } | Outcome::Broken { .. } => true,
     };
     let outcomes = runs.iter().flatten().filter(|(id, outcome)| is_surprise(id, outcome));
     let surprises: Vec<String> = outcomes.map(|(id, outcome)| format!("{id}: {outcome:?}")).collect();

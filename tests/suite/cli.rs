@@ -305,7 +305,7 @@ fn report() -> RunReport {
             expected: "44{\"message\":…}".into(),
         })
     };
-    let skip = |reason: &str| Outcome::Skip { reason: reason.into() };
+    let skip = |reason: &str| Outcome::Skip { reason: reason.into(), lacks: None };
     RunReport {
         siospec: "0.0.0".into(),
         target: "http://localhost:3000/".into(),

@@ -40,6 +40,7 @@ fn assert_exact(fault: Option<Fault>, report: &RunReport, variant: Variant) {
                 !check.faults.iter().any(|fault| [Variant::Plain, variant].contains(&fault.variant()))
             }
             (Outcome::Skip { .. }, Some(_)) => true,
+            (Outcome::Blocked { .. }, fault) => fault.is_some(),
             (Outcome::Broken { .. }, _) => false,
         };
         if !is_right {

@@ -21,7 +21,7 @@ use siospec::{
     mock::{DEFAULT_JWT_SECRET, Fault, Options, ReferenceServer},
     probe::Tokens,
     redact::Redactor,
-    verdict::{ExitCode, RunReport},
+    verdict::{CheckResult, ExitCode, Outcome, RunReport},
 };
 use tempfile::TempDir;
 
@@ -100,6 +100,82 @@ fn waiver(check: &str, until: &str) -> String {
     format!(
         "[[waive]]\ncheck = \"{check}\"\nreason = \"the handler is rewritten\"\nowner = \"anna\"\nuntil = {until}\n"
     )
+}
+
+/// A finding that does not fail the run hides no MUST.
+#[rstest]
+#[case::of_a_lower_level(
+    "reverses-payload,loses-bursts,takes-one-attachment-only",
+    "engine.payload-batching,engine.order,socket.binary-event",
+    "socket.binary-event"
+)]
+#[case::by_a_status(
+    "unknown-sid-not-found,keeps-dead-sessions",
+    "engine.unknown-sid,reconnect.new-session",
+    "reconnect.new-session"
+)]
+#[test]
+fn what_is_only_a_finding_blocks_nothing(
+    folder: TempDir,
+    #[case] faults: &str,
+    #[case] checks: &str,
+    #[case] fails: &str,
+) -> TestResult {
+    let short = ["--ping-interval", "1s", "--ping-timeout", "1s", "--report", "json=run.json"];
+    let arguments = [&["run", "--fault", faults, "--only", checks, "--deadline", "2s"][..], &short[..]].concat();
+    siospec(folder.path(), &arguments)?.ends(ExitCode::DoesNotConform, &[&format!("FAIL {fails}")]);
+    let report = read(folder.path(), "run.json").expect("a report");
+    assert_eq!(report.counts().blocked, 0, "{report:#?}");
+    Ok(())
+}
+
+/// A waiver is for one check, and for no other.
+#[rstest]
+#[test]
+fn a_waived_failure_blocks_nothing(folder: TempDir) -> TestResult {
+    let only = ["--only", "auth.valid-token,events.*,rooms.member-receives", "--report", "json=run.json"];
+    let run = |more: &[&str]| {
+        let faults = ["run", "--fault", "rejects-valid-token", "--deadline", "1s"];
+        siospec(folder.path(), &[&faults[..], &only[..], more].concat())
+    };
+    run(&[])?.ends(ExitCode::DoesNotConform, &["auth.valid-token failed, and without it there is nothing to judge"]);
+    let blocked_by_it = || {
+        let report = read(folder.path(), "run.json").expect("a report");
+        let is_blocked =
+            |it: &&CheckResult| matches!(&it.outcome, Outcome::Blocked { by, .. } if by == "auth.valid-token");
+        report.results.iter().filter(is_blocked).count()
+    };
+    assert!(blocked_by_it() > 3, "{}", blocked_by_it());
+    fs::write(folder.path().join("w.toml"), waiver("auth.valid-token", "2999-12-31"))?;
+    // What rests on it sees for itself that nobody gets in.
+    run(&["--config", "w.toml"])?.ends(ExitCode::OwnFault, &["WAIVED auth.valid-token", "UNSURE events.ping-pong"]);
+    assert_eq!(blocked_by_it(), 0);
+    Ok(())
+}
+
+#[rstest]
+#[case::nothing_given(&[], ExitCode::NothingMatched, "not enough was judged: ")]
+#[case::accepted(&["--allow-incomplete"], ExitCode::Conforms, "(accepted: --allow-incomplete)")]
+#[case::nobody_gets_in(&["--auth-secret", "another-secret-than-the-server-has"], ExitCode::DoesNotConform, "auth.valid-token")]
+#[test]
+async fn without_a_token_not_enough_is_judged(
+    folder: TempDir,
+    #[case] more: &'static [&'static str],
+    #[case] code: ExitCode,
+    #[case] says: &str,
+) -> TestResult {
+    let server = ReferenceServer::start(Options::default()).await?;
+    let (at, url) = (folder.path().to_owned(), server.url().to_owned());
+    let run = move || {
+        let checks = "auth.missing-token,auth.valid-token,auth.expired,socket.connect,transport.open-packet";
+        command(&at).args(["run", &url, "--only", checks, "--report", "json=run.json"]).args(more).output()
+    };
+    let said = Said::from(tokio::task::spawn_blocking(run).await??);
+    let flags: &[&str] = if more.len() > 1 { &[] } else { &["--auth-secret", "--choices-guests=true"] };
+    said.ends(code, &[&[says], flags].concat());
+    // The stored report comes to the same.
+    assert_eq!(read(folder.path(), "run.json").expect("a report").exit_code(), code);
+    Ok(())
 }
 
 #[rstest]

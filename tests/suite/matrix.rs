@@ -97,7 +97,7 @@ async fn the_reference_server_passes_by_a_contract_that_lets_no_nonce_through() 
 #[test]
 async fn a_deployment_declared_websocket_only_is_not_held_to_polling() {
     let report = score_alone(Variant::Plain, Some(Fault::NoPolling), &[("choices.websocket-only", "true")]).await;
-    let polling = |result: &&CheckResult| matches!(&result.outcome, Outcome::Skip { reason } if reason.contains("WebSocket-only"));
+    let polling = |result: &&CheckResult| matches!(&result.outcome, Outcome::Skip { reason, .. } if reason.contains("WebSocket-only"));
     let mut skipped: Vec<&str> = report.results.iter().filter(polling).map(|result| result.id.as_str()).collect();
     skipped.extend(shown_elsewhere(Variant::Plain));
     assert_nothing_wrong(&report, &skipped);
@@ -108,7 +108,7 @@ fn assert_nothing_wrong(report: &RunReport, skippable: &[&str]) {
     let wrong = |result: &&CheckResult| match &result.outcome {
         Outcome::Pass => false,
         Outcome::Skip { .. } => !skippable.contains(&result.id.as_str()),
-        Outcome::Fail(_) | Outcome::Broken { .. } => true,
+        Outcome::Fail(_) | Outcome::Blocked { .. } | Outcome::Broken { .. } => true,
     };
     let others: Vec<_> = report.results.iter().filter(wrong).collect();
     assert!(others.is_empty(), "{others:#?}");

@@ -17,8 +17,8 @@ use siospec::{
     },
     runner::Runner,
     verdict::{
-        CheckResult, Citation, Direction, Entry, ExitCode, FailOn, Failure, Gate, Idle, IdleWaiver, Level, Outcome,
-        Row, RunReport, Tries, Waived,
+        CheckResult, Citation, Direction, Entry, ExitCode, FailOn, Failure, Gate, Idle, IdleWaiver, Lack, Level,
+        Outcome, Row, RunReport, Tries, Waived,
     },
 };
 use tokio::{process::Command, sync::OnceCell};
@@ -88,7 +88,8 @@ fn hostile(checks: usize) -> RunReport {
         };
         let outcome = match number % 7 {
             0 => Outcome::Pass,
-            1 => Outcome::Skip { reason: HOSTILE.into() },
+            1 if number % 2 == 0 => Outcome::Blocked { by: "area-0.check-3".into(), reason: HOSTILE.into() },
+            1 => Outcome::Skip { reason: HOSTILE.into(), lacks: None },
             2 => Outcome::Broken { reason: HOSTILE.into() },
             _ => Outcome::Fail(failure),
         };
@@ -161,7 +162,8 @@ async fn assert_readable(report: &RunReport) -> TestResult {
     let is_broken = |result: &&CheckResult| matches!(result.outcome, Outcome::Broken { .. });
     let (all, findings) = (report.results.len(), scorecard::findings(report).len());
     let unjudged = report.results.iter().filter(is_broken).count();
-    let (failed, broken, skipped) = (ends(Ending::Failed), ends(Ending::Broken), ends(Ending::Skipped));
+    let (failed, broken) = (ends(Ending::Failed), ends(Ending::Broken));
+    let skipped = ends(Ending::Skipped) + ends(Ending::Blocked);
     let let_pass = [Ending::ToImprove, Ending::Waived, Ending::Known, Ending::Flaky].map(ends).iter().sum::<usize>();
     assert_eq!(all, ends(Ending::Passed) + failed + let_pass + skipped + broken);
     let ids: Vec<&str> = report.results.iter().map(|result| result.id.as_str()).collect();
@@ -246,6 +248,7 @@ fn gated() -> RunReport {
     report.gate = Gate {
         fail_on: FailOn::New,
         allow_flaky: true,
+        allow_incomplete: false,
         baseline: Some("before.json".into()),
         fixed: vec!["g.fixed".into()],
         idle_waivers: vec![IdleWaiver {
@@ -463,16 +466,24 @@ fn the_score_counts_no_row_that_was_not_judged() {
         })
     };
     add(Row::C3, Level::Must, Outcome::Pass);
-    add(Row::C3, Level::Must, Outcome::Skip { reason: "why".into() });
+    add(Row::C3, Level::Must, Outcome::Skip { reason: "why".into(), lacks: None });
     add(Row::C4, Level::Must, Outcome::Pass);
     add(Row::C4, Level::Must, failure());
     add(Row::C5, Level::Should, failure());
-    add(Row::C6, Level::Must, Outcome::Skip { reason: "why".into() });
+    add(Row::C6, Level::Must, Outcome::Skip { reason: "why".into(), lacks: None });
     add(Row::C7, Level::Must, Outcome::Broken { reason: "why".into() });
+    add(Row::C8, Level::Must, Outcome::Pass);
+    add(Row::C8, Level::Must, Outcome::Skip { reason: "why".into(), lacks: Some(Lack::Key) });
+    add(Row::C9, Level::Must, Outcome::Pass);
+    add(Row::C9, Level::Must, Outcome::Blocked { by: "t.a".into(), reason: "t.a failed".into() });
+    add(Row::C11, Level::Must, Outcome::Blocked { by: "t.a".into(), reason: "t.a failed".into() });
+    // What is only advised, and was not looked at, takes nothing from what must hold.
+    add(Row::C12, Level::Must, Outcome::Pass);
+    add(Row::C12, Level::Should, Outcome::Blocked { by: "t.a".into(), reason: "t.a failed".into() });
     add(Row::P, Level::Must, Outcome::Pass);
     let score = scorecard::Score::of(&report);
-    assert_eq!(score, scorecard::Score { right: 1, to_improve: 2, missing: 1, not_judged: 8 });
-    assert_eq!(score.fraction(), "1/12");
+    assert_eq!(score, scorecard::Score { right: 2, partly_judged: 3, to_improve: 1, failed: 1, not_judged: 5 });
+    assert_eq!(score.fraction(), "2/12");
     let caveat = score.caveat(&Lang::default()).expect("a caveat");
-    assert!(caveat.contains("8 of the 12 rows were not judged"), "{caveat}");
+    assert!(caveat.contains("8 of the 12 rows were not judged, or in part"), "{caveat}");
 }

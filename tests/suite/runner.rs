@@ -14,8 +14,9 @@ use siospec::{
     catalogue::{Check, Effort, Isolation, Need, Wait},
     contract::{Contract, Layers},
     mock::{DEFAULT_JWT_SECRET, Fault, ReferenceServer},
-    probe::{Probe, Verdict, fail},
+    probe::{Probe, Stop, Verdict, fail},
     redact::Redactor,
+    report::words,
     runner::{Event, Plan, Runner, Selection},
     verdict::{CheckResult, ExitCode, Level, Outcome, Row, RunReport},
 };
@@ -46,8 +47,13 @@ fn check(id: &'static str, run: Run) -> Check {
 
 async fn run_with(flags: &[(&'static str, &str)], checks: Vec<Check>) -> RunReport {
     let server = ReferenceServer::start(options()).await.expect("a free port");
+    let runner = Runner::new(plan(&server, flags, checks), Redactor::new()).await.expect("testable");
+    Arc::new(runner).run().await
+}
+
+fn plan(server: &ReferenceServer, flags: &[(&'static str, &str)], checks: Vec<Check>) -> Plan {
     let flags = flags.iter().map(|(key, value)| (*key, (*value).to_owned())).collect();
-    let plan = Plan {
+    Plan {
         origin: server.url().parse().expect("a URL"),
         reference: true,
         contract: Contract::load(Layers { file: None, env: std::iter::empty(), flags }).expect("a contract"),
@@ -56,9 +62,7 @@ async fn run_with(flags: &[(&'static str, &str)], checks: Vec<Check>) -> RunRepo
         jobs: 8,
         max_wait: None,
         flags: Vec::new(),
-    };
-    let runner = Runner::new(plan, Redactor::new()).await.expect("testable");
-    Arc::new(runner).run().await
+    }
 }
 
 async fn run(checks: Vec<Check>) -> RunReport {
@@ -174,12 +178,84 @@ async fn what_disturbs_others_comes_last_and_alone() {
 
 #[rstest]
 #[test]
-async fn a_failed_check_skips_what_rests_on_it_and_says_so() {
-    let dependent = Check { requires: &["t.fails"], ..check("t.dependent", passes) };
-    let report = run(vec![dependent, check("t.fails", fails)]).await;
-    let Outcome::Skip { reason } = &result(&report, "t.dependent").outcome else { panic!("{report:#?}") };
-    assert!(reason.contains("t.fails"), "{reason}");
+async fn what_fails_the_run_or_cannot_be_judged_blocks_what_rests_on_it(
+    #[values((fails as Run, ExitCode::DoesNotConform), (breaks as Run, ExitCode::OwnFault))] (blocks, code): (
+        Run,
+        ExitCode,
+    ),
+) {
+    let dependent = Check { requires: &["t.root"], ..check("t.dependent", passes) };
+    let last = Check { requires: &["t.dependent"], ..check("t.last", passes) };
+    let report = run(vec![last, dependent, check("t.root", blocks)]).await;
+    for id in ["t.dependent", "t.last"] {
+        let Outcome::Blocked { by, reason } = &result(&report, id).outcome else { panic!("{report:#?}") };
+        assert_eq!(by, "t.root");
+        assert!(reason.starts_with("t.root"), "{reason}");
+    }
+    assert_eq!((report.counts().blocked, report.exit_code()), (2, code));
+}
+
+fn breaks(_: &Probe) -> BoxFuture<'_, Verdict> {
+    Box::pin(async { Err(Stop::Broken("the network failed".into())) })
+}
+
+/// What does not fail the run must not hide what does.
+#[rstest]
+#[case::should(Level::Should)]
+#[case::may(Level::May)]
+#[case::accepted(Level::Must)]
+#[test]
+async fn a_failure_that_does_not_fail_the_run_blocks_nothing(#[case] level: Level) {
+    let dependent = Check { requires: &["t.root"], ..check("t.dependent", fails) };
+    let server = ReferenceServer::start(options()).await.expect("a free port");
+    let checks = vec![dependent, Check { level, ..check("t.root", fails) }];
+    let mut runner = Runner::new(plan(&server, &[], checks), Redactor::new()).await.expect("testable");
+    if level == Level::Must {
+        runner = runner.held_to(|_| false);
+    }
+    let report = Arc::new(runner).run().await;
+    assert!(result(&report, "t.dependent").is_failure(), "{report:#?}");
     assert_eq!(report.exit_code(), ExitCode::DoesNotConform);
+}
+
+/// Whatever became of what blocks it: by merging, by a policy of another run, by a report that somebody wrote.
+#[rstest]
+#[test]
+async fn a_run_with_a_blocked_check_never_conforms() {
+    let mut report = run(vec![check("t.a", passes), check("t.b", passes)]).await;
+    assert_eq!(report.exit_code(), ExitCode::Conforms);
+    report.results[0].outcome = Outcome::Blocked { by: "t.elsewhere".into(), reason: "t.elsewhere failed".into() };
+    report.gate.allow_flaky = true;
+    report.gate.allow_incomplete = true;
+    assert_eq!(report.exit_code(), ExitCode::OwnFault);
+}
+
+#[rstest]
+#[case::must(Level::Must, false, ExitCode::NothingMatched)]
+#[case::accepted(Level::Must, true, ExitCode::Conforms)]
+#[case::should(Level::Should, false, ExitCode::Conforms)]
+#[test]
+async fn a_run_without_a_token_is_not_enough(#[case] level: Level, #[case] accepted: bool, #[case] code: ExitCode) {
+    let needs_token = Check { level, needs: &[Need::Connect], ..check("t.token", passes) };
+    let mut report = run(vec![needs_token, check("t.a", passes)]).await;
+    report.gate.allow_incomplete = accepted;
+    assert_eq!(report.exit_code(), code, "{report:#?}");
+    let said = words::of_run(&report).concat();
+    assert_eq!(said.contains("--auth-secret") && said.contains("--allow-incomplete"), level == Level::Must, "{said}");
+}
+
+/// A deployment that lets guests in has no need of tokens; nor is what the contract rules out for want of one.
+#[rstest]
+#[test]
+async fn what_the_contract_rules_out_is_no_lack() {
+    let checks = vec![
+        Check { needs: &[Need::Token], ..check("t.guests", passes) },
+        Check { needs: &[Need::Connect, Need::Nodes], ..check("t.nodes", passes) },
+        check("t.a", passes),
+    ];
+    let report = run_with(&[("choices.guests", "true")], checks).await;
+    assert_eq!((report.counts().skipped, report.counts().unjudged), (2, 0), "{report:#?}");
+    assert_eq!(report.exit_code(), ExitCode::Conforms);
 }
 
 #[rstest]

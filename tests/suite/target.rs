@@ -116,6 +116,25 @@ async fn what_judges_nothing_does_not_pass(
 }
 
 #[rstest]
+#[case::refused(&[], 4)]
+#[case::accepted(&["--allow-incomplete"], 0)]
+#[test]
+async fn without_a_token_not_enough_is_judged(
+    #[case] more: &'static [&'static str],
+    #[case] status: i32,
+) -> TestResult {
+    let server = server(&[]).await?;
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(["--target-url", server.url(), "auth.", "--deadline", "2s"]).args(more);
+    command.env_remove("SIOSPEC_REQUIRE").env_remove("SIOSPEC_ALLOW_INCOMPLETE").env_remove("NEXTEST");
+    let output = tokio::task::spawn_blocking(move || command.output()).await.expect("no panic")?;
+    assert_eq!(output.status.code(), Some(status), "{}", text(&output));
+    assert_eq!(text(&output).contains("not enough was judged: "), status == 4, "{}", text(&output));
+    assert!(named(&output, "ok").contains(&"auth.missing-token".to_owned()), "{}", text(&output));
+    Ok(())
+}
+
+#[rstest]
 #[case::by_itself(None, 4)]
 // A process for each test: the others may well judge something.
 #[case::under_nextest(Some("1"), 0)]

@@ -18,7 +18,7 @@ pub const CHECK: Check = Check {
     row: Row::D,
     cites: &[cite::SIO_ADAPTER, cite::SIO_REDIS],
     needs: &[Need::Nodes, Need::Connect, Need::Rest],
-    requires: &["socket.connect-reply-once", "rest.emit-once"],
+    requires: &["auth.valid-token", "rest.emit-once"],
     isolation: Isolation::Notifications,
     wait: Wait::None,
     meaning: "A notification reaches only those who happen to be on the node that took the call.",

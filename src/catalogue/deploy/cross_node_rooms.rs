@@ -18,7 +18,7 @@ pub const CHECK: Check = Check {
     row: Row::D,
     cites: &[cite::SIO_ADAPTER, cite::SIO_REDIS],
     needs: &[Need::Nodes, Need::Connect, Need::Rooms],
-    requires: &["socket.connect-reply-once", "rooms.member-receives"],
+    requires: &["auth.valid-token", "rooms.member-receives"],
     isolation: Isolation::Rooms,
     wait: Wait::None,
     meaning: "Who is in a room hears only those who happen to be on the same node: half of every conversation is missing, \

@@ -24,7 +24,7 @@ pub const CHECK: Check = Check {
     cites: &[cite::SIO_ADAPTER, cite::SIO_REDIS],
     needs: &[Need::Nodes, Need::Connect],
     requires: &[
-        "socket.connect-reply-once",
+        "auth.valid-token",
         "rooms.join-twice",
         "rest.emit-once",
         "deploy.cross-node-rooms",

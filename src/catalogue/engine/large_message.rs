@@ -20,7 +20,7 @@ pub const CHECK: Check = Check {
     row: Row::P,
     cites: &[cite::EIO_HANDSHAKE, cite::SIO_MAX_PAYLOAD],
     needs: &[Need::Connect, Need::Echo],
-    requires: &["socket.connect-reply-once"],
+    requires: &["auth.valid-token"],
     isolation: Isolation::SideBySide,
     wait: Wait::None,
     meaning: "A picture or a long text that the server says it takes ends the connection instead, time and again, because \

@@ -27,7 +27,7 @@ pub const CHECK: Check = Check {
     fix: "Set `maxHttpBufferSize` (1 MB by default) on the server, and a limit for request bodies on the proxy in front of \
           it that is not lower (nginx: `client_max_body_size 1m`).",
     effort: Effort::Hours,
-    faults: &[Fault::NoPayloadLimit],
+    faults: &[Fault::NoPayloadLimit, Fault::NoPayloadLimitOnPolling],
     run: |probe| Box::pin(run(probe)),
 };
 

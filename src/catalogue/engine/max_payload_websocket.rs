@@ -28,7 +28,7 @@ pub const CHECK: Check = Check {
           Nitro's crossws, that is crossws' own, which does not know it; close such peers yourself, in the `open` hook: \
           `peer.websocket.on('message', (data) => { if (data.length > engine.opts.maxHttpBufferSize) peer.close(1009) })`.",
     effort: Effort::Hours,
-    faults: &[Fault::NoPayloadLimit],
+    faults: &[Fault::NoPayloadLimit, Fault::NoPayloadLimitOnWebsocket],
     run: |probe| Box::pin(run(probe)),
 };
 

@@ -36,7 +36,7 @@ pub const CHECK: Check = Check {
           drops packets beyond a rate (answer such clients by a disconnect instead). python-engineio takes no POST of more \
           than 16 packets: raise `engineio.payload.Payload.max_decode_packets`.",
     effort: Effort::Hours,
-    faults: &[Fault::LosesBursts, Fault::RepeatsMessageAfterUpgrade],
+    faults: &[Fault::LosesBursts, Fault::RepeatsMessageAfterUpgrade, Fault::ReversesPayload],
     run: |probe| Box::pin(run(probe)),
 };
 

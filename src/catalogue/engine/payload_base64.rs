@@ -19,7 +19,7 @@ pub const CHECK: Check = Check {
     row: Row::P,
     cites: &[cite::EIO_POLLING],
     needs: &[Need::Connect, Need::Echo, Need::Polling],
-    requires: &["socket.connect-reply-once"],
+    requires: &["auth.valid-token"],
     isolation: Isolation::SideBySide,
     wait: Wait::None,
     meaning: "Files and pictures arrive broken, or end the connection, for users whose network lets only polling through, \

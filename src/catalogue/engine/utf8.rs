@@ -20,7 +20,7 @@ pub const CHECK: Check = Check {
     row: Row::P,
     cites: &[cite::EIO_HEADERS, cite::EIO_POLLING, cite::EIO_WEBSOCKET],
     needs: &[Need::Connect, Need::Echo],
-    requires: &["socket.connect-reply-once"],
+    requires: &["auth.valid-token"],
     isolation: Isolation::SideBySide,
     wait: Wait::None,
     meaning: "Names, messages and emoji turn into other characters, or cut the message off, for some users only: those \

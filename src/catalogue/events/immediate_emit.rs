@@ -29,12 +29,7 @@ pub const CHECK: Check = Check {
     row: Row::C5,
     cites: &[cite::SIO_LISTENING, cite::CHECKLIST],
     needs: &[Need::Connect, Need::Ping],
-    requires: &[
-        "socket.connect-reply-once",
-        "events.ping-pong",
-        "events.ping-pong-private",
-        "reconnect.parallel-clients",
-    ],
+    requires: &["auth.valid-token", "events.ping-pong", "events.ping-pong-private", "reconnect.parallel-clients"],
     isolation: Isolation::SideBySide,
     wait: Wait::None,
     meaning: "What a page sends right after it connects is lost now and then: a room that is never joined, a list that \

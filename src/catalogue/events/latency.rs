@@ -24,7 +24,7 @@ pub const CHECK: Check = Check {
     row: Row::C12,
     cites: &[cite::CHECKLIST],
     needs: &[Need::Connect, Need::Ping],
-    requires: &["socket.connect-reply-once", "events.ping-pong"],
+    requires: &["auth.valid-token", "events.ping-pong"],
     isolation: Isolation::SideBySide,
     wait: Wait::None,
     meaning: "Everything that a user does on the page takes noticeably long.",

@@ -24,7 +24,7 @@ pub const CHECK: Check = Check {
     row: Row::C5,
     cites: &[cite::SIO_LISTENING, cite::CWE_20, cite::CWE_248],
     needs: &[Need::Connect],
-    requires: &["socket.connect-reply-once"],
+    requires: &["auth.valid-token"],
     isolation: Isolation::Alone,
     wait: Wait::None,
     meaning: "One client, by a bug or on purpose, takes the server down for everybody.",

@@ -17,7 +17,7 @@ pub const CHECK: Check = Check {
     row: Row::C12,
     cites: &[cite::CHECKLIST, cite::SIO_EVENTS],
     needs: &[Need::Connect, Need::Ping],
-    requires: &["socket.connect-reply-once"],
+    requires: &["auth.valid-token"],
     isolation: Isolation::SideBySide,
     wait: Wait::None,
     meaning: "The application's own liveness test fails, or its answers are doubled: clients believe that the server \

@@ -25,12 +25,7 @@ pub const CHECK: Check = Check {
     row: Row::C5,
     cites: &[cite::CWE_1321, cite::CWE_248],
     needs: &[Need::Connect],
-    requires: &[
-        "socket.connect-reply-once",
-        "events.malformed-payload",
-        "rooms.member-receives",
-        "rooms.outsider-silent",
-    ],
+    requires: &["auth.valid-token", "events.malformed-payload", "rooms.member-receives", "rooms.outsider-silent"],
     isolation: Isolation::Alone,
     wait: Wait::None,
     meaning: "One client takes the server down for everybody, changes how it treats others, or sends to all of them.",

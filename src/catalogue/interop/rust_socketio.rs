@@ -28,9 +28,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::InteropClient, Need::Connect, Need::Ping],
     requires: &[
         "transport.open-packet",
-        "transport.not-cached",
         "transport.upgrade",
-        "socket.connect-reply-once",
         "auth.valid-token",
         "events.ping-pong",
         "events.ping-pong-private",

@@ -19,12 +19,7 @@ pub const CHECK: Check = Check {
     row: Row::C9,
     cites: &[cite::SIO_DISCONNECT, cite::SIO_DISCONNECT_EVENTS, cite::CHECKLIST],
     needs: &[Need::Connect, Need::Ping],
-    requires: &[
-        "socket.connect-reply-once",
-        "events.ping-pong",
-        "events.ping-pong-private",
-        "reconnect.parallel-clients",
-    ],
+    requires: &["auth.valid-token", "events.ping-pong", "events.ping-pong-private", "reconnect.parallel-clients"],
     isolation: Isolation::SideBySide,
     wait: Wait::None,
     meaning: "Whoever logs out and in again, or moves between pages that connect and disconnect, gets every answer \

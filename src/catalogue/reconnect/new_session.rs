@@ -173,7 +173,8 @@ async fn dies(probe: &Probe, polling: &Polling, patience: Duration) -> Result<En
     let mut failed = None;
     loop {
         let response = match polling.post(idle(probe).encode()).await {
-            Ok(response) if response.status == 400 => return Ok(End::Dead { failed }),
+            // By which status an unknown sid is refused is judged by engine.unknown-sid.
+            Ok(response) if matches!(response.status, 400 | 404 | 410) => return Ok(End::Dead { failed }),
             Ok(response) if response.is_success() => response,
             // Says nothing of the session; the next answer does.
             Ok(response) if response.status == 500 => failed.insert(response).clone(),

@@ -23,7 +23,7 @@ pub const CHECK: Check = Check {
     row: Row::C9,
     cites: &[cite::SIO_BROADCAST, cite::CHECKLIST],
     needs: &[Need::Connect, Need::Ping],
-    requires: &["socket.connect-reply-once", "events.ping-pong", "events.ping-pong-private"],
+    requires: &["auth.valid-token", "events.ping-pong", "events.ping-pong-private"],
     isolation: Isolation::SideBySide,
     wait: Wait::None,
     meaning: "As soon as two people are online, answers go to the wrong one: the one waits in vain, the other sees \

@@ -24,7 +24,7 @@ pub const CHECK: Check = Check {
     row: Row::C9,
     cites: &[cite::SIO_RECOVERY],
     needs: &[Need::Connect, Need::Ping, Need::Rooms, Need::DistinctRoomMessages],
-    requires: &["socket.connect-reply-once", "events.ping-pong", "rooms.member-receives", "rooms.join-twice"],
+    requires: &["auth.valid-token", "events.ping-pong", "rooms.member-receives", "rooms.join-twice"],
     isolation: Isolation::Rooms,
     wait: Wait::None,
     meaning: "After a short loss of the network, messages are missing on the page, or shown twice, though the server \

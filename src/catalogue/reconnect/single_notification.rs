@@ -21,7 +21,7 @@ pub const CHECK: Check = Check {
     row: Row::C9,
     cites: &[cite::SIO_DISCONNECT_EVENTS, cite::CHECKLIST],
     needs: &[Need::Connect, Need::Rest],
-    requires: &["socket.connect-reply-once", "rest.response", "rest.emit-once", "rest.emit-all"],
+    requires: &["auth.valid-token", "rest.response", "rest.emit-once", "rest.emit-all"],
     isolation: Isolation::Notifications,
     wait: Wait::None,
     meaning: "The same notification pops up once more after every loss of the network.",

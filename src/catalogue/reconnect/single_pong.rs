@@ -20,12 +20,7 @@ pub const CHECK: Check = Check {
     row: Row::C9,
     cites: &[cite::SIO_LISTENING, cite::CHECKLIST],
     needs: &[Need::Connect, Need::Ping],
-    requires: &[
-        "socket.connect-reply-once",
-        "events.ping-pong",
-        "events.ping-pong-private",
-        "reconnect.parallel-clients",
-    ],
+    requires: &["auth.valid-token", "events.ping-pong", "events.ping-pong-private", "reconnect.parallel-clients"],
     isolation: Isolation::SideBySide,
     wait: Wait::None,
     meaning: "Each loss of the network multiplies what a click does: after an hour on a train one message is stored \

@@ -22,7 +22,7 @@ pub const CHECK: Check = Check {
     row: Row::C9,
     cites: &[cite::SIO_ROOMS, cite::CHECKLIST],
     needs: &[Need::Connect, Need::Rooms],
-    requires: &["socket.connect-reply-once", "rooms.member-receives", "rooms.cross-transport"],
+    requires: &["auth.valid-token", "rooms.member-receives", "rooms.cross-transport"],
     isolation: Isolation::Rooms,
     wait: Wait::None,
     meaning: "A chat shows every message once more after each loss of the network.",

@@ -27,7 +27,7 @@ pub const CHECK: Check = Check {
     cites: &[cite::SIO_DISCONNECT_EVENTS, cite::CHECKLIST],
     needs: &[Need::Connect, Need::Ping],
     requires: &[
-        "socket.connect-reply-once",
+        "auth.valid-token",
         "events.ping-pong",
         "events.ping-pong-private",
         "reconnect.single-pong",

@@ -25,7 +25,7 @@ pub const CHECK: Check = Check {
     row: Row::C11,
     cites: &[cite::RFC9110_15_5, cite::CWE_20],
     needs: &[Need::Connect, Need::Rest],
-    requires: &["socket.connect-reply-once", "rest.response", "rest.emit-once"],
+    requires: &["auth.valid-token", "rest.response", "rest.emit-once"],
     isolation: Isolation::Alone,
     wait: Wait::None,
     meaning: "A mistake of a caller, or somebody's whim, shows on every user's page, fills the servers' memory, or looks \

@@ -21,7 +21,7 @@ pub const CHECK: Check = Check {
     row: Row::C11,
     cites: &[cite::CHECKLIST, cite::SIO_BROADCAST],
     needs: &[Need::Connect, Need::Rest],
-    requires: &["socket.connect-reply-once", "rest.response", "rest.emit-once", "rest.emit-all"],
+    requires: &["auth.valid-token", "rest.response", "rest.emit-once", "rest.emit-all"],
     isolation: Isolation::Alone,
     wait: Wait::None,
     meaning: "As soon as two things happen at once, one is lost, or shown twice in place of the other.",

@@ -17,7 +17,7 @@ pub const CHECK: Check = Check {
     row: Row::C11,
     cites: &[cite::CHECKLIST, cite::SIO_BROADCAST],
     needs: &[Need::Connect, Need::Rest],
-    requires: &["socket.connect-reply-once", "rest.response", "rest.emit-once"],
+    requires: &["auth.valid-token", "rest.response", "rest.emit-once"],
     isolation: Isolation::Notifications,
     wait: Wait::None,
     meaning: "Some people see what happened and others do not, by no rule that they could know.",

@@ -19,7 +19,7 @@ pub const CHECK: Check = Check {
     row: Row::C11,
     cites: &[cite::CHECKLIST, cite::SIO_BROADCAST],
     needs: &[Need::Connect, Need::Rest],
-    requires: &["socket.connect-reply-once", "rest.response"],
+    requires: &["auth.valid-token", "rest.response"],
     isolation: Isolation::Notifications,
     wait: Wait::None,
     meaning: "What happens on the server does not show on the page until it is reloaded, shows twice, or shows without \

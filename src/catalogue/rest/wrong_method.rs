@@ -21,7 +21,7 @@ pub const CHECK: Check = Check {
     row: Row::C11,
     cites: &[cite::RFC9110_9_2_1, cite::CHECKLIST],
     needs: &[Need::Connect, Need::Rest],
-    requires: &["socket.connect-reply-once", "rest.response", "rest.emit-once"],
+    requires: &["auth.valid-token", "rest.response", "rest.emit-once"],
     isolation: Isolation::Notifications,
     wait: Wait::None,
     meaning: "A link in a mail, or an image on a foreign page, notifies every user as soon as somebody looks at it.",

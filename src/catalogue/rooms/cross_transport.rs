@@ -18,7 +18,7 @@ pub const CHECK: Check = Check {
     row: Row::C5,
     cites: &[cite::SIO_ROOMS, cite::CHECKLIST],
     needs: &[Need::Connect, Need::Rooms, Need::DistinctRoomMessages, Need::Polling, Need::WebSocket],
-    requires: &["socket.connect-reply-once", "rooms.member-receives"],
+    requires: &["auth.valid-token", "rooms.member-receives"],
     isolation: Isolation::Rooms,
     wait: Wait::None,
     meaning: "Who is behind a proxy that blocks WebSocket is left out of every conversation.",

@@ -18,7 +18,7 @@ pub const CHECK: Check = Check {
     row: Row::D,
     cites: &[cite::SIO_ROOMS, cite::CWE_862],
     needs: &[Need::Connect, Need::Rooms, Need::PrivateRoom],
-    requires: &["socket.connect-reply-once", "rooms.member-receives", "rooms.outsider-silent"],
+    requires: &["auth.valid-token", "rooms.member-receives", "rooms.outsider-silent"],
     isolation: Isolation::Rooms,
     wait: Wait::None,
     meaning: "Every user reads along in every room, and speaks in it, by knowing its name.",

@@ -17,7 +17,7 @@ pub const CHECK: Check = Check {
     row: Row::C5,
     cites: &[cite::SIO_ROOMS, cite::CHECKLIST],
     needs: &[Need::Connect, Need::Rooms],
-    requires: &["socket.connect-reply-once", "rooms.member-receives"],
+    requires: &["auth.valid-token", "rooms.member-receives"],
     isolation: Isolation::Rooms,
     wait: Wait::None,
     meaning: "Messages show up twice, and once more with each page that joins the room again.",

@@ -21,7 +21,7 @@ pub const CHECK: Check = Check {
     row: Row::C5,
     cites: &[cite::SIO_ROOMS, cite::CHECKLIST],
     needs: &[Need::Connect, Need::Rooms],
-    requires: &["socket.connect-reply-once"],
+    requires: &["auth.valid-token"],
     isolation: Isolation::Rooms,
     wait: Wait::None,
     meaning: "Whoever is in a room misses what is said there, or sees it twice.",

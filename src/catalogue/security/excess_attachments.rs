@@ -20,7 +20,7 @@ pub const CHECK: Check = Check {
     row: Row::D,
     cites: &[cite::CVE_2026_33151, cite::SIO_ENCODING],
     needs: &[Need::Connect],
-    requires: &["auth.valid-token", "socket.connect-reply-once"],
+    requires: &["auth.valid-token"],
     isolation: Isolation::SideBySide,
     wait: Wait::None,
     meaning: "One user can fill the server's memory, until it dies for all.",

@@ -22,7 +22,7 @@ pub const CHECK: Check = Check {
     row: Row::D,
     cites: &[cite::CVE_2026_69185, cite::SIO_ENCODING],
     needs: &[Need::Connect],
-    requires: &["auth.valid-token", "socket.connect-reply-once", "socket.unknown-event", "socket.unknown-namespace"],
+    requires: &["auth.valid-token", "socket.unknown-event", "socket.unknown-namespace"],
     isolation: Isolation::SideBySide,
     wait: Wait::None,
     meaning: "One user can fill the server's memory, until it dies for all.",

@@ -23,7 +23,7 @@ pub const CHECK: Check = Check {
     row: Row::P,
     cites: &[cite::SIO_ACK, cite::SIO_TEST_SUITE],
     needs: &[Need::Connect, Need::Ack],
-    requires: &["auth.valid-token", "socket.connect-reply-once"],
+    requires: &["auth.valid-token"],
     isolation: Isolation::SideBySide,
     wait: Wait::None,
     meaning: "`await socket.emitWithAck(…)` never returns, or returns another call's answer.",

@@ -17,7 +17,7 @@ pub const CHECK: Check = Check {
     row: Row::P,
     cites: &[cite::SIO_ACK, cite::SIO_EVENTS, cite::SIO_TEST_SUITE],
     needs: &[Need::Connect],
-    requires: &["auth.valid-token", "socket.connect-reply-once"],
+    requires: &["auth.valid-token"],
     isolation: Isolation::SideBySide,
     wait: Wait::None,
     meaning: "A client that asks for an acknowledgement in a broken way waits for it for ever.",

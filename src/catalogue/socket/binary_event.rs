@@ -27,7 +27,6 @@ pub const CHECK: Check = Check {
     needs: &[Need::Connect],
     requires: &[
         "auth.valid-token",
-        "socket.connect-reply-once",
         "socket.unknown-event",
         "socket.ack",
         "engine.payload-batching",
@@ -41,7 +40,12 @@ pub const CHECK: Check = Check {
     fix: "Let nothing between client and server touch binary frames or POST bodies, and let no handler of \
           `engine.on('connection')` swallow them. With a `parser` of one's own on the server, the clients need it too.",
     effort: Effort::Hours,
-    faults: &[Fault::TakesOneAttachmentOnly, Fault::TruncatesAttachments, Fault::KeepsPlaceholders],
+    faults: &[
+        Fault::TakesOneAttachmentOnly,
+        Fault::TruncatesAttachments,
+        Fault::KeepsPlaceholders,
+        Fault::ReversesPayload,
+    ],
     run: |probe| Box::pin(run(probe)),
 };
 

@@ -24,7 +24,7 @@ pub const CHECK: Check = Check {
     row: Row::P,
     cites: &[cite::SIO_ENCODING],
     needs: &[Need::Connect],
-    requires: &["auth.valid-token", "socket.connect-reply-once", "socket.ack"],
+    requires: &["auth.valid-token", "socket.ack"],
     isolation: Isolation::SideBySide,
     wait: Wait::None,
     meaning: "Half of an upload counts as a whole one, or the next message is taken for a part of it.",

@@ -18,7 +18,7 @@ pub const CHECK: Check = Check {
     row: Row::P,
     cites: &[cite::SIO_EVENTS, cite::SIO_TEST_SUITE],
     needs: &[Need::Connect],
-    requires: &["auth.valid-token", "socket.connect-reply-once"],
+    requires: &["auth.valid-token"],
     isolation: Isolation::SideBySide,
     wait: Wait::None,
     meaning: "Broken clients go unnoticed, and what is no event may reach code that expects one.",

@@ -18,7 +18,7 @@ pub const CHECK: Check = Check {
     row: Row::P,
     cites: &[cite::SIO_ACK],
     needs: &[Need::Connect],
-    requires: &["auth.valid-token", "socket.connect-reply-once"],
+    requires: &["auth.valid-token"],
     isolation: Isolation::SideBySide,
     wait: Wait::None,
     meaning: "A slow client loses its connection for having answered too late.",

@@ -18,7 +18,7 @@ pub const CHECK: Check = Check {
     row: Row::P,
     cites: &[cite::SIO_EVENTS, cite::SIO_LISTENING],
     needs: &[Need::Connect],
-    requires: &["auth.valid-token", "socket.connect-reply-once"],
+    requires: &["auth.valid-token"],
     isolation: Isolation::SideBySide,
     wait: Wait::None,
     meaning: "Whoever has the page of the last release still open loses the connection, reconnects, and loses it again.",

@@ -15,7 +15,7 @@ pub const CHECK: Check = Check {
     row: Row::P,
     cites: &[cite::SIO_ENCODING, cite::SIO_TEST_SUITE],
     needs: &[Need::Connect],
-    requires: &["auth.valid-token", "socket.connect-reply-once"],
+    requires: &["auth.valid-token"],
     isolation: Isolation::SideBySide,
     wait: Wait::None,
     meaning: "Broken clients, and clients of another protocol, go unnoticed: their packets vanish without a word.",
