@@ -623,7 +623,7 @@ async fn waits_for_a_server_that_is_still_starting(folder: TempDir) -> TestResul
 #[rstest]
 #[test]
 fn says_what_it_saw_last_when_it_waited_in_vain(folder: TempDir) -> TestResult {
-    let said = siospec(folder.path(), &["wait", "http://127.0.0.1:9", "--timeout", "400ms", "--path", "/ws"])?;
+    let said = siospec(folder.path(), &["wait", "http://127.0.0.1:9", "--timeout", "2s", "--path", "/ws"])?;
     said.ends(ExitCode::Untestable, &["no Socket.IO at http://127.0.0.1:9/ws", "Nothing answers at 127.0.0.1:9"]);
     Ok(())
 }
