@@ -19,8 +19,9 @@ use siospec::lang::Lang;
 use crate::harness::messages;
 
 /// Where the sentences of reports are written.
-const SOURCES: [&str; 10] = [
+const SOURCES: [&str; 11] = [
     "catalogue",
+    "causes",
     "contract/pattern.rs",
     "gate",
     "lang/joints.rs",
