@@ -187,19 +187,6 @@ pub enum Copied {
     Greeting,
 }
 
-impl Copied {
-    /// Its name, as in JSON.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Copied::ConnectReply => "connect-reply",
-            Copied::Pong => "pong",
-            Copied::Notification => "notification",
-            Copied::RoomMessage => "room-message",
-            Copied::Greeting => "greeting",
-        }
-    }
-}
-
 /// What a check saw, for what is concluded from several checks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case")]

@@ -139,7 +139,14 @@ fn copies(result: &CheckResult) -> Option<(Copied, &[usize])> {
 fn counted<'a>(results: impl IntoIterator<Item = &'a CheckResult>) -> String {
     let counted = results.into_iter().filter_map(copies).map(|(of, counts)| {
         let counts: Vec<String> = counts.iter().map(|count| format!("{count}×")).collect();
-        format!("`{}` {}", of.name(), counts.join(" → "))
+        let name = match of {
+            Copied::ConnectReply => "connect-reply",
+            Copied::Pong => "pong",
+            Copied::Notification => "notification",
+            Copied::RoomMessage => "room-message",
+            Copied::Greeting => "greeting",
+        };
+        format!("`{name}` {}", counts.join(" → "))
     });
     counted.collect::<Vec<_>>().join(", ")
 }

@@ -314,7 +314,7 @@ async fn ends_others(probe: &Probe) -> bool {
         };
         // Others may send bad tokens as well: only one that lives until ours is sent tells something.
         let Ok(Life::Open) = bystander.wait_end(watched).await else { continue };
-        let Ok(mut client) = probe.open("no token", probe.transport()).await else { continue };
+        let Ok(mut client) = probe.open("stranger", probe.transport()).await else { continue };
         let (_, after) = tokio::join!(client.connect(None), bystander.wait_end(watched));
         if matches!(after, Ok(Life::Open)) {
             return false;

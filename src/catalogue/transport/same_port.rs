@@ -78,7 +78,7 @@ async fn page_above_socket(probe: &Probe) -> Option<String> {
         return None;
     }
     let path = format!("{above}/");
-    let endpoint = probe.endpoint("page above");
+    let endpoint = probe.endpoint("above");
     let response = endpoint.get(endpoint.url(&path)).await.ok()?;
     (response.is_success() && response.kind() == BodyKind::Html).then_some(path)
 }
