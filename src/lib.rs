@@ -1,6 +1,7 @@
 //! siospec: the conformance suite for Socket.IO deployments.
 
 pub mod catalogue;
+pub mod causes;
 pub mod cli;
 pub mod contract;
 pub mod gate;

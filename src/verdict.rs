@@ -198,6 +198,45 @@ pub enum Lack {
     Client,
 }
 
+/// Something that a user must see once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Copied {
+    /// The reply to a CONNECT.
+    ConnectReply,
+    /// The answer to a ping.
+    Pong,
+    /// What a REST call gives.
+    Notification,
+    /// What is said in a room.
+    RoomMessage,
+    /// What a server says by itself on a connect.
+    Greeting,
+}
+
+/// What a check saw, for what is concluded from several checks.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Evidence {
+    /// Something that must come once came more often.
+    Copies {
+        /// What it is.
+        of: Copied,
+        /// How often it came, on connections that were opened one after the other.
+        counts: Vec<usize>,
+    },
+    /// A client's bad token ended the connection of another client, each time that this was looked at.
+    EndsOthers {
+        /// How often.
+        times: usize,
+    },
+    /// There is no page at `/`, and there is one at this path.
+    PageAt {
+        /// The path.
+        path: String,
+    },
+}
+
 /// One check's result, complete enough to be shown without the catalogue.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CheckResult {
@@ -228,6 +267,12 @@ pub struct CheckResult {
     pub reproduce: String,
     /// Milliseconds that the check took.
     pub duration_ms: u64,
+    /// Milliseconds from the run's beginning to the check's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub began_ms: Option<u64>,
+    /// What the check saw, for what is concluded from several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub evidence: Vec<Evidence>,
     /// Shell commands that show the failure again without siospec, where there are such.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by_hand: Option<String>,
@@ -480,6 +525,28 @@ pub struct RunReport {
     pub results: Vec<CheckResult>,
     /// Milliseconds that the run took.
     pub duration_ms: u64,
+}
+
+/// What is wrong at the root, with what it shows by.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Cause {
+    /// Its id, such as `initialised-twice`.
+    pub id: String,
+    /// What is wrong, as one sentence.
+    pub title: String,
+    /// What shows it.
+    pub seen: String,
+    /// How much the weightiest of its symptoms matters.
+    pub level: Level,
+    /// The row that it belongs to, whichever check met it first.
+    pub row: Row,
+    /// The checks that it made fail, or that could not be judged for it.
+    pub symptoms: Vec<String>,
+    /// The checks that were not run because of a symptom.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hides: Vec<String>,
+    /// What to change in a Nuxt app. Code stands between backticks.
+    pub fix: String,
 }
 
 /// How many results there are of each kind.

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{Ended, SelectionArgs, Trouble, out};
 use crate::{
     catalogue::{self, Check, Need},
-    mock::Fault,
+    mock::{Fault, Scenario},
     report::text::{self, BOLD, DIM, PLAIN, Page, pad},
     runner::nearest,
     verdict::ExitCode,
@@ -175,6 +175,12 @@ pub fn faults() -> Ended {
         page.item(("", PLAIN), 4, (fault.description(), PLAIN));
         let fails = if checks.is_empty() { "no check".to_owned() } else { checks.join(", ") };
         page.item(("    fails", DIM), 10, (&fails, DIM));
+    }
+    page.gap();
+    page.line(0, BOLD, "Scenarios: several faults of one cause (--scenario)");
+    for scenario in Scenario::ALL {
+        page.line(0, BOLD, scenario.name());
+        page.item(("", PLAIN), 4, (scenario.description(), PLAIN));
     }
     out::print(&page.finish())?;
     Ok(ExitCode::Conforms.into())

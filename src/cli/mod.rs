@@ -25,7 +25,7 @@ use futures::FutureExt;
 
 use crate::{
     contract,
-    mock::{Fault, Options},
+    mock::{Fault, Options, Scenario},
     report::text::{RED, styled},
     verdict::ExitCode,
 };
@@ -121,6 +121,9 @@ struct ServerArgs {
     /// Make it misbehave; `siospec faults` lists the names
     #[arg(long = "fault", value_name = "NAME", value_delimiter = ',')]
     faults: Vec<Fault>,
+    /// Make it a broken deployment: several faults of one cause; `siospec faults` lists the names
+    #[arg(long, value_name = "NAME")]
+    scenario: Option<Scenario>,
 }
 
 impl ServerArgs {
@@ -139,7 +142,7 @@ impl ServerArgs {
             ping_interval: self.ping_interval.unwrap_or(options.ping_interval),
             ping_timeout: self.ping_timeout.unwrap_or(options.ping_timeout),
             connect_timeout: self.connect_timeout.unwrap_or(options.connect_timeout),
-            ..options.with_faults(self.faults.iter().copied())
+            ..options.with_faults(self.faults.iter().copied()).with_scenario(self.scenario)
         }
     }
 
@@ -155,7 +158,8 @@ impl ServerArgs {
             duration("--ping-timeout", &self.ping_timeout),
             duration("--connect-timeout", &self.connect_timeout),
         ];
-        durations.into_iter().flatten().chain(faults).flatten().collect()
+        let scenario = self.scenario.map(|scenario| vec!["--scenario".to_owned(), scenario.name().to_owned()]);
+        durations.into_iter().flatten().chain(faults).chain(scenario).flatten().collect()
     }
 
     /// The first of these flags that was given.
@@ -165,6 +169,7 @@ impl ServerArgs {
             (self.ping_timeout.is_some(), "--ping-timeout"),
             (self.connect_timeout.is_some(), "--connect-timeout"),
             (!self.faults.is_empty(), "--fault"),
+            (self.scenario.is_some(), "--scenario"),
         ];
         given.into_iter().find_map(|(is_given, name)| is_given.then_some(name))
     }

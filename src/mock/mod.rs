@@ -10,6 +10,7 @@ mod app;
 mod fault;
 mod gateway;
 mod keys;
+mod scenario;
 mod server;
 
 use std::{
@@ -26,6 +27,7 @@ use tokio::sync::oneshot;
 
 pub use app::Cluster;
 pub use fault::Fault;
+pub use scenario::Scenario;
 
 /// The secret that the reference server verifies tokens with unless told otherwise (HS256).
 pub const DEFAULT_JWT_SECRET: &str = "siospec-reference-server-secret-for-tests-only";
@@ -121,6 +123,8 @@ pub struct Options {
     pub tls: Option<Tls>,
     /// The deviations to commit. Default: none.
     pub faults: BTreeSet<Fault>,
+    /// The broken deployment to play: several deviations at once. Default: none.
+    pub scenario: Option<Scenario>,
 }
 
 /// What a server needs to speak TLS, as PEM.
@@ -157,6 +161,7 @@ impl Default for Options {
             cluster: None,
             tls: None,
             faults: BTreeSet::new(),
+            scenario: None,
         }
     }
 }
@@ -275,6 +280,12 @@ impl Options {
         self
     }
 
+    /// Plays this broken deployment.
+    pub fn with_scenario(mut self, scenario: impl Into<Option<Scenario>>) -> Self {
+        self.scenario = scenario.into();
+        self
+    }
+
     /// What a server of these options promises beyond the default contract, as a contract's file (TOML).
     pub fn contract(&self) -> String {
         let duration = |duration: Duration| humantime::format_duration(duration).to_string().replace(' ', "");
@@ -335,11 +346,22 @@ fn decoding_key(pem: &str, algorithm: Algorithm) -> Result<DecodingKey, String> 
 
 /// The faults of one server, cheap to hand around.
 #[derive(Clone, Debug)]
-struct Faults(Arc<BTreeSet<Fault>>);
+struct Faults(Arc<BTreeSet<Fault>>, Option<Scenario>);
 
 impl Faults {
+    fn of(options: &Options) -> Faults {
+        let mut faults = options.faults.clone();
+        faults.extend(options.scenario.iter().flat_map(|scenario| scenario.faults()));
+        Faults(Arc::new(faults), options.scenario)
+    }
+
     fn has(&self, fault: Fault) -> bool {
         self.0.contains(&fault)
+    }
+
+    /// Whether that broken deployment is played.
+    fn plays(&self, scenario: Scenario) -> bool {
+        self.1 == Some(scenario)
     }
 
     fn iter(&self) -> impl Iterator<Item = Fault> {

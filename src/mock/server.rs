@@ -94,7 +94,7 @@ async fn set_up(options: &Options) -> io::Result<(SocketAddr, TcpListener, Arc<F
     let tls = options.tls.as_ref().map(acceptor).transpose()?;
     let listener = TcpListener::bind(options.listen).await?;
     let address = listener.local_addr()?;
-    let faults = Faults(Arc::new(options.faults.clone()));
+    let faults = Faults::of(options);
     let front = match options.profile {
         Profile::Deployment => deployment(options, faults, address, tls).await?,
         Profile::Protocol => protocol(options, faults, tls),

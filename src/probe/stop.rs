@@ -3,7 +3,7 @@
 use futures::future::join_all;
 
 use super::tokens::TokenError;
-use crate::verdict::{Failure, Level};
+use crate::verdict::{Copied, Evidence, Failure, Level};
 
 /// A check's end: `Ok` is a pass.
 pub type Verdict = Result<(), Stop>;
@@ -50,6 +50,8 @@ pub struct Finding {
     pub level: Option<Level>,
     /// Whether this machine's own slowness would look the same; see [`Finding::doubtful`].
     pub(super) doubtful: bool,
+    /// What it says to whoever looks at several checks.
+    pub evidence: Vec<Evidence>,
 }
 
 /// Begins a finding with its reason: what is wrong, as one sentence.
@@ -57,7 +59,7 @@ pub struct Finding {
 pub fn fail(reason: impl Into<String>) -> Finding {
     let failure =
         Failure { reason: reason.into(), sent: String::new(), received: String::new(), expected: String::new() };
-    Finding { failure, level: None, doubtful: false }
+    Finding { failure, level: None, doubtful: false, evidence: Vec::new() }
 }
 
 impl Finding {
@@ -79,6 +81,23 @@ impl Finding {
     #[must_use]
     pub fn expected(mut self, expected: impl ToString) -> Self {
         self.failure.expected = expected.to_string();
+        self
+    }
+
+    /// Hands over how often something came that must come once, on connections that were opened one after the other.
+    #[must_use]
+    pub fn copies(mut self, of: Copied, counts: impl Into<Vec<usize>>) -> Self {
+        let counts = counts.into();
+        if counts.iter().any(|count| *count > 1) {
+            self.evidence.push(Evidence::Copies { of, counts });
+        }
+        self
+    }
+
+    /// Hands over what was seen.
+    #[must_use]
+    pub fn witness(mut self, evidence: Evidence) -> Self {
+        self.evidence.push(evidence);
         self
     }
 

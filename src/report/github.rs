@@ -68,6 +68,11 @@ impl Format for Github {
             let message = text::visible_lines(&said.join("\n"));
             commands[if is_incomplete { 0 } else { 2 }].1.insert(0, ("siospec".to_owned(), message));
         }
+        for cause in scorecard::causes(report, lang).iter().rev() {
+            let kind = if scorecard::cause_mark(cause, report) == scorecard::Mark::Failed { 0 } else { 1 };
+            let message = text::visible_lines(&scorecard::told(cause, lang));
+            commands[kind].1.insert(0, (cause.id.clone(), message));
+        }
         for (kind, annotations) in &mut commands {
             if annotations.len() > SHOWN {
                 let more = annotations.len() - (SHOWN - 1);

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     lang::Lang,
-    verdict::{CheckResult, Direction, Entry, Failure, Outcome, Row, RunReport},
+    verdict::{Cause, CheckResult, Direction, Entry, Failure, Outcome, Row, RunReport},
 };
 
 const STYLE: &str = include_str!("html.css");
@@ -74,10 +74,12 @@ impl Page<'_> {
                     a.skip href="#checks" { (self.say("To the checks")) }
                     header.top { div.sheet { (self.head()) } }
                     main.sheet {
+                        @let causes = scorecard::causes(self.report, self.lang);
+                        (self.causes(&causes))
                         (self.scorecard())
                         div #checks {
                             (self.filter())
-                            (self.findings())
+                            (self.findings(&causes))
                             (self.groups("Could not be judged", "broken", scorecard::broken(self.report)))
                             (self.groups("Blocked", "blocked", scorecard::blocked(self.report)))
                             (self.groups("Skipped", "skipped", scorecard::skipped(self.report)))
@@ -120,6 +122,43 @@ impl Page<'_> {
             @let said = scorecard::about_run(self.report, self.lang);
             @if !self.report.notes.is_empty() || !said.is_empty() {
                 ul.remarks { @for note in self.report.notes.iter().chain(&said) { li { (visible(note)) } } }
+            }
+        }
+    }
+
+    /// What is wrong at the root, with links to what it shows by.
+    fn causes(&self, causes: &[Cause]) -> Markup {
+        html! {
+            @if !causes.is_empty() {
+                section aria-labelledby="causes" {
+                    h2 #causes { (self.say("Causes")) }
+                    @for cause in causes {
+                        article.card.{ "is-" (cause.level.priority()) } {
+                            header {
+                                (self.icon(scorecard::cause_mark(cause, self.report)))
+                                div {
+                                    h4 { (prose(&cause.title)) }
+                                    p.chips {
+                                        code.id { (visible(&cause.id)) }
+                                        span.chip { (cause.row.name()) " " (self.say(cause.row.title())) }
+                                    }
+                                }
+                            }
+                            p { (prose(&cause.seen)) }
+                            p {
+                                span.quiet { (scorecard::extent(cause, self.lang)) ": " }
+                                @for (number, id) in cause.symptoms.iter().enumerate() {
+                                    @if number > 0 { ", " }
+                                    code.id { (visible(id)) }
+                                }
+                            }
+                            div.fix {
+                                h5 { (self.say("What to change")) }
+                                @for line in cause.fix.lines() { p { (prose(line)) } }
+                            }
+                        }
+                    }
+                }
             }
         }
     }
@@ -192,9 +231,15 @@ impl Page<'_> {
         }
     }
 
-    fn findings(&self) -> Markup {
-        let findings = scorecard::findings(self.report);
+    fn findings(&self, causes: &[Cause]) -> Markup {
+        let (findings, symptoms) = scorecard::findings_apart(self.report, causes);
         html! {
+            @if !symptoms.is_empty() {
+                section data-group aria-labelledby="symptoms" {
+                    h2 #symptoms { (self.say("What these causes show by")) }
+                    @for (result, failure) in symptoms { (self.finding(result, failure)) }
+                }
+            }
             @if !findings.is_empty() {
                 section data-group aria-labelledby="fixes" {
                     h2 #fixes { (self.say("What to fix, in this order")) }

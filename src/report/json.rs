@@ -12,8 +12,9 @@ use super::{
     text,
 };
 use crate::{
+    causes,
     lang::Lang,
-    verdict::{Counts, RunReport},
+    verdict::{Cause, Counts, RunReport},
 };
 
 /// The version of the JSON report. It changes when a program that reads the report must change.
@@ -30,6 +31,8 @@ struct Document {
     schema: u32,
     /// What the run comes to. All of it follows from the results.
     summary: Summary,
+    /// What is wrong at the root. This follows from the results, too.
+    causes: Vec<Cause>,
     #[serde(flatten)]
     report: RunReport,
 }
@@ -69,7 +72,8 @@ impl Format for Json {
             counts: report.counts(),
             rows: scorecard::rows(report).into(),
         };
-        let document = Document { schema: SCHEMA, summary, report: report.clone() };
+        let document =
+            Document { schema: SCHEMA, summary, causes: causes::of(&report.results), report: report.clone() };
         let json = serde_json::to_string_pretty(&document)?;
         out.write_all(text::ascii_escaped(&json).as_bytes())?;
         out.write_all(b"\n")

@@ -38,6 +38,9 @@ impl Format for Junit {
         if let Some(first) = suites.first_mut() {
             let said = scorecard::about_run(report, lang);
             first.add_properties(said.iter().map(|said| Property::new("siospec.gate", text::visible(said))));
+            let causes = scorecard::causes(report, lang);
+            let told = causes.iter().map(|cause| text::visible(&scorecard::told(cause, lang)));
+            first.add_properties(told.map(|told| Property::new("siospec.cause", told)));
         }
         let mut xml = Report::new(format!("siospec {}", text::visible(&report.target)));
         xml.set_time(Duration::from_millis(report.duration_ms));

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     lang::Lang,
-    verdict::{CheckResult, Failure, RunReport},
+    verdict::{Cause, CheckResult, Failure, RunReport},
     wire::shorten,
 };
 
@@ -67,10 +67,15 @@ impl Blocks {
 impl Format for Markdown {
     fn write(&self, report: &RunReport, lang: &Lang, out: &mut dyn io::Write) -> io::Result<()> {
         let mut blocks = Blocks::default();
-        blocks.add(Part::Head, head(report, lang));
-        let findings = scorecard::findings(report);
-        if !findings.is_empty() {
+        let causes = scorecard::causes(report, lang);
+        blocks.add(Part::Head, head(report, &causes, lang));
+        let (findings, symptoms) = scorecard::findings_apart(report, &causes);
+        if !findings.is_empty() || !causes.is_empty() {
             blocks.add(Part::Head, format!("## {}\n\n", lang.say("What to fix, in this order")));
+        }
+        for cause in &causes {
+            let (id, title) = (code(&cause.id), prose(&cause.title));
+            blocks.add(Part::Head, format!("- {id}: {title} ({})\n\n", words(&scorecard::extent(cause, lang))));
         }
         for (level, heading) in PRIORITIES {
             let mut heading = Some(format!("### {}\n\n", lang.say(heading)));
@@ -81,6 +86,14 @@ impl Format for Markdown {
                 blocks.add(Part::Finding, finding(result, Ending::of(result, &report.gate), failure, lang));
                 blocks.add(Part::Evidence, evidence(result, Some(failure), lang));
             }
+        }
+        let mut heading = Some(format!("## {}\n\n", lang.say("What these causes show by")));
+        for (result, failure) in symptoms {
+            if let Some(heading) = heading.take() {
+                blocks.add(Part::Head, heading);
+            }
+            blocks.add(Part::Finding, finding(result, Ending::of(result, &report.gate), failure, lang));
+            blocks.add(Part::Evidence, evidence(result, Some(failure), lang));
         }
         for (heading, groups) in [
             ("Could not be judged", scorecard::broken(report)),
@@ -113,11 +126,25 @@ impl Format for Markdown {
     }
 }
 
-fn head(report: &RunReport, lang: &Lang) -> String {
+fn root(cause: &Cause, report: &RunReport, lang: &Lang) -> String {
+    let symptoms: Vec<String> = cause.symptoms.iter().map(|id| code(id)).collect();
+    format!(
+        "### {} {}\n\n{}\n\n{}: {}\n\n**{}**: {}\n\n",
+        scorecard::cause_mark(cause, report).symbol(),
+        prose(&cause.title),
+        prose(&cause.seen),
+        words(&scorecard::extent(cause, lang)),
+        symptoms.join(", "),
+        words(&lang.say("Fix")),
+        prose(&cause.fix),
+    )
+}
+
+fn head(report: &RunReport, causes: &[Cause], lang: &Lang) -> String {
     let (mark, verdict) = scorecard::verdict(report);
     let score = Score::of(report);
     let mut head = format!(
-        "# {} siospec: {}\n\n{} · siospec {} · {} · {}\n\n**{}**\n\n## {} {}\n\n",
+        "# {} siospec: {}\n\n{} · siospec {} · {} · {}\n\n**{}**\n\n{}## {} {}\n\n",
         mark.symbol(),
         words(&lang.say(verdict)),
         code(&scorecard::target(report, lang)),
@@ -125,6 +152,7 @@ fn head(report: &RunReport, lang: &Lang) -> String {
         words(&report.started),
         text::duration(report.duration_ms),
         words(&scorecard::summary(report, lang)),
+        causes.iter().map(|cause| root(cause, report, lang)).collect::<String>(),
         words(&lang.say("Score")),
         score.fraction(),
     );

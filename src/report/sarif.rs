@@ -116,6 +116,7 @@ impl Format for Sarif {
                     "toolExecutionNotifications": notifications,
                     "toolConfigurationNotifications": said,
                 }],
+                "properties": { "causes": scorecard::causes(report, lang) },
                 "language": lang.code(),
                 "columnKind": "unicodeCodePoints",
                 "results": results,

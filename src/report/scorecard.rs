@@ -6,8 +6,9 @@ use serde::Serialize;
 
 use super::{text, words};
 use crate::{
+    causes,
     lang::Lang,
-    verdict::{CheckResult, Counts, ExitCode, Failure, Gate, Level, Outcome, Row, RunReport},
+    verdict::{Cause, CheckResult, Counts, ExitCode, Failure, Gate, Level, Outcome, Row, RunReport},
 };
 
 /// How many rows the score is about: those of the team's checklist, C1 to C12.
@@ -182,12 +183,18 @@ pub struct RowScore {
     pub mark: Mark,
     /// How its checks ended.
     pub counts: Counts,
+    /// The cause that belongs to it, if there is one: by its id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<&'static str>,
 }
 
 impl RowScore {
     /// How the row's checks ended, such as `1 failed, 3 passed`.
     pub fn tally(&self, lang: &Lang) -> String {
-        let parts = tally(self.counts, lang);
+        let mut parts = tally(self.counts, lang);
+        if let Some(cause) = causes::ALL.iter().find(|kind| Some(kind.id) == self.cause) {
+            parts.insert(0, lang.say(cause.title));
+        }
         match (parts.is_empty(), self.row) {
             // Dependencies and the client's own code do not show on the wire.
             (true, Row::C1 | Row::C10) => lang.say("not judged from outside"),
@@ -214,10 +221,67 @@ fn tally(counts: Counts, lang: &Lang) -> Vec<String> {
 
 /// The fourteen rows, in order.
 pub fn rows(report: &RunReport) -> [RowScore; 14] {
+    let causes = causes::of(&report.results);
     Row::ALL.map(|row| {
         let counts = Counts::of(report.results.iter().filter(|result| result.row == row));
-        RowScore { row, mark: Mark::of(counts), counts }
+        let own = || causes.iter().filter(|cause| cause.row == row);
+        let mark = match Mark::of(counts) {
+            _ if own().any(|cause| cause_mark(cause, report) == Mark::Failed) => Mark::Failed,
+            Mark::Failed => Mark::Failed,
+            _ if own().next().is_some() => Mark::ToImprove,
+            mark => mark,
+        };
+        let named = |cause: &Cause| causes::ALL.iter().find(|kind| kind.id == cause.id).map(|kind| kind.id);
+        RowScore { row, mark, counts, cause: own().find_map(named) }
     })
+}
+
+/// What is wrong at the root, in this language.
+pub fn causes(report: &RunReport, lang: &Lang) -> Vec<Cause> {
+    let said = |cause: Cause| Cause {
+        title: lang.say(&cause.title),
+        seen: lang.say(&cause.seen),
+        fix: lang.say(&cause.fix),
+        ..cause
+    };
+    causes::of(&report.results).into_iter().map(said).collect()
+}
+
+/// What the cause costs its row: all, unless each of its symptoms is let pass.
+pub fn cause_mark(cause: &Cause, report: &RunReport) -> Mark {
+    let weighs = |result: &CheckResult| {
+        let ending = Ending::of(result, &report.gate);
+        ending == Ending::Failed || ending == Ending::Broken && result.level == Level::Must
+    };
+    let mut symptoms = report.results.iter().filter(|result| cause.symptoms.contains(&result.id));
+    if symptoms.any(weighs) { Mark::Failed } else { Mark::ToImprove }
+}
+
+/// How often a cause shows, and how many checks were not run because of it: `4 checks show it, 12 were not run for it`.
+pub fn extent(cause: &Cause, lang: &Lang) -> String {
+    let (shown, hidden) = (cause.symptoms.len(), cause.hides.len());
+    let shown = if shown == 1 { "1 check shows it".to_owned() } else { format!("{shown} checks show it") };
+    match hidden {
+        0 => lang.say(&shown),
+        1 => format!("{}, {}", lang.say(&shown), lang.say("1 was not run for it")),
+        _ => format!("{}, {}", lang.say(&shown), lang.say(&format!("{hidden} were not run for it"))),
+    }
+}
+
+/// All there is to say of a cause, on one line.
+pub fn told(cause: &Cause, lang: &Lang) -> String {
+    let Cause { id, title, seen, symptoms, fix, .. } = cause;
+    let (extent, fixed) = (extent(cause, lang), lang.say("Fix"));
+    format!("{id}: {title}; {seen}; {extent}: {}; {fixed}: {fix}", symptoms.join(", "))
+}
+
+/// The failed checks that no cause explains, as [`findings`] has them, and then those that one does.
+pub type Findings<'a> = Vec<(&'a CheckResult, &'a Failure)>;
+
+/// The findings apart: those that stand for themselves, and the symptoms of causes.
+pub fn findings_apart<'a>(report: &'a RunReport, causes: &[Cause]) -> (Findings<'a>, Findings<'a>) {
+    let is_symptom = |result: &CheckResult| causes.iter().any(|cause| cause.symptoms.contains(&result.id));
+    findings(report).into_iter().partition(|(result, _)| !is_symptom(result))
 }
 
 /// How many of the rows C1 to C12 have which mark.

@@ -24,6 +24,9 @@ impl Format for Tap {
     fn write(&self, report: &RunReport, lang: &Lang, out: &mut dyn io::Write) -> io::Result<()> {
         writeln!(out, "TAP version 14")?;
         writeln!(out, "1..{}", report.results.len())?;
+        for cause in scorecard::causes(report, lang) {
+            writeln!(out, "# {}", escaped(&scorecard::told(&cause, lang)))?;
+        }
         for said in scorecard::about_run(report, lang) {
             writeln!(out, "# {}", escaped(&said))?;
         }

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     lang::Lang,
-    verdict::{CheckResult, Direction, Entry, Failure, Gate, Level, Outcome, RunReport},
+    verdict::{Cause, CheckResult, Direction, Entry, Failure, Gate, Level, Outcome, RunReport},
 };
 
 /// Lines of the exchange that are shown for one check, and lines that one message may fill.
@@ -35,6 +35,8 @@ impl Format for Terminal {
     fn write(&self, report: &RunReport, lang: &Lang, out: &mut dyn io::Write) -> io::Result<()> {
         let mut page = Page::new(self.width);
         header(&mut page, lang, report);
+        let causes = scorecard::causes(report, lang);
+        causes.iter().for_each(|cause| root(&mut page, lang, report, cause));
         rows(&mut page, lang, report);
         score(&mut page, lang, report);
         for (result, failure) in scorecard::findings(report) {
@@ -45,7 +47,7 @@ impl Format for Terminal {
         groups(&mut page, lang, "Blocked", scorecard::blocked(report));
         groups(&mut page, lang, "Skipped", scorecard::skipped(report));
         groups(&mut page, lang, "Notes", scorecard::notes(report));
-        order_of_fixes(&mut page, lang, report);
+        order_of_fixes(&mut page, lang, report, &causes);
         page.gap();
         out.write_all(page.finish().as_bytes())?;
         writeln!(out, "{}", verdict_line(report, lang))
@@ -98,6 +100,17 @@ fn header(page: &mut Page, lang: &Lang, report: &RunReport) {
     for note in report.notes.iter().chain(&scorecard::about_run(report, lang)) {
         page.item(("", PLAIN), 16, (note, DIM));
     }
+    page.gap();
+}
+
+fn root(page: &mut Page, lang: &Lang, report: &RunReport, cause: &Cause) {
+    let mark = scorecard::cause_mark(cause, report);
+    let label = |english: &str| format!("   {}", lang.say(english));
+    page.item((mark.symbol(), style(mark)), 3, (&cause.title, style(mark)));
+    page.item((&label("seen"), DIM), HANG, (&cause.seen, PLAIN));
+    page.item((&label("shows by"), DIM), HANG, (&cause.symptoms.join(", "), PLAIN));
+    page.item(("", PLAIN), HANG, (&scorecard::extent(cause, lang), DIM));
+    page.prose((&label("fix"), DIM), HANG, &cause.fix);
     page.gap();
 }
 
@@ -246,26 +259,34 @@ fn group(page: &mut Page, lang: &Lang, reason: &str, results: &[&CheckResult]) {
     page.item(("", PLAIN), 5, (&format!("{number}{}", ids.join(", ")), DIM));
 }
 
-fn order_of_fixes(page: &mut Page, lang: &Lang, report: &RunReport) {
-    let mut findings = scorecard::findings(report);
+/// Causes first; what one explains is mended with it.
+fn order_of_fixes(page: &mut Page, lang: &Lang, report: &RunReport, causes: &[Cause]) {
+    let (mut findings, _) = scorecard::findings_apart(report, causes);
     findings.retain(|(result, _)| !result.is_waived());
-    if findings.is_empty() {
+    let mut lines: Vec<(Level, &str, String)> = Vec::new();
+    for cause in causes {
+        lines.push((cause.level, &cause.id, format!("{} ({})", cause.title, scorecard::extent(cause, lang))));
+    }
+    for (result, failure) in findings {
+        let effort = scorecard::effort(result, lang).map(|effort| format!(" ({effort})")).unwrap_or_default();
+        lines.push((result.level, &result.id, format!("{}{effort}", failure.reason)));
+    }
+    if lines.is_empty() {
         return;
     }
     page.gap();
     page.line(0, BOLD, &lang.say("What to fix, in this order"));
-    let id_width = findings.iter().map(|(result, _)| result.id.chars().count()).max().unwrap_or_default();
-    let priority = |result: &CheckResult| lang.say(result.level.priority());
-    let priority_width = findings.iter().map(|(result, _)| priority(result).width()).max().unwrap_or_default();
-    for (result, failure) in findings {
-        let style = match result.level {
+    let id_width = lines.iter().map(|(_, id, _)| id.chars().count()).max().unwrap_or_default();
+    let priority = |level: Level| lang.say(level.priority());
+    let priority_width = lines.iter().map(|(level, ..)| priority(*level).width()).max().unwrap_or_default();
+    for (level, id, text) in lines {
+        let style = match level {
             Level::Must => RED,
             Level::Should => YELLOW,
             Level::May => DIM,
         };
-        let label = format!("   {} {}", pad(&priority(result), priority_width), pad(&result.id, id_width));
-        let effort = scorecard::effort(result, lang).map(|effort| format!(" ({effort})")).unwrap_or_default();
+        let label = format!("   {} {}", pad(&priority(level), priority_width), pad(id, id_width));
         let hang = 3 + priority_width + 1 + id_width + 2;
-        page.item((&label, style), hang, (&format!("{}{effort}", failure.reason), PLAIN));
+        page.item((&label, style), hang, (&text, PLAIN));
     }
 }

@@ -98,6 +98,7 @@ pub struct Runner {
     events: Option<mpsc::UnboundedSender<Event>>,
     retries: u32,
     keeps_transcripts: bool,
+    begun: Instant,
     /// The command that runs the same again, but for the selection.
     command: String,
 }
@@ -154,6 +155,7 @@ impl Runner {
             events: None,
             retries: 0,
             keeps_transcripts: false,
+            begun: Instant::now(),
             command,
             plan,
         }
@@ -364,10 +366,12 @@ impl Runner {
             + reload;
         let exchange = AssertUnwindSafe((check.run)(&probe)).catch_unwind();
         let mut level = check.level;
+        let mut evidence = Vec::new();
         let outcome = match tokio::time::timeout(limit, exchange).await {
             Ok(Ok(Ok(()))) => Outcome::Pass,
             Ok(Ok(Err(Stop::Fail(finding)))) => {
                 level = finding.level.unwrap_or(level);
+                evidence = finding.evidence;
                 Outcome::Fail(finding.failure)
             }
             Ok(Ok(Err(Stop::Skip(reason)))) => Outcome::Skip { reason, lacks: None },
@@ -379,6 +383,7 @@ impl Runner {
         };
         let mut result = self.result_of(check, outcome, begun);
         result.level = level;
+        result.evidence = evidence;
         result.notes = probe.notes();
         if self.keeps_transcripts || !matches!(result.outcome, Outcome::Pass) {
             result.transcript = probe.transcript().entries();
@@ -411,6 +416,8 @@ impl Runner {
             cites: check.citations(),
             reproduce: self.reproduce(check),
             duration_ms: begun.elapsed().as_millis() as u64,
+            began_ms: Some(begun.saturating_duration_since(self.begun).as_millis() as u64),
+            evidence: Vec::new(),
             by_hand: None,
             waived: None,
             known: false,
@@ -440,7 +447,7 @@ impl Runner {
 
     /// The command that starts the reference server where this run had it.
     fn start_reference(&self) -> Option<String> {
-        const FLAGS: [&str; 4] = ["--fault", "--ping-interval", "--ping-timeout", "--connect-timeout"];
+        const FLAGS: [&str; 5] = ["--fault", "--scenario", "--ping-interval", "--ping-timeout", "--connect-timeout"];
         let address = self.plan.reference.then(|| self.plan.origin.as_str().trim_start_matches("http://"))?;
         let flags = self.plan.flags.windows(2).filter(|pair| FLAGS.contains(&pair[0].as_str()));
         let flags: Vec<String> = flags.map(|pair| format!(" {}", pair.join(" "))).collect();

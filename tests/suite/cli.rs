@@ -288,6 +288,8 @@ fn report() -> RunReport {
         cites: Vec::new(),
         reproduce: format!("siospec run http://localhost:3000/ --only {id}"),
         duration_ms: 12,
+        began_ms: None,
+        evidence: Vec::new(),
         by_hand: None,
         waived: None,
         known: false,

@@ -3,7 +3,11 @@
 use std::{env, fmt::Write as _, fs, path::Path};
 
 use rstest::rstest;
-use siospec::{catalogue, contract, mock::Fault, report::Json};
+use siospec::{
+    catalogue, causes, contract,
+    mock::{Fault, Scenario},
+    report::Json,
+};
 
 use crate::harness::expectations::{Expectations, SERVERS, is_finding};
 
@@ -55,6 +59,16 @@ fn checks() -> String {
     page += "| fault | what the server does |\n|---|---|\n";
     for fault in Fault::ALL {
         writeln!(page, "| `{fault}` | {} |", fault.description()).unwrap();
+    }
+    page += "\n## Scenarios of the reference server\n\nSeveral deviations at once, of one cause: `siospec serve --scenario \
+             NAME`, or `siospec run --scenario NAME`.\n\n| scenario | what the server does |\n|---|---|\n";
+    for scenario in Scenario::ALL {
+        writeln!(page, "| `{scenario}` | {} |", scenario.description()).unwrap();
+    }
+    page += "\n## Causes\n\nWhat is concluded from the results of a whole run. Each belongs to a row, whichever check met it \
+             first.\n\n| cause | row | what is wrong |\n|---|---|---|\n";
+    for cause in causes::ALL {
+        writeln!(page, "| `{}` | {} | {} |", cause.id, cause.row.name(), cause.title).unwrap();
     }
     page
 }

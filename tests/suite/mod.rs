@@ -2,6 +2,7 @@
 
 mod alarms;
 mod catalogue;
+mod causes;
 mod cli;
 mod client;
 mod container;

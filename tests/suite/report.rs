@@ -115,6 +115,8 @@ fn hostile(checks: usize) -> RunReport {
             ],
             reproduce: format!("siospec run 'http://localhost:3000/' --only check-{number}"),
             duration_ms: 12,
+            began_ms: None,
+            evidence: Vec::new(),
             by_hand: None,
             waived: None,
             known: false,

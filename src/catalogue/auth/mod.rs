@@ -27,12 +27,16 @@ mod wrong_audience;
 mod wrong_issuer;
 mod wrong_type_token;
 
+use std::time::Duration;
+
 use futures::{StreamExt, stream};
 use serde_json::{Value, json};
+use tokio::time::sleep;
 
 use super::checks;
 use crate::{
-    probe::{Answer, Probe, Stop, Verdict, confirmed, fail},
+    probe::{Answer, Life, Probe, Stop, Verdict, confirmed, fail},
+    verdict::Evidence,
     wire::Transport,
 };
 
@@ -275,6 +279,52 @@ async fn expect_life(probe: &Probe, attempts: &[Attempt]) -> Result<Vec<Tried>, 
             .stop();
     }
     Ok(answered)
+}
+
+/// How often a bystander must lose its connection by another client's bad token, and how often that is tried.
+const ENDED: usize = 3;
+const TRIES: usize = 12;
+/// How long the bystander is watched before and after, and what a restart is given, at the least.
+const WATCHED: Duration = Duration::from_millis(500);
+
+/// In place of an end that a server shows whose process ends by a bad token: the finding that it does. A bystander must
+/// keep its connection for a while, and lose it as soon as another client sends no token, three times of three.
+async fn unless_it_ends_others(probe: &Probe, stop: Stop) -> Stop {
+    if !ends_others(probe).await {
+        return stop;
+    }
+    let mut finding = match stop {
+        Stop::Fail(finding) => finding,
+        _ => fail("A bad token ends the connections of other clients")
+            .sent("CONNECT with no payload, beside a client that is connected")
+            .received(format!("the other client's connection ends, {ENDED} times of {ENDED}"))
+            .expected(REFUSAL),
+    };
+    finding.evidence.push(Evidence::EndsOthers { times: ENDED });
+    Stop::Fail(finding)
+}
+
+async fn ends_others(probe: &Probe) -> bool {
+    let watched = probe.target().quiet_window().max(WATCHED);
+    let mut ended = 0;
+    for _ in 0..TRIES {
+        let Ok(mut bystander) = probe.client("bystander", probe.transport()).await else {
+            sleep(WATCHED).await;
+            continue;
+        };
+        // Others may send bad tokens as well: only one that lives until ours is sent tells something.
+        let Ok(Life::Open) = bystander.wait_end(watched).await else { continue };
+        let Ok(mut client) = probe.open("stranger", probe.transport()).await else { continue };
+        let (_, after) = tokio::join!(client.connect(None), bystander.wait_end(watched));
+        if matches!(after, Ok(Life::Open)) {
+            return false;
+        }
+        ended += 1;
+        if ended == ENDED {
+            return true;
+        }
+    }
+    false
 }
 
 fn none_accepted(tried: &[Tried]) -> Verdict {

@@ -6,7 +6,7 @@
 //! answer is does not matter: that a bad token is refused, and how, is judged by the other checks, all of which rest on
 //! this one.
 
-use super::{Attempt, Tried, expect_life, name_all, sort, try_each};
+use super::{Attempt, Tried, expect_life, name_all, sort, try_each, unless_it_ends_others};
 use crate::{
     catalogue::{Check, Effort, Isolation, Wait, cite},
     mock::Fault,
@@ -34,7 +34,10 @@ pub const CHECK: Check = Check {
 };
 
 async fn run(probe: &Probe) -> Verdict {
-    confirmed(probe, || exchange(probe)).await
+    match confirmed(probe, || exchange(probe)).await {
+        Err(stop @ Stop::Broken(_)) => Err(unless_it_ends_others(probe, stop).await),
+        verdict => verdict,
+    }
 }
 
 async fn exchange(probe: &Probe) -> Verdict {
@@ -58,7 +61,9 @@ async fn exchange(probe: &Probe) -> Verdict {
             .stop();
     }
     if let Some(Stop::Broken(reason)) = lost {
-        expect_life(probe, &attempts).await?;
+        if let Err(stop) = expect_life(probe, &attempts).await {
+            return Err(unless_it_ends_others(probe, stop).await);
+        }
         probe.note(format!("some connections were lost: {reason}"));
     }
     Ok(())

@@ -8,7 +8,7 @@
 
 use serde_json::Value;
 
-use super::{Attempt, REFUSAL, Tried, none_silent, try_all};
+use super::{Attempt, REFUSAL, Tried, none_silent, try_all, unless_it_ends_others};
 use crate::{
     catalogue::{
         Check, Effort, Isolation, Need, Wait, cite,
@@ -39,14 +39,21 @@ pub const CHECK: Check = Check {
 };
 
 async fn run(probe: &Probe) -> Verdict {
+    match judge(probe).await {
+        Err(stop @ Stop::Broken(_)) => Err(unless_it_ends_others(probe, stop).await),
+        verdict => verdict,
+    }
+}
+
+async fn judge(probe: &Probe) -> Verdict {
     let plain = try_all(probe, &[Attempt::without_payload(), Attempt::forged(probe)?]).await?;
     none_silent(&plain)?;
     if let Some(closed) = plain.iter().find(|one| one.is_closed()) {
-        return fail("A refused CONNECT closes the connection instead of being answered")
+        let finding = fail("A refused CONNECT closes the connection instead of being answered")
             .sent(closed.sent())
             .received(&closed.answer)
-            .expected(REFUSAL)
-            .stop();
+            .expected(REFUSAL);
+        return Err(unless_it_ends_others(probe, Stop::Fail(finding)).await);
     }
     // Only the answers to these are looked at: `auth.malformed-token` and `auth.wrong-type-token` judge the rest.
     let mut odd = Attempt::malformed(probe);

@@ -12,8 +12,9 @@ use tokio::time::Instant;
 use super::checks;
 use crate::{
     contract::Vars,
-    probe::{Client, Probe, Verdict, fail, on_wire},
-    wire::SocketPacket,
+    probe::{Client, Probe, Stop, Verdict, fail, on_wire},
+    verdict::Copied,
+    wire::{SocketPacket, Transport},
 };
 
 checks![ping_pong, ping_pong_private, immediate_emit, malformed_payload, prototype_keys, latency];
@@ -61,5 +62,17 @@ pub(super) async fn expect_one_pong_each(probe: &Probe, client: &mut Client, rou
     .sent(format!("{sent} ({rounds} times)"))
     .received(format!("{pongs} × `{}`", ping.reply))
     .expected(&expected)
+    .copies(Copied::Pong, if pongs % rounds == 0 { vec![pongs / rounds] } else { Vec::new() })
     .stop()
+}
+
+/// How many pongs one ping gets on a new connection of a new user.
+async fn pongs(probe: &Probe, transport: Transport) -> Result<usize, Stop> {
+    let ping = probe.ping()?;
+    let mut client = probe.client("next", transport).await?;
+    let from = client.mark();
+    client.emit(&ping.emit, &Vars::new());
+    client.wait_event(from, &ping.reply).await?;
+    client.fence().await?;
+    Ok(client.events_since(from, &ping.reply).len())
 }

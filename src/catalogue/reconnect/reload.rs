@@ -22,7 +22,7 @@ use crate::{
     contract::{Reload, ReloadAction, Vars},
     mock::Fault,
     probe::{Client, Probe, Stop, Verdict, fail},
-    verdict::{Level, Row},
+    verdict::{Copied, Level, Row},
     wire::{Endpoint, HttpResponse, Transport, WireError, http::Http, round},
 };
 
@@ -142,6 +142,7 @@ async fn count(probe: &Probe) -> Verdict {
                 .sent("CONNECT once")
                 .received(format!("{replies} CONNECT replies"))
                 .expected("one CONNECT reply")
+                .copies(Copied::ConnectReply, [replies])
                 .stop();
         }
         events::expect_one_pong_each(probe, client, 2).await.map_err(|stop| stop.found("After the reload"))?;
@@ -155,6 +156,7 @@ async fn count(probe: &Probe) -> Verdict {
         .sent(rest::on_wire(declared, &deliveries.vars))
         .received(format!("{count} × `{event}`"))
         .expected(format!("one `{event}`"))
+        .copies(Copied::Notification, [*count])
         .stop()
 }
 

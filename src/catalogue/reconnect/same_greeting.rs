@@ -19,7 +19,7 @@ use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Client, Probe, Stop, User, Verdict, fail},
-    verdict::{Level, Row},
+    verdict::{Copied, Level, Row},
     wire::{Transport, WireError},
 };
 
@@ -59,11 +59,13 @@ async fn run(probe: &Probe) -> Verdict {
         piled.retain(|event, _| again.contains_key(event));
     }
     let Some((event, counts)) = piled.pop_first() else { return Ok(()) };
+    let numbers = counts.clone();
     let counts: Vec<String> = counts.iter().map(ToString::to_string).collect();
     fail(format!("With each reconnect of a user, more `{event}` events greet it"))
         .sent(format!("CONNECT as one user, {} times, each connection dropped before the next", RECONNECTS + 1))
         .received(format!("× `{event}`: {} from the first connection to the last", counts.join(", ")))
         .expected("as many on the last connection as on the first, or as another user gets")
+        .copies(Copied::Greeting, numbers)
         .stop()
 }
 

@@ -11,7 +11,7 @@ use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite, rest},
     mock::Fault,
     probe::{Probe, Verdict, fail},
-    verdict::{Level, Row},
+    verdict::{Copied, Level, Row},
 };
 
 pub const CHECK: Check = Check {
@@ -48,5 +48,6 @@ async fn run(probe: &Probe) -> Verdict {
         .sent(format!("{} with a client connected over {}", rest::on_wire(rest, &deliveries.vars), client.transport()))
         .received(format!("{count} × `{event}` at this client"))
         .expected(format!("one `{event}`"))
+        .copies(Copied::Notification, [*count])
         .stop()
 }

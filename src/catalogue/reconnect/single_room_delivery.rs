@@ -11,7 +11,7 @@ use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite, rooms},
     mock::Fault,
     probe::{Client, Probe, Stop, Verdict, fail, on_wire},
-    verdict::{Level, Row},
+    verdict::{Copied, Level, Row},
     wire::Transport,
 };
 
@@ -66,6 +66,7 @@ async fn run(probe: &Probe) -> Verdict {
             .sent(format!("{} once, by another member", on_wire(&probe.contract().namespace, &declared.send, &vars)))
             .received(format!("{count} × `{event}`"))
             .expected(format!("one `{event}`"))
+            .copies(Copied::RoomMessage, [count])
             .stop();
         }
     }

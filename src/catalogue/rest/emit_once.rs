@@ -8,7 +8,7 @@ use crate::{
     contract::{Expect, Mismatch, Vars},
     mock::Fault,
     probe::{Client, Probe, Verdict, fail},
-    verdict::{Level, Row},
+    verdict::{Copied, Level, Row},
     wire::SocketPacket,
 };
 
@@ -53,6 +53,7 @@ async fn run(probe: &Probe) -> Verdict {
         },
         [copies] => finding(format!("One REST call gives a connected client {copies} events"))
             .received(format!("{copies} × `{name}` with the same message"))
+            .copies(Copied::Notification, [copies])
             .stop(),
         _ => unreachable!("there is one client"),
     }

@@ -11,7 +11,7 @@ use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Verdict},
-    verdict::{Level, Row},
+    verdict::{Copied, Level, Row},
 };
 
 pub const CHECK: Check = Check {
@@ -70,6 +70,7 @@ async fn run(probe: &Probe) -> Verdict {
             super::finding(probe, format!("A message to the room reaches the other member {copies} times"), &vars)?
                 .received(format!("{copies} × `{}` with the same message", rooms.receive.event))
                 .expected(expected)
+                .copies(Copied::RoomMessage, [copies])
                 .stop()
         }
     }

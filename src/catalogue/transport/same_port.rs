@@ -11,7 +11,7 @@ use crate::{
     contract::Vars,
     mock::Fault,
     probe::{Probe, Stop, Verdict, fail},
-    verdict::{Level, Row},
+    verdict::{Evidence, Level, Row},
     wire::{HttpResponse, http::BodyKind},
 };
 
@@ -48,7 +48,11 @@ async fn run(probe: &Probe) -> Verdict {
     if response.is_redirect() {
         probe.note(format!("the page redirects to {} on the same origin", response.header("location")));
     } else if !response.is_success() || response.kind() != BodyKind::Html {
-        return finding("There is no HTML page on Socket.IO's origin").received(response).stop();
+        let mut found = finding("There is no HTML page on Socket.IO's origin").received(response);
+        if let Some(path) = page_above_socket(probe).await {
+            found = found.witness(Evidence::PageAt { path });
+        }
+        return found.stop();
     }
 
     if let Ok(rest) = probe.rest() {
@@ -65,6 +69,18 @@ async fn run(probe: &Probe) -> Verdict {
         }
     }
     Ok(())
+}
+
+/// Where Socket.IO's path lies below another than `/`: that path, if there is an HTML page.
+async fn page_above_socket(probe: &Probe) -> Option<String> {
+    let (above, _) = probe.contract().path.trim_end_matches('/').rsplit_once('/')?;
+    if above.is_empty() {
+        return None;
+    }
+    let path = format!("{above}/");
+    let endpoint = probe.endpoint("above");
+    let response = endpoint.get(endpoint.url(&path)).await.ok()?;
+    (response.is_success() && response.kind() == BodyKind::Html).then_some(path)
 }
 
 /// Where a redirect leads, if that is another scheme, host or port.

@@ -32,7 +32,7 @@ use super::{
     users::{Past, Users},
 };
 use crate::mock::{
-    Fault, Faults, Options, PRIVATE_ROOM, SECOND_NAMESPACE,
+    Fault, Faults, Options, PRIVATE_ROOM, SECOND_NAMESPACE, Scenario,
     gateway::{Control, Link, SocketId, Standing, Transport, random_id},
 };
 
@@ -72,6 +72,8 @@ pub struct State {
     recovery: Option<Mutex<Recovery>>,
     /// How many connections there are of users who were connected before.
     returned: AtomicUsize,
+    /// How many connections there were so far.
+    welcomed: AtomicUsize,
     /// Where there are other nodes: the way to their clients.
     relay: Mutex<Option<Relay>>,
 }
@@ -183,6 +185,7 @@ impl State {
             last_pinged: Mutex::default(),
             recovery: options.recovery.then(Mutex::default),
             returned: AtomicUsize::new(0),
+            welcomed: AtomicUsize::new(0),
             relay: Mutex::new(relay),
         }
     }
@@ -319,6 +322,10 @@ impl State {
 
     /// The message of the CONNECT_ERROR.
     async fn refuse(&self, link: &Link) -> String {
+        if self.faults.plays(Scenario::CrashesOnBadToken) {
+            self.crash();
+            link.ended().await;
+        }
         if self.faults.has(Fault::ClosesOnRejection) {
             link.ask(Control::Close);
             link.ended().await;
@@ -422,12 +429,16 @@ impl State {
         let past = self.users.past(user.as_deref());
         let ended = past.clean + past.abrupt;
         let piled_up = |fault, times| if self.faults.has(fault) { times } else { 0 };
+        let earlier = self.welcomed.fetch_add(1, Ordering::Relaxed);
+        let grown = if self.faults.plays(Scenario::HandlersPerConnection) { earlier } else { 0 };
+        let doubled = if self.faults.plays(Scenario::DoubleInit) { 2 } else { 1 };
         let mut connection = Connection {
             pongs: 1
+                + grown
                 + piled_up(Fault::HandlersPileUp, past.abrupt)
                 + piled_up(Fault::HandlersPileUpAfterDisconnect, past.clean),
             notifications: 1 + piled_up(Fault::NotificationsPileUp, ended),
-            deliveries: 1 + piled_up(Fault::RoomDeliveriesPileUp, ended),
+            deliveries: doubled + piled_up(Fault::RoomDeliveriesPileUp, ended),
             rooms: Mutex::new(self.rooms_at_first(past, &id)),
             socket,
             id,

@@ -22,7 +22,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use http::{HeaderValue, Method, Request, StatusCode, header};
@@ -31,7 +31,7 @@ use rand::RngExt;
 use serde_json::json;
 use tokio::sync::{Notify, mpsc};
 
-use super::{COOKIE, Fault, Faults, Options};
+use super::{COOKIE, Fault, Faults, Options, Scenario};
 use answer::{Answer, Refusal};
 use cors::Cors;
 use packet::Packet;
@@ -50,6 +50,9 @@ const COMMANDS: usize = 16;
 
 /// What stands for no limit in the faults that lift it, in bytes.
 const NO_LIMIT: usize = 64 << 20;
+
+/// How many requests within a second the scenario `limits-requests` lets through.
+const MAX_A_SECOND: usize = 60;
 
 /// How many handshake answers the fault `cached-handshake` keeps.
 const MAX_CACHED: usize = 1_000;
@@ -131,9 +134,26 @@ struct Sessions {
     cache: Mutex<HashMap<String, String>>,
     /// For the fault `first-handshakes-fail`: whether there was one, by polling and by WebSocket.
     stumbled: [AtomicBool; 2],
+    /// For the scenario `limits-requests`: since when how many requests came.
+    window: Mutex<Option<(Instant, usize)>>,
 }
 
 impl Sessions {
+    /// Counts a request; whether there were too many within a second.
+    fn is_flooded(&self) -> bool {
+        let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut *window {
+            Some((since, count)) if since.elapsed() < Duration::from_secs(1) => {
+                *count += 1;
+                *count > MAX_A_SECOND
+            }
+            window => {
+                *window = Some((Instant::now(), 1));
+                false
+            }
+        }
+    }
+
     fn open(&self) -> MutexGuard<'_, HashMap<String, Handle>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -234,6 +254,9 @@ impl Gateway {
 
     /// Answers a request, or not: nothing means that its connection is to be cut.
     pub async fn handle(&self, request: Request<Incoming>) -> Option<Answer> {
+        if self.settings.faults.plays(Scenario::LimitsRequests) && self.sessions.is_flooded() {
+            return Some(answer::with_body(StatusCode::TOO_MANY_REQUESTS, "text/plain", "Too Many Requests"));
+        }
         let cors = Cors::new(&request, &self.settings.faults);
         let mut answer = match cors.verdict(&request) {
             Some(verdict) => verdict,
@@ -257,7 +280,7 @@ impl Gateway {
         {
             return Some(answer::with_body(StatusCode::SERVICE_UNAVAILABLE, "text/plain", "starting"));
         }
-        if by_upgrade {
+        if by_upgrade && !self.settings.faults.plays(Scenario::StripsUpgrade) {
             return Some(self.handle_upgrade(&query, request).unwrap_or_else(|refusal| *refusal));
         }
         if self.settings.faults.has(Fault::NoPolling) {

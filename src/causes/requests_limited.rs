@@ -1,0 +1,49 @@
+//! Requests are answered 429, or 503 in turn with answers of Socket.IO: something counts them, and turns the rest away.
+
+use super::{Found, Kind, Row, View, wire};
+use crate::verdict::CheckResult;
+
+pub const CAUSE: Kind = Kind {
+    id: "requests-limited",
+    title: "Requests are limited: what comes too fast is turned away",
+    row: Row::D,
+    fix: "Exempt Socket.IO's path from the limit, or raise it: polling alone takes several requests a second for each client, \
+          and all clients behind one address share a limit by address. To test with it, run fewer checks at once: \
+          `--jobs 1`.",
+    find,
+};
+
+/// How often 503 and success must have taken turns, and how many checks must have met it.
+const TURNS: usize = 8;
+const ENOUGH: usize = 3;
+
+fn find(view: &View<'_>) -> Option<Found> {
+    let has = |result: &CheckResult, code| result.transcript.iter().any(|entry| wire::status(entry) == Some(code));
+    let by = |code| view.open_ids(move |result| has(result, code));
+    let (limited, unavailable) = (by(429), by(503));
+    let (code, symptoms) = match () {
+        () if !limited.is_empty() => (429, limited),
+        () if unavailable.len() >= ENOUGH && turns(view) >= TURNS => (503, unavailable),
+        () => return None,
+    };
+    let all = view.results.iter().flat_map(|result| &result.transcript);
+    let times = all.filter(|entry| wire::status(entry) == Some(code)).count();
+    Some(Found { seen: format!("`HTTP {code}` {times}×"), symptoms })
+}
+
+/// How often 503 and success took turns, while the target could be connected to all the time and no proxy complained.
+fn turns(view: &View<'_>) -> usize {
+    let mut seen: Vec<(u64, bool)> = Vec::new();
+    for result in view.results {
+        for entry in &result.transcript {
+            match wire::status(entry) {
+                _ if wire::finds_nobody(entry) => return 0,
+                Some(502 | 504) => return 0,
+                Some(status @ (200 | 503)) => seen.extend(wire::time(result, entry).map(|at| (at, status == 200))),
+                _ => {}
+            }
+        }
+    }
+    seen.sort_unstable();
+    seen.windows(2).filter(|pair| pair[0].1 != pair[1].1).count()
+}
