@@ -442,6 +442,8 @@ faults! {
     CorsWithoutVary = "cors-without-vary",
     /// A WebSocket of the allowed origin is refused.
     WebsocketRefusesAllowedOrigin = "websocket-refuses-allowed-origin",
+    /// A request that carries an `Origin` is refused, unless it is the allowed one: pages of the server's own origin too.
+    RefusesOwnOrigin = "refuses-own-origin",
     /// A foreign origin is refused on polling, and let in on WebSocket.
     OriginCheckedOnPollingOnly = "origin-checked-on-polling-only",
     /// Pages of any origin may poll (`*`, without credentials), and those of a foreign one may not open a WebSocket.

@@ -24,7 +24,7 @@ use crate::{
     catalogue::{self, Check, Isolation, Need},
     contract::Contract,
     lag::Lag,
-    probe::{Probe, Setting, Stop, Tokens, Untestable, reconnoitre},
+    probe::{Probe, Setting, Stop, Tokens, Untestable, admit},
     redact::Redactor,
     reproduce::{self, Surroundings},
     verdict::{CheckResult, Gate, Outcome, RunReport},
@@ -113,8 +113,8 @@ impl Runner {
         plan.contract.conceal_in(&redactor);
         let http = Http::new(&plan.contract.headers, plan.contract.deadline)
             .map_err(|error| Untestable::Tls(format!("No HTTP client could be set up: {error}.")))?;
-        let target = reconnoitre(&http, &plan.origin, &plan.contract, &redactor).await?;
         let tokens = Tokens::new(&plan.contract.auth, redactor.clone());
+        let (http, target) = admit(http, &plan.origin, &plan.contract, &redactor, &tokens).await?;
         let setting = Arc::new(Setting {
             contract: plan.contract.clone(),
             target,
