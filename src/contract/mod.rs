@@ -79,6 +79,8 @@ pub struct Auth {
     pub token_field: String,
     /// Signature algorithm of the tokens.
     pub algorithm: Algorithm,
+    /// Whether that was declared, and is not to be read off a token that a command prints.
+    pub algorithm_declared: bool,
     /// Claims of a valid token, a template for `{{client}}`; `iat`, `exp`, `iss` and `aud` are added where absent.
     pub claims: Map<String, Value>,
     /// The `iss` that the server insists on.
@@ -582,6 +584,7 @@ fn auth(given: &mut Merged) -> Auth {
     Auth {
         token_field: given.text("auth.token-field"),
         algorithm,
+        algorithm_declared: given.is_given("auth.algorithm"),
         claims: given.object("auth.claims"),
         issuer: given.optional_text("auth.issuer"),
         audience: given.optional_text("auth.audience"),

@@ -65,6 +65,10 @@ faults! {
     OpenPacketMissingField = "open-packet-missing-field",
     /// The open packet carries `pingInterval` as a string.
     OpenPacketWrongType = "open-packet-wrong-type",
+    /// The open packet's `pingTimeout` is 2^31 ms.
+    OpenPacketEndlessTimeout = "open-packet-endless-timeout",
+    /// The polling handshake's open packet holds a byte that is no UTF-8, in a field of its own.
+    OpenPacketBadUtf8 = "open-packet-bad-utf8",
     /// A WebSocket handshake gets 101 and then nothing, not even the open packet.
     WebsocketSilent = "websocket-silent",
     /// The page at `/` is a redirect to another port.
@@ -102,6 +106,8 @@ faults! {
     ServesMissingEio = "serves-missing-eio",
     /// A handshake is served whatever its `EIO` says.
     ServesAnyEio = "serves-any-eio",
+    /// Requests of a session are served whatever their `EIO` says, and without one.
+    ServesSessionAnyEio = "serves-session-any-eio",
     /// A handshake without `transport` is served.
     ServesMissingTransport = "serves-missing-transport",
     /// A handshake with a `transport` that does not exist is served.
@@ -165,6 +171,10 @@ faults! {
     CannotSendLargeMessages = "cannot-send-large-messages",
     /// Characters outside the first 65,536 that a client sends are replaced by U+FFFD.
     ManglesAstral = "mangles-astral",
+    /// An `echo` with a character outside the first 65,536 is never acknowledged.
+    LosesAstral = "loses-astral",
+    /// An `echo` of more than three quarters of `maxPayload` is never acknowledged.
+    LosesLargeMessages = "loses-large-messages",
     /// The body of a POST is read as Latin-1.
     ReadsPostsAsLatin1 = "reads-posts-as-latin1",
     /// The last byte of binary data that comes by polling is lost.
@@ -319,6 +329,9 @@ faults! {
     /// `pong` comes 800 ms after its `ping`.
     SlowPong = "slow-pong",
 
+    /// Every second `echo` of a client waits 30 ms before it is acknowledged, and others overtake it.
+    ReordersAcks = "reorders-acks",
+
     // Rooms.
 
     /// A message to a room reaches nobody.
@@ -343,6 +356,9 @@ faults! {
     SocketIdsAreRooms = "socket-ids-are-rooms",
     /// Everybody may join the private room.
     OpenPrivateRoom = "open-private-room",
+
+    /// Every second message of a client waits 30 ms before it goes to its room, and others overtake it.
+    ReordersRoomMessages = "reorders-room-messages",
 
     // The REST trigger.
 

@@ -115,6 +115,7 @@ impl Runner {
             .map_err(|error| Untestable::Tls(format!("No HTTP client could be set up: {error}.")))?;
         let tokens = Tokens::new(&plan.contract.auth, redactor.clone());
         let (http, target) = admit(http, &plan.origin, &plan.contract, &redactor, &tokens).await?;
+        tokens.prepare().await;
         let setting = Arc::new(Setting {
             contract: plan.contract.clone(),
             target,
