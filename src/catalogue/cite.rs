@@ -170,6 +170,10 @@ cites! {
     FETCH_CORS = "Fetch, \"CORS protocol\"", "https://fetch.spec.whatwg.org/#http-cors-protocol";
     /// The same with cookies.
     FETCH_CREDENTIALS = "Fetch, \"CORS protocol and credentials\"", "https://fetch.spec.whatwg.org/#cors-protocol-and-credentials";
+    /// What is promised of messages on their way.
+    SIO_DELIVERY = "Socket.IO documentation, \"Delivery guarantees\", \"Message ordering\"", "https://socket.io/docs/v4/delivery-guarantees#message-ordering";
+    /// The `Origin` of requests.
+    FETCH_ORIGIN = "Fetch, \"`Origin` header\"", "https://fetch.spec.whatwg.org/#origin-header";
     /// Origins of WebSockets.
     RFC6455_10_2 = "RFC 6455, 10.2", "https://www.rfc-editor.org/rfc/rfc6455#section-10.2";
     /// Compression of WebSocket messages, and what it gives away.

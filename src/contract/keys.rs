@@ -175,6 +175,8 @@ pub const KEYS: &[Key] = &[
         .about("A cookie, basic auth of a staging site. Values are hidden in every report. Outside the file: a JSON object, or `Name: value`, one per line."),
     key("origins", Kind::Texts, "[]", "Foreign origins that the deployment lets in (CORS)")
         .about("Each must get exactly its own Access-Control-Allow-Origin. Empty: pages of the deployment's own origin only."),
+    open("origin", Kind::Text, r#""https://app.example.com""#, "Origin of the deployment's own pages, where it is not the target's")
+        .about("Browsers say it with every POST and every WebSocket, and so does siospec. For an app that lets in its public origin alone and is tested elsewhere."),
     key(NODES, Kind::Texts, "[]", "Base URLs of further nodes of this deployment")
         .about("What is emitted on one node must then arrive on the others, once. The flag may be given several times."),
     // auth

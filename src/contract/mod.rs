@@ -50,6 +50,8 @@ pub struct Contract {
     pub headers: Vec<(String, Secret)>,
     /// Foreign origins that the deployment lets in.
     pub origins: Vec<String>,
+    /// Origin of the deployment's own pages (`https://host[:port]`), where it is not the target's.
+    pub origin: Option<String>,
     /// Base URLs of further nodes of the same deployment, without a final slash.
     pub nodes: Vec<String>,
     /// How clients prove who they are.
@@ -77,6 +79,8 @@ pub struct Auth {
     pub token_field: String,
     /// Signature algorithm of the tokens.
     pub algorithm: Algorithm,
+    /// Whether that was declared, and is not to be read off a token that a command prints.
+    pub algorithm_declared: bool,
     /// Claims of a valid token, a template for `{{client}}`; `iat`, `exp`, `iss` and `aud` are added where absent.
     pub claims: Map<String, Value>,
     /// The `iss` that the server insists on.
@@ -337,6 +341,7 @@ impl Contract {
             deadline: given.duration("deadline").unwrap_or_default(),
             headers: given.headers("headers"),
             origins: given.texts("origins").iter().map(|origin| origin.trim_end_matches('/').to_owned()).collect(),
+            origin: origin(&mut given),
             nodes: nodes(&mut given),
             auth: auth(&mut given),
             ping: given
@@ -457,6 +462,19 @@ fn nodes(given: &mut Merged) -> Vec<String> {
     nodes.iter().map(|node| node.trim_end_matches('/').to_owned()).collect()
 }
 
+fn origin(given: &mut Merged) -> Option<String> {
+    let text = given.optional_text("origin")?;
+    let parsed = url::Url::parse(&text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+    let origin =
+        parsed.filter(|url| matches!(url.path(), "" | "/") && url.query().is_none() && url.fragment().is_none());
+    if origin.is_none() {
+        let title = format!("`origin`: expected the origin of a web page, found \"{text}\"");
+        given.reject("origin", title, "expected scheme, host and port alone, as \"https://app.example.com\"", None);
+    }
+    // As browsers write it: in lower case, without the scheme's own port.
+    origin.map(|url| url.origin().ascii_serialization())
+}
+
 fn rest(given: &Merged) -> Rest {
     let method = method(given, "rest.method");
     let bodiless = method == http::Method::GET || (method == http::Method::DELETE && !given.is_given("rest.body"));
@@ -566,6 +584,7 @@ fn auth(given: &mut Merged) -> Auth {
     Auth {
         token_field: given.text("auth.token-field"),
         algorithm,
+        algorithm_declared: given.is_given("auth.algorithm"),
         claims: given.object("auth.claims"),
         issuer: given.optional_text("auth.issuer"),
         audience: given.optional_text("auth.audience"),

@@ -67,6 +67,10 @@ faults! {
     OpenPacketWrongType = "open-packet-wrong-type",
     /// The first handshake by each transport is answered 503, as by a node that has just been started.
     FirstHandshakesFail = "first-handshakes-fail",
+    /// The open packet's `pingTimeout` is 2^31 ms.
+    OpenPacketEndlessTimeout = "open-packet-endless-timeout",
+    /// The polling handshake's open packet holds a byte that is no UTF-8, in a field of its own.
+    OpenPacketBadUtf8 = "open-packet-bad-utf8",
     /// A WebSocket handshake gets 101 and then nothing, not even the open packet.
     WebsocketSilent = "websocket-silent",
     /// The page at `/` is a redirect to another port.
@@ -104,6 +108,8 @@ faults! {
     ServesMissingEio = "serves-missing-eio",
     /// A handshake is served whatever its `EIO` says.
     ServesAnyEio = "serves-any-eio",
+    /// Requests of a session are served whatever their `EIO` says, and without one.
+    ServesSessionAnyEio = "serves-session-any-eio",
     /// A handshake without `transport` is served.
     ServesMissingTransport = "serves-missing-transport",
     /// A handshake with a `transport` that does not exist is served.
@@ -167,6 +173,10 @@ faults! {
     CannotSendLargeMessages = "cannot-send-large-messages",
     /// Characters outside the first 65,536 that a client sends are replaced by U+FFFD.
     ManglesAstral = "mangles-astral",
+    /// An `echo` with a character outside the first 65,536 is never acknowledged.
+    LosesAstral = "loses-astral",
+    /// An `echo` of more than three quarters of `maxPayload` is never acknowledged.
+    LosesLargeMessages = "loses-large-messages",
     /// The body of a POST is read as Latin-1.
     ReadsPostsAsLatin1 = "reads-posts-as-latin1",
     /// The last byte of binary data that comes by polling is lost.
@@ -321,6 +331,9 @@ faults! {
     /// `pong` comes 800 ms after its `ping`.
     SlowPong = "slow-pong",
 
+    /// Every second `echo` of a client waits 30 ms before it is acknowledged, and others overtake it.
+    ReordersAcks = "reorders-acks",
+
     // Rooms.
 
     /// A message to a room reaches nobody.
@@ -345,6 +358,9 @@ faults! {
     SocketIdsAreRooms = "socket-ids-are-rooms",
     /// Everybody may join the private room.
     OpenPrivateRoom = "open-private-room",
+
+    /// Every second message of a client waits 30 ms before it goes to its room, and others overtake it.
+    ReordersRoomMessages = "reorders-room-messages",
 
     // The REST trigger.
 
@@ -444,6 +460,8 @@ faults! {
     CorsWithoutVary = "cors-without-vary",
     /// A WebSocket of the allowed origin is refused.
     WebsocketRefusesAllowedOrigin = "websocket-refuses-allowed-origin",
+    /// A request that carries an `Origin` is refused, unless it is the allowed one: pages of the server's own origin too.
+    RefusesOwnOrigin = "refuses-own-origin",
     /// A foreign origin is refused on polling, and let in on WebSocket.
     OriginCheckedOnPollingOnly = "origin-checked-on-polling-only",
     /// Pages of any origin may poll (`*`, without credentials), and those of a foreign one may not open a WebSocket.

@@ -3,6 +3,7 @@
 mod client;
 mod confirm;
 mod echo;
+mod origin;
 mod recon;
 mod steady;
 mod stop;
@@ -23,6 +24,7 @@ use url::Url;
 pub use client::{Answer, Client, Life};
 pub use confirm::confirmed;
 pub use echo::{Echo, Echoed, bytes_as_text};
+pub use origin::{Entry, admit};
 pub use recon::{Target, Untestable, reconnoitre};
 pub use steady::Steady;
 pub use stop::{Finding, Stop, Verdict, fail, in_order};
@@ -35,7 +37,7 @@ use crate::{
     redact::Redactor,
     wire::{
         Endpoint, Heartbeats, HttpResponse, Session, SocketPacket, Transcript, Transport, WireError,
-        http::{Http, headers},
+        http::{Http, Page, headers},
     },
 };
 
@@ -137,6 +139,11 @@ impl Probe {
     /// The remarks so far.
     pub fn notes(&self) -> Vec<String> {
         self.notes.lock().expect("no check panics while it notes").clone()
+    }
+
+    /// The page that the deployment's users have open, whose `Origin` browsers send.
+    pub fn own_page(&self) -> Page {
+        origin::own_page(self.contract())
     }
 
     /// A text that occurs nowhere else, to know one's own messages and rooms by.

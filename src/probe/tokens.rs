@@ -96,9 +96,18 @@ impl Tokens {
         self.shared.own_key.is_some()
     }
 
-    /// The declared signature algorithm.
+    /// Runs the command that prints tokens, where there is one, so that bad tokens are made after a real one. Why it failed
+    /// is said by each check that needs a valid token.
+    pub async fn prepare(&self) {
+        let _ = self.valid("siospec").await;
+    }
+
+    /// The signature algorithm: the declared one, or that of the ready token.
     pub fn algorithm(&self) -> Algorithm {
-        self.shared.auth.algorithm
+        let auth = &self.shared.auth;
+        let printed = self.shared.printed.get().filter(|_| !auth.algorithm_declared);
+        let header = printed.and_then(|token| jsonwebtoken::decode_header(token.as_deref().ok()?).ok());
+        header.map_or(auth.algorithm, |header| header.alg)
     }
 
     /// The payload of a CONNECT packet with this token, `{"token": …}`.
@@ -407,7 +416,7 @@ impl Tokens {
     /// The bytes that a server may hold as its public key.
     fn public_key_forms(&self) -> Vec<(&'static str, Vec<u8>)> {
         let auth = &self.shared.auth;
-        if auth.algorithm.family() == AlgorithmFamily::Hmac {
+        if self.algorithm().family() == AlgorithmFamily::Hmac {
             return Vec::new();
         }
         let pem = auth.public_key.clone().or_else(|| {

@@ -26,7 +26,7 @@ use crate::{
     catalogue::{self, Check, Isolation, Need},
     contract::Contract,
     lag::Lag,
-    probe::{Probe, Setting, Stop, Tokens, Untestable, reconnoitre},
+    probe::{Probe, Setting, Stop, Tokens, Untestable, admit},
     redact::Redactor,
     reproduce::{self, Surroundings},
     verdict::{CheckResult, Gate, Lack, Outcome, RunReport},
@@ -120,9 +120,17 @@ impl Runner {
         plan.contract.conceal_in(&redactor);
         let http = Http::new(&plan.contract.headers, plan.contract.deadline)
             .map_err(|error| Untestable::Tls(format!("No HTTP client could be set up: {error}.")))?;
-        let target = reconnoitre(&http, &plan.origin, &plan.contract, &redactor).await?;
         let tokens = Tokens::new(&plan.contract.auth, redactor.clone());
-        let setting = Arc::new(Setting { contract: plan.contract.clone(), target, tokens, http, redactor, lag });
+        let (http, target) = admit(http, &plan.origin, &plan.contract, &redactor, &tokens).await?;
+        tokens.prepare().await;
+        let setting = Arc::new(Setting {
+            contract: plan.contract.clone(),
+            target,
+            tokens,
+            http,
+            redactor,
+            lag,
+        });
         Ok(Runner::over(Arc::new(plan), setting))
     }
 

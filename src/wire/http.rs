@@ -13,7 +13,7 @@ use reqwest::{
     Method,
     header::{
         CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HeaderMap, HeaderName, HeaderValue, LOCATION,
-        SERVER, SET_COOKIE, UPGRADE, VARY,
+        ORIGIN, SERVER, SET_COOKIE, UPGRADE, VARY,
     },
 };
 use tokio::{
@@ -48,11 +48,24 @@ pub struct Endpoint {
     deadline: Duration,
     transcript: Transcript,
     label: String,
+    page: Page,
     /// Parameters that the URL of every Engine.IO request carries beside the protocol's own.
     query: Vec<(String, String)>,
     /// What load balancers set to know which node a session is on. One jar per connection: a jar for the whole run
     /// would pin all of it to one node.
     cookies: Arc<Mutex<BTreeMap<String, String>>>,
+}
+
+/// The page that sends the requests, as far as its `Origin` tells.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Page {
+    /// None: as clients other than browsers, which send no `Origin`.
+    #[default]
+    None,
+    /// One of the very origin that is asked.
+    Own,
+    /// One of this origin.
+    Of(HeaderValue),
 }
 
 /// An HTTP answer with its body, at most 4 MiB of it.
@@ -174,6 +187,9 @@ pub struct Http {
     connect_timeout: Duration,
     /// The contract's own cookies, which a request with others must still carry.
     cookies: Option<String>,
+    /// Whether the contract's headers say an `Origin` themselves.
+    names_origin: bool,
+    page: Page,
     unanswered: Arc<Unanswered>,
     /// How long pongs had to wait before they were written.
     pongs: Arc<Lateness>,
@@ -225,15 +241,24 @@ impl Http {
     pub fn new(headers: &[(String, Secret)], connect_timeout: Duration) -> Result<Http, WireError> {
         let headers = self::headers(headers).map_err(WireError::Malformed)?;
         let cookies = headers.get(COOKIE).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let names_origin = headers.contains_key(ORIGIN);
         Ok(Http {
             pooled: build(client(connect_timeout).default_headers(headers.clone()))?,
             fresh: build(client(connect_timeout).default_headers(headers).pool_max_idle_per_host(0))?,
             bare: Arc::default(),
             connect_timeout,
             cookies,
+            names_origin,
+            page: Page::None,
             unanswered: Arc::default(),
             pongs: Arc::default(),
         })
+    }
+
+    /// The same clients, whose endpoints send what they send for that page.
+    #[must_use]
+    pub fn for_page(self, page: Page) -> Http {
+        Http { page, ..self }
     }
 
     /// How long the target took for an answer since then, at the worst.
@@ -295,6 +320,7 @@ impl Endpoint {
     /// The endpoint at `path` below `origin`, where an answer that takes longer than `deadline` counts as none.
     pub fn new(http: Http, origin: &Url, path: &str, deadline: Duration, transcript: Transcript) -> Endpoint {
         Endpoint {
+            page: http.page.clone(),
             http,
             origin: origin.clone(),
             path: path.to_owned(),
@@ -320,6 +346,12 @@ impl Endpoint {
     /// The same endpoint, where the URL of every Engine.IO request carries these parameters as well.
     pub fn with_query(mut self, query: Vec<(String, String)>) -> Endpoint {
         self.query = query;
+        self
+    }
+
+    /// The same endpoint, where requests are sent for that page.
+    pub fn for_page(mut self, page: Page) -> Endpoint {
+        self.page = page;
         self
     }
 
@@ -389,7 +421,7 @@ impl Endpoint {
         body: Option<Bytes>,
         deadline: Duration,
     ) -> Result<HttpResponse, WireError> {
-        let headers = self.with_cookies(headers);
+        let headers = self.as_browsers_do(&method, &url, headers);
         let request = self.http.pooled.request(method.clone(), url.clone()).headers(headers.clone());
         self.exchange(&method, &url, &headers, request, body, deadline).await
     }
@@ -405,7 +437,7 @@ impl Endpoint {
         headers: HeaderMap,
         body: Option<Bytes>,
     ) -> Result<HttpResponse, WireError> {
-        let mut headers = self.with_cookies(headers);
+        let mut headers = self.as_browsers_do(&method, &url, headers);
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
         let request = self.http.fresh.request(method.clone(), url.clone()).headers(headers.clone());
         self.exchange(&method, &url, &headers, request, body, self.deadline).await
@@ -486,7 +518,8 @@ impl Endpoint {
         });
         let mut headers = Endpoint::content_type("text/plain;charset=UTF-8");
         headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
-        let request = self.http.fresh.post(url).headers(self.with_cookies(headers));
+        let headers = self.as_browsers_do(&Method::POST, &url, headers);
+        let request = self.http.fresh.post(url).headers(headers);
         let response = request.body(reqwest::Body::wrap_stream(body)).send().await.map_err(|error| classify(&error))?;
         let answer = read(response).await?;
         self.record(Direction::Received, &wire_text(&answer));
@@ -498,7 +531,7 @@ impl Endpoint {
     /// # Errors
     /// As [`Endpoint::send`].
     pub(super) async fn send_unread(&self, url: Url, headers: HeaderMap) -> Result<reqwest::Response, WireError> {
-        let headers = self.with_cookies(headers);
+        let headers = self.as_browsers_do(&Method::GET, &url, headers);
         let line = format!("GET {}\nUpgrade: websocket{}", path_and_query(&url), sent_headers(&headers));
         self.record(Direction::Sent, &line);
         let _asked = self.http.unanswered.ask();
@@ -512,6 +545,32 @@ impl Endpoint {
             Err(error) => self.record(Direction::Remark, &error.to_string()),
         }
         answer
+    }
+
+    /// What a browser adds to the headers of a page's request: its cookies, and its `Origin`.
+    fn as_browsers_do(&self, method: &Method, url: &Url, headers: HeaderMap) -> HeaderMap {
+        self.with_origin(method, url, self.with_cookies(headers))
+    }
+
+    /// Adds the page's `Origin` where browsers do (Fetch, "append a request `Origin` header"; RFC 6455, 4.1): with what is
+    /// neither GET nor HEAD, with every upgrade, and with what goes to another origin than the page's; but not where one
+    /// was chosen. Of the GETs, only those below the endpoint's path are a script's; others stand for a user who goes there.
+    fn with_origin(&self, method: &Method, url: &Url, mut headers: HeaderMap) -> HeaderMap {
+        if self.http.names_origin || headers.contains_key(ORIGIN) {
+            return headers;
+        }
+        let Ok(asked) = HeaderValue::try_from(url.origin().ascii_serialization()) else { return headers };
+        let page = match &self.page {
+            Page::None => return headers,
+            Page::Own => asked.clone(),
+            Page::Of(origin) => origin.clone(),
+        };
+        let reads = [Method::GET, Method::HEAD].contains(method);
+        let crosses = page != asked && url.path().starts_with(&self.path);
+        if !reads || headers.contains_key(UPGRADE) || crosses {
+            headers.insert(ORIGIN, page);
+        }
+        headers
     }
 
     /// Adds the jar's cookies to those that the contract has every request carry.

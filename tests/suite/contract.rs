@@ -153,6 +153,7 @@ fn json_and_lists_come_from_flags() {
             ("rest.payload", r#""{{message}}""#),
             ("rest.credentials", r#"{"Authorization": "Bearer {{token}}"}"#),
             ("nodes", "http://a:1/, http://b:2"),
+            ("origin", "HTTPS://App.example.com:443/"),
             ("choices.guests", "true"),
             ("deadline", "1m 30s"),
         ],
@@ -161,6 +162,7 @@ fn json_and_lists_come_from_flags() {
     assert_eq!(contract.headers.len(), 2);
     assert_eq!(contract.headers[0], ("Cookie".to_owned(), Secret::new("a=b; c=d")));
     assert_eq!(contract.nodes, ["http://a:1", "http://b:2"]);
+    assert_eq!(contract.origin.as_deref(), Some("https://app.example.com"));
     assert!(contract.choices.guests);
     assert_eq!(contract.deadline, Duration::from_secs(90));
     let vars = Vars::new().room("r").message("m").token("eyJ.x.y");
@@ -239,6 +241,7 @@ fn an_unknown_key_is_shown_with_its_line_and_the_nearest_name() {
 #[case("[ack]\nreply = 1", "`ack.reply` is given without `ack.event`", "siospec.toml:2:9")]
 #[case("namespace = \"/a,b\"", "a namespace cannot hold a comma", "siospec.toml:1:13")]
 #[case("nodes = [\"localhost:3000\"]", "expected http(s) URLs", "siospec.toml:1:9")]
+#[case("origin = \"https://a.example/app\"", "expected the origin of a web page", "siospec.toml:1:10")]
 #[case("path = ", "this is not TOML", "siospec.toml:1:")]
 #[case("path = \"/a\"\npath = \"/b\"", "this is not TOML", "duplicate key")]
 #[case("auth.secret-env = \"NOWHERE\"", "auth.secret-env names NOWHERE, which is not set", "set NOWHERE")]

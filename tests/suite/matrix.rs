@@ -15,7 +15,7 @@ use rstest::rstest;
 use siospec::{
     catalogue::{self, Check},
     lag::Lag,
-    mock::{Fault, ReferenceServer, Variant},
+    mock::{ALLOWED_ORIGIN, Fault, ReferenceServer, Variant},
     redact::Redactor,
     runner::Runner,
     verdict::{CheckResult, Outcome, RunReport},
@@ -101,6 +101,15 @@ async fn a_deployment_declared_websocket_only_is_not_held_to_polling() {
     let mut skipped: Vec<&str> = report.results.iter().filter(polling).map(|result| result.id.as_str()).collect();
     skipped.extend(shown_elsewhere(Variant::Plain));
     assert_nothing_wrong(&report, &skipped);
+}
+
+/// Every request carries the declared origin, GETs as well, and the target's own is let in nowhere.
+#[rstest]
+#[test]
+async fn a_deployment_that_lets_in_its_public_origin_alone_is_tested_with_that() {
+    let changes = [("origin", ALLOWED_ORIGIN)];
+    let report = score_alone(Variant::Plain, Some(Fault::RefusesOwnOrigin), &changes).await;
+    assert_nothing_wrong(&report, &shown_elsewhere(Variant::Plain));
 }
 
 /// Panics unless all but the checks named passed, and these passed or were skipped.

@@ -237,6 +237,21 @@ fn bad_tokens_copy_the_claims_of_a_ready_one() {
     assert_eq!(redactor.redact(&ready), "‹valid token›");
 }
 
+#[cfg(unix)]
+#[rstest]
+#[test]
+fn bad_tokens_copy_the_claims_and_the_algorithm_of_a_printed_one() {
+    let printed = tokens(&[("auth.secret", SECRET), ("auth.algorithm", "HS512"), ("auth.claims", r#"{"userId":7}"#)]);
+    let command = format!("echo {}", valid(&printed.0, "a"));
+    let (copies, _) = tokens(&[("auth.token-command", &command)]);
+    wait(copies.prepare());
+    let forged = copies.forged("b").unwrap();
+    assert_eq!((&part(&forged, 0)["alg"], &part(&forged, 1)["userId"]), (&json!("HS512"), &json!(7)));
+    let (declared, _) = tokens(&[("auth.token-command", &command), ("auth.algorithm", "HS256")]);
+    wait(declared.prepare());
+    assert_eq!(part(&declared.forged("b").unwrap(), 0)["alg"], "HS256");
+}
+
 #[rstest]
 #[test]
 fn an_opaque_token_cannot_be_tampered_with() {

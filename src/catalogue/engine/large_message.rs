@@ -1,12 +1,14 @@
 //! A message just under `maxPayload` passes, over both transports and in both directions: it comes back whole.
 //!
-//! It goes by an event whose acknowledgement holds the message, or by a room. The transport is what is judged: where the
-//! connection lives on and the message does not come back, the application may bound its messages, and the check is
-//! skipped. A limit of more than 3 MB is not filled.
+//! It goes by an event whose acknowledgement holds the message, or by a room. Where the contract says that the
+//! acknowledgement holds what was sent, it must come back. Over a room the transport is what is judged: where the connection
+//! lives on and the message does not come back, the application may bound its messages, and the check is skipped. A limit of
+//! more than 3 MB is not filled.
 
 use super::{payload_limit, plural};
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
+    contract::Ack,
     mock::Fault,
     probe::{Echoed, Probe, Stop, Verdict, confirmed, fail, in_order},
     verdict::{Level, Row},
@@ -29,7 +31,7 @@ pub const CHECK: Check = Check {
           `client_max_body_size`) and for WebSocket messages must not be lower than `maxHttpBufferSize` (1 MB by default), \
           which is what the handshake advertises.",
     effort: Effort::Hours,
-    faults: &[Fault::LimitsBelowMaxPayload, Fault::CannotSendLargeMessages],
+    faults: &[Fault::LimitsBelowMaxPayload, Fault::CannotSendLargeMessages, Fault::LosesLargeMessages],
     run: |probe| Box::pin(run(probe)),
 };
 
@@ -57,6 +59,14 @@ async fn run(probe: &Probe) -> Verdict {
                 .sent(format!("{event} with a text of about {} bytes", limit.min(MAX_MESSAGE)))
                 .received("no answer in time, and the connection stays open")
                 .expected("the same text, as over the other transport")
+                .stop()
+        }
+        [one, ..] if probe.contract().ack.as_ref().is_some_and(Ack::echoes) => {
+            let event = probe.echo(*one).await?.event().to_owned();
+            fail("A message just under maxPayload does not come back, though the contract says it is sent back")
+                .sent(format!("{event} with a text of about {size} bytes"))
+                .received("no answer in time, and the connection stays open")
+                .expected("the same text in the acknowledgement (ack.event, ack.reply)")
                 .stop()
         }
         _ => Err(Stop::Skip(format!(

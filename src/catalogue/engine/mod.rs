@@ -7,6 +7,7 @@ mod close_websocket;
 mod dead_peer_polling;
 mod dead_peer_websocket;
 mod eio_missing;
+mod eio_on_session;
 mod eio_unsupported;
 mod heartbeat_polling;
 mod heartbeat_websocket;
@@ -15,6 +16,7 @@ mod invalid_packet_websocket;
 mod large_message;
 mod max_payload_polling;
 mod max_payload_websocket;
+mod message_order;
 mod order;
 mod overlapping_poll;
 mod payload_base64;
@@ -49,6 +51,7 @@ use crate::{
 checks![
     eio_missing,
     eio_unsupported,
+    eio_on_session,
     transport_missing,
     transport_unknown,
     bad_method,
@@ -75,6 +78,7 @@ checks![
     utf8,
     payload_base64,
     order,
+    message_order,
 ];
 
 /// An HTTP answer, or why there is none.

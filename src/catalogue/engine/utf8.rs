@@ -1,12 +1,14 @@
 //! Text survives the way to the server and back unchanged, over both transports: letters of two and three bytes, emoji and
 //! other characters outside the first 65,536, line separators, an embedded NUL, and more that code tends to forget.
 //!
-//! Each text goes by an event whose acknowledgement holds the message, or by a room. An application may refuse a text (a
-//! database that takes no NUL): one that comes back over no transport is noted; one that comes back over one transport
-//! and not over the other is a failure.
+//! Each text goes by an event whose acknowledgement holds the message, or by a room. Where the contract says that the
+//! acknowledgement holds what was sent, each text must come back. An application may refuse a room message (a database that
+//! takes no NUL): one that comes back over no transport is noted; one that comes back over one transport and not over the
+//! other is a failure.
 
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
+    contract::Ack,
     mock::Fault,
     probe::{Echoed, Probe, Stop, Verdict, confirmed, fail, in_order},
     verdict::{Level, Row},
@@ -29,7 +31,7 @@ pub const CHECK: Check = Check {
           anything but UTF-8 (`Content-Type: text/plain; charset=UTF-8`), and none may count characters where it needs \
           bytes (`Buffer.byteLength(text)`, not `text.length`, for Content-Length).",
     effort: Effort::Hours,
-    faults: &[Fault::ManglesAstral, Fault::ReadsPostsAsLatin1],
+    faults: &[Fault::ManglesAstral, Fault::ReadsPostsAsLatin1, Fault::LosesAstral],
     run: |probe| Box::pin(run(probe)),
 };
 
@@ -48,6 +50,7 @@ async fn run(probe: &Probe) -> Verdict {
     let returned =
         in_order(probe.transports().into_iter().map(|transport| confirmed(probe, move || returned(probe, transport))))
             .await?;
+    let promised = probe.contract().ack.as_ref().is_some_and(Ack::echoes);
     let mut refused = 0;
     for (index, (what, text)) in TEXTS.iter().enumerate() {
         let missing: Vec<Transport> = returned.iter().filter(|(_, back)| !back[index]).map(|(over, _)| *over).collect();
@@ -59,6 +62,15 @@ async fn run(probe: &Probe) -> Verdict {
                     .received("no answer in time")
                     .expected("the same text, as over the other transport")
                     .stop();
+            }
+            _ if promised => {
+                return fail(format!(
+                    "A text with {what} does not come back, though the contract says it is sent back"
+                ))
+                .sent(format!("{text:?}"))
+                .received("no answer in time, over any transport")
+                .expected("the same text in the acknowledgement (ack.event, ack.reply)")
+                .stop();
             }
             _ => {
                 refused += 1;

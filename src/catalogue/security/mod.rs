@@ -8,6 +8,7 @@ mod cross_site_websocket;
 mod error_disclosure;
 mod excess_attachments;
 mod origin_parity;
+mod own_origin;
 mod payload_limit_parity;
 mod server_header;
 mod slow_post;
@@ -32,6 +33,7 @@ use crate::{
 };
 
 checks![
+    own_origin,
     cors_wildcard_credentials,
     cors_reflection,
     cors_allowed,
@@ -59,7 +61,7 @@ fn stranger(probe: &Probe) -> String {
 fn foreign_origins(probe: &Probe) -> Vec<String> {
     let mut origins = vec![stranger(probe), "null".to_owned()];
     let own = probe.target().origin.origin().ascii_serialization();
-    for known in probe.contract().origins.iter().chain([&own]) {
+    for known in probe.contract().origins.iter().chain(&probe.contract().origin).chain([&own]) {
         let Ok(url) = Url::parse(known) else { continue };
         let (scheme, Some(host)) = (url.scheme(), url.host_str()) else { continue };
         origins.push(format!("{scheme}://{host}.siospec.example"));

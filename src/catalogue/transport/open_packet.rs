@@ -2,15 +2,17 @@
 //!
 //! A missing `maxPayload` is said, not failed: servers older than engine.io 6.2 do not send it, and clients then do not
 //! limit their batches. A `pingInterval` of 0 is a finding: some servers round sub-second settings down to it, and
-//! clients then wait for each heartbeat no longer than `pingTimeout`.
+//! clients then wait for each heartbeat no longer than `pingTimeout`. More than 2^31-1 ms is more than a timer of JavaScript
+//! takes: clients disconnect at once. Bytes that are no UTF-8 are a finding, though browsers replace them: other clients do not.
 
 use serde_json::Value;
 
 use crate::{
     catalogue::{Check, Effort, Isolation, Wait, cite},
     mock::Fault,
-    probe::{Probe, Verdict, fail},
+    probe::{Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
+    wire::Transport,
 };
 
 pub const CHECK: Check = Check {
@@ -28,11 +30,23 @@ pub const CHECK: Check = Check {
     fix: "Do not rewrite the handshake in a proxy or route handler. Give `pingInterval`, `pingTimeout` and \
           `maxHttpBufferSize` as whole numbers: `new Server({ pingInterval: 25000, pingTimeout: 20000 })`.",
     effort: Effort::Minutes,
-    faults: &[Fault::OpenPacketMissingField, Fault::OpenPacketWrongType],
+    faults: &[
+        Fault::OpenPacketMissingField,
+        Fault::OpenPacketWrongType,
+        Fault::OpenPacketEndlessTimeout,
+        Fault::OpenPacketBadUtf8,
+    ],
     run: |probe| Box::pin(run(probe)),
 };
 
+/// The most that a timer of JavaScript takes, in milliseconds (HTML, "timers": a signed number of 32 bits). The clients' fires
+/// at once where `pingInterval` and `pingTimeout` together are more.
+const LONGEST_TIMER: f64 = 2_147_483_647.0;
+
 async fn run(probe: &Probe) -> Verdict {
+    if probe.target().usable(Transport::Polling) {
+        encoded(probe).await?;
+    }
     for (transport, handshake) in [("polling", &probe.target().polling), ("WebSocket", &probe.target().websocket)] {
         let Ok(handshake) = handshake else { continue };
         let open = &handshake.raw;
@@ -52,7 +66,12 @@ async fn run(probe: &Probe) -> Verdict {
         for field in ["pingInterval", "pingTimeout", "maxPayload"] {
             match open.get(field) {
                 // `25000.0` is as good: JSON knows but one kind of number, and so does JavaScript.
-                Some(value) if value.as_f64().is_some_and(|number| number > 0.0 && number.fract() == 0.0) => {}
+                Some(value) if value.as_f64().is_some_and(|number| number > 0.0 && number.fract() == 0.0) => {
+                    if field != "maxPayload" && value.as_f64().is_some_and(|number| number > LONGEST_TIMER) {
+                        return finding(format!("`{field}` is {value}, longer than any timer of JavaScript runs"))
+                            .stop();
+                    }
+                }
                 Some(value) => return finding(format!("`{field}` is {value}, not a positive integer")).stop(),
                 None if field == "maxPayload" => {
                     probe.note("the open packet has no maxPayload, as servers older than engine.io 6.2");
@@ -60,6 +79,28 @@ async fn run(probe: &Probe) -> Verdict {
                 None => return finding(format!("`{field}` is missing")).stop(),
             }
         }
+        let sum = ["pingInterval", "pingTimeout"].iter().filter_map(|field| open.get(*field)?.as_f64()).sum::<f64>();
+        if sum > LONGEST_TIMER {
+            return finding(
+                "`pingInterval` and `pingTimeout` together are longer than any timer of JavaScript runs".into(),
+            )
+            .stop();
+        }
     }
     Ok(())
+}
+
+/// The open packet is text (Engine.IO v4, "Packet encoding").
+async fn encoded(probe: &Probe) -> Verdict {
+    let endpoint = probe.endpoint("polling");
+    let answer = endpoint.get(endpoint.engine_url(Transport::Polling, None)).await;
+    let answer = answer.map_err(|error| Stop::Broken(format!("a polling handshake: {error}")))?;
+    match std::str::from_utf8(&answer.body) {
+        Err(error) if answer.body.starts_with(b"0") => fail("The open packet is no UTF-8 (over polling)")
+            .sent("an Engine.IO handshake over polling")
+            .received(format!("{} (byte {} is wrong)", answer.body.escape_ascii(), error.valid_up_to()))
+            .expected("text in UTF-8")
+            .stop(),
+        _ => Ok(()),
+    }
 }

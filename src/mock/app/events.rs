@@ -42,6 +42,9 @@ const ROOM_MESSAGE: &str = "receive_message";
 /// How many rooms one connection may be in.
 const MAX_ROOMS: usize = 1_000;
 
+/// With the faults that reorder: how long every second event waits for something, as for a database.
+const JITTER: Duration = Duration::from_millis(30);
+
 /// With the fault `slow-pong`: how long a `pong` takes.
 const SLOW: Duration = Duration::from_millis(800);
 
@@ -60,6 +63,8 @@ pub struct State {
     faults: Faults,
     /// With the fault `reload-doubles-server`, after a reload: two servers answer.
     servers: usize,
+    /// With the fault `loses-large-messages`: more than this is lost, in bytes.
+    large: usize,
     connections: Mutex<HashMap<Sid, Arc<Connection>>>,
     users: Users,
     /// Every session of the gateway, for the faults by which an event reaches one that is not connected.
@@ -114,6 +119,16 @@ struct Connection {
     pongs: usize,
     notifications: usize,
     deliveries: usize,
+}
+
+/// Counts the events of one client: every second one is late, with the faults that reorder. Clones count together.
+#[derive(Clone, Default)]
+struct Turns(Arc<AtomicUsize>);
+
+impl Turns {
+    fn is_late(&self) -> bool {
+        self.0.fetch_add(1, Ordering::Relaxed) % 2 == 0
+    }
 }
 
 /// The argument of `send_message`.
@@ -178,6 +193,7 @@ impl State {
             auth: Auth::new(options, faults.clone()),
             faults,
             servers: if doubled { 2 } else { 1 },
+            large: options.max_payload / 4 * 3,
             connections: Mutex::default(),
             users: Users::default(),
             sessions: Mutex::default(),
@@ -360,9 +376,21 @@ impl State {
             ready(())
         });
         let state = self.clone();
+        let turns = Turns::default();
         socket.on("send_message", move |socket: SocketRef, TryData(message): TryData<RoomMessage>, ack: AckSender| {
-            let message = state.well_formed(message);
-            acknowledge(ack, message.is_some_and(|message| state.send_message(&socket, &message)));
+            let Some(message) = state.well_formed(message) else {
+                acknowledge(ack, false);
+                return ready(());
+            };
+            if state.faults.has(Fault::ReordersRoomMessages) && turns.is_late() {
+                let state = state.clone();
+                tokio::spawn(async move {
+                    tokio::time::sleep(JITTER).await;
+                    acknowledge(ack, state.send_message(&socket, &message));
+                });
+                return ready(());
+            }
+            acknowledge(ack, state.send_message(&socket, &message));
             ready(())
         });
         self.register_echo(socket);
@@ -393,8 +421,24 @@ impl State {
     /// `echo`: acknowledges with what was sent.
     fn register_echo(&self, socket: &SocketRef) {
         let wrong = self.faults.has(Fault::AckWrongPayload);
+        let reorders = self.faults.has(Fault::ReordersAcks);
+        let large = self.large;
+        let loses = [Fault::LosesAstral, Fault::LosesLargeMessages].map(|fault| self.faults.has(fault));
+        let turns = Turns::default();
         socket.on("echo", move |TryData(message): TryData<Payload>, ack: AckSender| {
             let message = message.unwrap_or(Payload::Null);
+            if let Payload::Text(text) = &message
+                && (loses[0] && text.chars().any(|c| c > '\u{ffff}') || loses[1] && text.len() > large)
+            {
+                return ready(());
+            }
+            if reorders && turns.is_late() {
+                tokio::spawn(async move {
+                    tokio::time::sleep(JITTER).await;
+                    let _ = ack.send(&message);
+                });
+                return ready(());
+            }
             // Nobody who asked for it is no reason to complain.
             let _ = if wrong { ack.send("[object Object]") } else { ack.send(&message) };
             ready(())

@@ -33,10 +33,12 @@ impl Cors<'_> {
         let is_stranger = self.is_foreign && !self.is_allowed();
         if is_upgrade(request.headers()) {
             let refused = (is_stranger && self.faults.has(Fault::OriginCheckedOnWebsocketOnly))
-                || (self.is_allowed() && self.faults.has(Fault::WebsocketRefusesAllowedOrigin));
+                || (self.is_allowed() && self.faults.has(Fault::WebsocketRefusesAllowedOrigin))
+                || (!self.is_allowed() && self.origin.is_some() && self.faults.has(Fault::RefusesOwnOrigin));
             return refused.then(|| answer::refuse_upgrade(StatusCode::FORBIDDEN, "Forbidden"));
         }
-        if is_stranger && self.faults.has(Fault::OriginCheckedOnPollingOnly) {
+        let refuses_own = !self.is_allowed() && self.origin.is_some() && self.faults.has(Fault::RefusesOwnOrigin);
+        if refuses_own || (is_stranger && self.faults.has(Fault::OriginCheckedOnPollingOnly)) {
             let body = r#"{"code":4,"message":"Forbidden"}"#;
             return Some(answer::with_body(StatusCode::FORBIDDEN, "application/json", body));
         }

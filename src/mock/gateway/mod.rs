@@ -353,6 +353,9 @@ impl Gateway {
             }
             return Some(answer);
         };
+        if !self.serves_session(query) {
+            return Some(Refusal::BadRequest.answer());
+        }
         if faults.has(Fault::SessionsStickToConnections) && !handle.carry_on() {
             return Some(self.unknown_session());
         }
@@ -386,6 +389,11 @@ impl Gateway {
             Some(_) => faults.has(Fault::ServesAnyEio),
             None => faults.has(Fault::ServesMissingEio),
         }
+    }
+
+    /// Whether a request of a session is served: one that says the session's version.
+    fn serves_session(&self, query: &Query<'_>) -> bool {
+        query.version.as_deref() == Some("4") || self.settings.faults.has(Fault::ServesSessionAnyEio)
     }
 
     /// The answer to a polling request of a session that is not there.
@@ -438,7 +446,11 @@ impl Gateway {
                 cache.insert(query.raw.to_owned(), body.clone());
             }
         }
-        let mut answer = answer::payload(body);
+        let mut bytes = body.into_bytes();
+        if faults.has(Fault::OpenPacketBadUtf8) {
+            bytes.splice(bytes.len() - 1.., *b",\"by\":\"caf\xe9\"}");
+        }
+        let mut answer = answer::payload(bytes);
         if faults.has(Fault::HandshakeWrongContentType) {
             answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
@@ -513,7 +525,11 @@ impl Gateway {
             return Err(Refusal::BadHandshakeMethod);
         }
         match &query.sid {
-            Some(sid) => self.find(sid).map(Some).ok_or(Refusal::SessionUnknown),
+            Some(sid) => match self.find(sid) {
+                Some(handle) if self.serves_session(query) => Ok(Some(handle)),
+                Some(_) => Err(Refusal::BadRequest),
+                None => Err(Refusal::SessionUnknown),
+            },
             None if self.serves(query.version.as_deref()) => Ok(None),
             None => Err(Refusal::UnsupportedProtocolVersion),
         }
@@ -586,6 +602,9 @@ impl Gateway {
         }
         if faults.has(Fault::OpenPacketWrongType) {
             open["pingInterval"] = json!(milliseconds(*ping_interval).to_string());
+        }
+        if faults.has(Fault::OpenPacketEndlessTimeout) {
+            open["pingTimeout"] = json!(1_u64 << 31);
         }
         open.to_string()
     }

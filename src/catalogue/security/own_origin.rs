@@ -1,0 +1,99 @@
+//! A page of the deployment's own origin is let in, on every transport.
+//!
+//! Browsers send the page's `Origin` with every POST, with every WebSocket, and with GETs that go to another origin. The page
+//! is one of the target's own origin, or of the one that the contract declares (`origin`): an app that lets in its public
+//! origin alone is lawful, and needs that key where it is tested elsewhere. A client with that `Origin` must get as far as
+//! one without any, up to the answer to its CONNECT; a look counts only where the one without gets further, several times
+//! over. Where neither gets in, it is not the origin, and another check says why.
+
+use crate::{
+    catalogue::{Check, Effort, Isolation, Wait, cite},
+    mock::Fault,
+    probe::{Entry, Probe, Stop, Verdict, fail},
+    verdict::{Level, Row},
+    wire::Transport,
+};
+
+pub const CHECK: Check = Check {
+    id: "security.own-origin",
+    title: "Pages of the deployment's own origin are let in",
+    level: Level::Must,
+    row: Row::D,
+    cites: &[cite::FETCH_ORIGIN, cite::RFC6455_10_2, cite::SIO_ALLOW_REQUEST],
+    needs: &[],
+    requires: &[],
+    isolation: Isolation::SideBySide,
+    wait: Wait::None,
+    meaning: "Browsers do not get in there: each says the page's origin with every POST and every WebSocket. Tools that say none \
+              see nothing of it.",
+    fix: "Name the origin of your own pages where origins are checked: `allowRequest`, `cors.origin`, \
+          `cors_allowed_origins`, a WebSocket hook's `upgrade`. A server that compares Origin with Host needs the request's \
+          own Host, with its port, from the proxy: in nginx, `proxy_set_header Host $http_host`. If the app lets in its \
+          public origin alone and is tested elsewhere, declare that origin: `origin = \"https://app.example.com\"` \
+          (--origin).",
+    effort: Effort::Minutes,
+    faults: &[Fault::RefusesOwnOrigin],
+    run: |probe| Box::pin(run(probe)),
+};
+
+/// What python-engineio says of an origin; unless told otherwise, it lets in those whose host is the request's Host.
+const COMPARES_WITH_HOST: &str = "is not an accepted origin";
+
+async fn run(probe: &Probe) -> Verdict {
+    let user = probe.user("own-origin");
+    let payload = probe.credentials(&user).await?;
+    let own = probe.contract().origin.clone();
+    let origin = own.clone().unwrap_or_else(|| probe.target().origin.origin().ascii_serialization());
+    let look = async |transport: Transport| {
+        let endpoint = probe.endpoint(transport.name()).for_page(probe.own_page());
+        let namespace = &probe.contract().namespace;
+        let entry = Entry::try_at(&endpoint, transport, namespace, payload.clone()).await;
+        if entry == Entry::Connected {
+            return (transport, entry, None);
+        }
+        let kept_out = Entry::kept_out(&endpoint, probe.contract(), transport, payload.clone()).await;
+        (transport, entry, kept_out)
+    };
+    let looks = futures::future::join_all(probe.transports().into_iter().map(look)).await;
+    let refused: Vec<_> = looks.iter().filter_map(|(on, _, kept_out)| Some((on, kept_out.as_ref()?))).collect();
+    if let Some((_, (with, _))) = refused.first() {
+        let received: Vec<String> = refused
+            .iter()
+            .map(|(on, (with, without))| format!("{on}: {}; without Origin {}", said(with), said(without)))
+            .collect();
+        let mut received = received.join("; ");
+        if own.is_none() && matches!(with, Entry::Shut(how) | Entry::Refused(how) if how.contains(COMPARES_WITH_HOST)) {
+            received += "; the likely cause: Origin is compared with Host, which a proxy on the way does not pass on as it came";
+        }
+        let names: Vec<String> = refused.iter().map(|(on, _)| on.to_string()).collect();
+        return fail(format!("A page of the deployment's own origin is kept out on {}", names.join(" and ")))
+            .sent(format!("a handshake and a CONNECT with Origin: {origin}, as browsers say it"))
+            .received(received)
+            .expected("the same with that Origin as without any")
+            .stop();
+    }
+    for (transport, entry, _) in &looks {
+        match entry {
+            Entry::Connected => {}
+            Entry::Refused(_) if payload.is_none() => probe.note(format!(
+                "{transport}: the session opens with the own Origin; a CONNECT without a token is refused with it as without"
+            )),
+            entry => {
+                return Err(Stop::Broken(format!(
+                    "{transport}: {}, with the own Origin as without (see transport.{}-handshake, auth.valid-token)",
+                    said(entry),
+                    transport.name()
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn said(entry: &Entry) -> String {
+    match entry {
+        Entry::Shut(how) => format!("no answer to a CONNECT ({how})"),
+        Entry::Refused(packet) => format!("CONNECT is refused ({packet})"),
+        Entry::Connected => "connected".into(),
+    }
+}
