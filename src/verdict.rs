@@ -151,7 +151,8 @@ pub enum Outcome {
     Skip {
         /// What rules the check out, or which capability is missing and how to supply it.
         reason: String,
-        /// What would have to be supplied. Without it the contract or the deployment rules the check out.
+        /// What would have to be supplied. Without it the contract, the deployment or this build of
+        /// siospec rules the check out.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         lacks: Option<Lack>,
     },
@@ -194,8 +195,6 @@ pub enum Lack {
     Transport,
     /// The time that the protocol makes it wait.
     Time,
-    /// A client that this build of siospec does not have.
-    Client,
 }
 
 /// Something that a user must see once.

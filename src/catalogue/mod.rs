@@ -47,8 +47,8 @@ pub struct Check {
     pub cites: &'static [Cite],
     /// What it cannot do without; a missing one makes it skip.
     pub needs: &'static [Need],
-    /// Checks whose failure leaves nothing to judge here; this one runs after them, and is skipped when one failed or was
-    /// itself skipped for such a reason.
+    /// Checks whose failure leaves nothing to judge here; this one runs after them, and is blocked when one fails the run,
+    /// could not be judged, or was itself blocked.
     pub requires: &'static [&'static str],
     /// Whether it gets along with the checks beside it.
     pub isolation: Isolation,

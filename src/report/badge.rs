@@ -44,7 +44,7 @@ impl Badge {
 impl Format for Badge {
     fn write(&self, report: &RunReport, lang: &Lang, out: &mut dyn io::Write) -> io::Result<()> {
         let verdict = match report.exit_code() {
-            ExitCode::Conforms => "conforms",
+            ExitCode::Conforms if report.counts().unjudged == 0 => "conforms",
             _ => scorecard::verdict(report).1,
         };
         let message = format!("{} · {}", lang.say(verdict), Score::of(report).fraction());

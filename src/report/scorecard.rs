@@ -362,6 +362,7 @@ pub fn verdict(report: &RunReport) -> (Mark, &'static str) {
         ExitCode::Conforms if counts.failed + counts.waived + counts.flaky > 0 => {
             (Mark::ToImprove, "passes, with failures that are accepted")
         }
+        ExitCode::Conforms if counts.unjudged > 0 => (Mark::PartlyJudged, "conforms as far as it was judged"),
         ExitCode::Conforms if counts.skipped > 0 => (Mark::Right, "conforms as far as it was judged"),
         ExitCode::Conforms => (Mark::Right, "conforms"),
         ExitCode::DoesNotConform => (Mark::Failed, "does not conform"),

@@ -524,8 +524,8 @@ fn panic_text(panic: &(dyn Any + Send)) -> String {
     text.unwrap_or("without a message").to_owned()
 }
 
-/// What is missing for a check to run, and how to supply it. What the contract or the deployment rules out is nothing that
-/// a check lacks.
+/// What is missing for a check to run, and how to supply it. What the contract, the deployment or this build rules out is
+/// nothing that a check lacks.
 fn missing(need: Need, setting: &Setting) -> Option<(String, Option<Lack>)> {
     let Setting { contract, target, tokens, .. } = setting;
     let reason = match need {
@@ -612,7 +612,6 @@ fn missing(need: Need, setting: &Setting) -> Option<(String, Option<Lack>)> {
         Need::SigningKey if !tokens.has_source() => Some(Lack::Token),
         Need::SigningKey => Some(Lack::Key),
         Need::PublicKey if !is_hmac => Some(Lack::Key),
-        Need::InteropClient => Some(Lack::Client),
         _ => None,
     };
     Some((reason.into(), lacks))

@@ -88,7 +88,7 @@ fn hostile(checks: usize) -> RunReport {
         };
         let outcome = match number % 7 {
             0 => Outcome::Pass,
-            1 if number % 2 == 0 => Outcome::Blocked { by: "area-0.check-3".into(), reason: HOSTILE.into() },
+            1 if number.is_multiple_of(2) => Outcome::Blocked { by: "area-0.check-3".into(), reason: HOSTILE.into() },
             1 => Outcome::Skip { reason: HOSTILE.into(), lacks: None },
             2 => Outcome::Broken { reason: HOSTILE.into() },
             _ => Outcome::Fail(failure),
@@ -449,6 +449,20 @@ fn the_json_schema_refuses_what_is_no_report() {
 #[test]
 fn code_stands_between_backticks(#[case] text: &str, #[case] expected: &[Piece]) {
     assert_eq!(text::pieces(text), expected);
+}
+
+/// By a version that knew neither what a check lacks nor what blocks it.
+#[rstest]
+#[test]
+fn a_report_of_an_older_version_is_read() {
+    let mut report = hostile(2);
+    report.results[1].outcome = Outcome::Skip { reason: "needs a valid token".into(), lacks: None };
+    let text = outputs(&report)["report.json"].replace(r#""unjudged": 0,"#, "");
+    assert!(!text.contains("lacks") && !text.contains("allow_incomplete"), "{text}");
+    assert_eq!(serde_json::from_str::<RunReport>(&text).expect("a report"), report);
+    let blocked = r#"{ "outcome": "blocked", "by": "t.a", "reason": "t.a failed" }"#;
+    let outcome = serde_json::from_str::<Outcome>(blocked).expect("an outcome");
+    assert_eq!(outcome, Outcome::Blocked { by: "t.a".into(), reason: "t.a failed".into() });
 }
 
 #[rstest]
