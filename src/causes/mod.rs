@@ -95,6 +95,11 @@ fn stands_in_the_way(id: &str, result: &CheckResult) -> bool {
     reason.split(|c: char| !(c.is_ascii_alphanumeric() || ".-".contains(c))).any(|word| word.trim_matches('.') == id)
 }
 
+/// Whether the check was run.
+fn was_run(result: &CheckResult) -> bool {
+    !matches!(result.outcome, Outcome::Skip { .. })
+}
+
 /// The results, and which of them have a cause already.
 struct View<'a> {
     results: &'a [CheckResult],

@@ -1,7 +1,7 @@
 //! From one moment on nobody listens at the target any more: each attempt to connect fails until the run's end, nothing is
 //! received, and most checks come to nothing.
 
-use super::{Found, Kind, Outcome, Row, View, wire};
+use super::{Found, Kind, Outcome, Row, View, was_run, wire};
 use crate::verdict::{CheckResult, Entry};
 
 pub const CAUSE: Kind = Kind {
@@ -33,8 +33,8 @@ fn find(view: &View<'_>) -> Option<Found> {
     }
     // Nothing is known of what passed but when it did.
     let later = || {
-        let was_run = |result: &&CheckResult| !matches!(result.outcome, Outcome::Skip { .. });
-        view.results.iter().filter(was_run).filter(|result| wire::end(result).is_some_and(|end| end >= refused))
+        let ends_later = |result: &&CheckResult| wire::end(result).is_some_and(|end| end >= refused);
+        view.results.iter().filter(ends_later).filter(|result| was_run(result))
     };
     let passed = later().filter(|result| matches!(result.outcome, Outcome::Pass)).count();
     if passed * 2 >= later().count() {
@@ -50,8 +50,7 @@ fn find(view: &View<'_>) -> Option<Found> {
     }
     let ran = view.results.iter().filter(|result| {
         let span = result.began_ms.zip(wire::end(result));
-        let was_run = !matches!(result.outcome, Outcome::Skip { .. });
-        was_run && span.is_some_and(|(begin, end)| begin <= alive && end >= alive)
+        was_run(result) && span.is_some_and(|(begin, end)| begin <= alive && end >= alive)
     });
     let ran: Vec<&str> = ran.map(|result| result.id.as_str()).collect();
     let more = if ran.len() > NAMED { ", …" } else { "" };
