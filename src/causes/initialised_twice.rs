@@ -1,11 +1,12 @@
 //! Two kinds of things that must come once come equally often on every connection: the application runs more than once in
-//! the process, each with handlers of its own. One kind alone may be a line that emits twice, and is no proof.
+//! the process, each with handlers of its own. One kind alone may be a line that emits twice, and is no proof; but for the
+//! CONNECT reply, which no application sends, so that two of them are two servers'.
 
 use super::{Copied, Found, Kind, Row, View, copies, counted};
 
 pub const CAUSE: Kind = Kind {
     id: "initialised-twice",
-    title: "The application is initialised twice: each event is handled as often",
+    title: "The application is initialised twice",
     row: Row::C9,
     fix: "Make one server per process, behind a guard that outlives a reload: `if (!globalThis.io) globalThis.io = new \
           Server(…)` in `server/plugins/`; register `io.on('connection', …)` inside that guard; and see that the plugin is \
@@ -23,7 +24,8 @@ fn find(view: &View<'_>) -> Option<Found> {
     let mut kinds: Vec<Copied> = found.iter().map(|(of, _)| *of).collect();
     kinds.sort_unstable();
     kinds.dedup();
-    if kinds.len() < 2 || !found.iter().all(|(_, counts)| agrees(counts)) {
+    let is_sure = kinds.len() > 1 || kinds.contains(&Copied::ConnectReply);
+    if !is_sure || !found.iter().all(|(_, counts)| agrees(counts)) {
         return None;
     }
     let symptoms = seen.iter().map(|result| result.id.clone()).collect();

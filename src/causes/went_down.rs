@@ -1,8 +1,8 @@
 //! From one moment on nobody listens at the target any more: each attempt to connect fails until the run's end, nothing is
 //! received, and most checks come to nothing.
 
-use super::{Found, Kind, Outcome, Row, View, wire};
-use crate::verdict::Entry;
+use super::{Found, Kind, Outcome, Row, View, was_run, wire};
+use crate::verdict::{CheckResult, Entry};
 
 pub const CAUSE: Kind = Kind {
     id: "went-down",
@@ -33,7 +33,8 @@ fn find(view: &View<'_>) -> Option<Found> {
     }
     // Nothing is known of what passed but when it did.
     let later = || {
-        view.results.iter().filter(|result| super::was_run(result)).filter(|result| wire::end(result).is_some_and(|end| end >= refused))
+        let ends_later = |result: &&CheckResult| wire::end(result).is_some_and(|end| end >= refused);
+        view.results.iter().filter(ends_later).filter(|result| was_run(result))
     };
     let passed = later().filter(|result| matches!(result.outcome, Outcome::Pass)).count();
     if passed * 2 >= later().count() {
@@ -49,7 +50,7 @@ fn find(view: &View<'_>) -> Option<Found> {
     }
     let ran = view.results.iter().filter(|result| {
         let span = result.began_ms.zip(wire::end(result));
-        super::was_run(result) && span.is_some_and(|(begin, end)| begin <= alive && end >= alive)
+        was_run(result) && span.is_some_and(|(begin, end)| begin <= alive && end >= alive)
     });
     let ran: Vec<&str> = ran.map(|result| result.id.as_str()).collect();
     let more = if ran.len() > NAMED { ", …" } else { "" };

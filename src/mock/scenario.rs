@@ -12,6 +12,8 @@ use super::Fault;
 pub enum Scenario {
     /// The application is set up twice in one process.
     DoubleInit,
+    /// Two servers are attached to one port.
+    TwoServers,
     /// Each connection registers handlers for all that follow.
     HandlersPerConnection,
     /// Each connection registers handlers that outlive it, for its user.
@@ -32,12 +34,15 @@ pub enum Scenario {
     SilentWebsocket,
     /// A proxy in front limits requests.
     LimitsRequests,
+    /// The event loop is blocked most of the time.
+    AnswersSlowly,
 }
 
 impl Scenario {
     /// Every scenario, in the order in which `siospec faults` lists them.
-    pub const ALL: [Scenario; 11] = [
+    pub const ALL: [Scenario; 13] = [
         Scenario::DoubleInit,
+        Scenario::TwoServers,
         Scenario::HandlersPerConnection,
         Scenario::HandlersPerReconnect,
         Scenario::ReloadWithoutGuard,
@@ -48,12 +53,14 @@ impl Scenario {
         Scenario::StripsUpgrade,
         Scenario::SilentWebsocket,
         Scenario::LimitsRequests,
+        Scenario::AnswersSlowly,
     ];
 
     /// The kebab-case name, as given to `siospec serve --scenario`.
     pub const fn name(self) -> &'static str {
         match self {
             Scenario::DoubleInit => "double-init",
+            Scenario::TwoServers => "two-servers",
             Scenario::HandlersPerConnection => "handlers-per-connection",
             Scenario::HandlersPerReconnect => "handlers-per-reconnect",
             Scenario::ReloadWithoutGuard => "reload-without-guard",
@@ -64,6 +71,7 @@ impl Scenario {
             Scenario::StripsUpgrade => "strips-upgrade",
             Scenario::SilentWebsocket => "silent-websocket",
             Scenario::LimitsRequests => "limits-requests",
+            Scenario::AnswersSlowly => "answers-slowly",
         }
     }
 
@@ -73,6 +81,7 @@ impl Scenario {
             Scenario::DoubleInit => {
                 "The application is set up twice: two pongs, two notifications, two of each room message."
             }
+            Scenario::TwoServers => "Two servers answer: two CONNECT replies, two pongs, two notifications.",
             Scenario::HandlersPerConnection => "Each connection adds one more pong to those of all that follow.",
             Scenario::HandlersPerReconnect => {
                 "Each reconnect of a user adds one more pong, notification, room message and greeting."
@@ -87,6 +96,7 @@ impl Scenario {
             Scenario::StripsUpgrade => "Requests arrive without their `Upgrade` header.",
             Scenario::SilentWebsocket => "A WebSocket handshake gets 101 and then nothing.",
             Scenario::LimitsRequests => "Of more than sixty requests within a second, the rest is answered 429.",
+            Scenario::AnswersSlowly => "Each HTTP request takes three and a half seconds.",
         }
     }
 
@@ -94,6 +104,7 @@ impl Scenario {
     pub const fn faults(self) -> &'static [Fault] {
         match self {
             Scenario::DoubleInit => &[Fault::DoublePong, Fault::RestEmitsTwice],
+            Scenario::TwoServers => &[Fault::DoubleConnectReply, Fault::DoublePong, Fault::RestEmitsTwice],
             Scenario::HandlersPerReconnect => &[
                 Fault::HandlersPileUp,
                 Fault::HandlersPileUpAfterDisconnect,
@@ -109,7 +120,8 @@ impl Scenario {
             Scenario::HandlersPerConnection
             | Scenario::CrashesOnBadToken
             | Scenario::StripsUpgrade
-            | Scenario::LimitsRequests => &[],
+            | Scenario::LimitsRequests
+            | Scenario::AnswersSlowly => &[],
         }
     }
 }

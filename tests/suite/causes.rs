@@ -4,6 +4,7 @@ use std::{fs, path::Path, sync::Arc, time::Duration};
 
 use rstest::rstest;
 use siospec::{
+    catalogue::Check,
     causes,
     lang::Lang,
     mock::{ReferenceServer, Scenario, Variant},
@@ -26,12 +27,19 @@ use crate::harness::{
     target::{options, reference_plan, score},
 };
 
+/// How long one answer may take: many runs share this machine.
+const DEADLINE: &str = "5s";
+
 const PATIENCE: Duration = Duration::from_secs(60);
 
 async fn played(scenario: Option<Scenario>) -> RunReport {
+    played_to(scenario, Runner::every_check()).await
+}
+
+async fn played_to(scenario: Option<Scenario>, checks: Vec<&'static Check>) -> RunReport {
     let options = options().guarded().with_variant(Variant::Plain).with_scenario(scenario);
     let server = ReferenceServer::start(options.clone()).await.expect("a free port");
-    let plan = reference_plan(&server, &options, "3s", &[], Runner::every_check());
+    let plan = reference_plan(&server, &options, DEADLINE, &[], checks);
     let runner = Runner::new(plan, Redactor::new()).await.unwrap_or_else(|untestable| panic!("{untestable}"));
     Arc::new(runner).run().await
 }
@@ -62,6 +70,7 @@ fn assert_causes(report: &RunReport, expected: &[(&str, Row)]) {
 
 #[rstest]
 #[case(Scenario::DoubleInit, &[("initialised-twice", Row::C9)])]
+#[case(Scenario::TwoServers, &[("initialised-twice", Row::C9)])]
 #[case(Scenario::HandlersPerConnection, &[("handlers-per-connection", Row::C9)])]
 #[case(Scenario::HandlersPerReconnect, &[("handlers-per-reconnect", Row::C9)])]
 #[case(Scenario::ReloadWithoutGuard, &[("handlers-per-reload", Row::C9)])]
@@ -77,6 +86,15 @@ async fn a_broken_deployment_has_exactly_its_causes(#[case] scenario: Scenario, 
     assert_causes(&played(Some(scenario)).await, expected);
 }
 
+/// A part of the checks is enough.
+#[rstest]
+#[test]
+#[ignore = "takes minutes: for changes to this cause"]
+async fn a_slow_target_is_said_to_be_slow() {
+    let checks = Runner::every_check().into_iter().filter(|check| ["transport", "engine"].contains(&check.area()));
+    assert_causes(&played_to(Some(Scenario::AnswersSlowly), checks.collect()).await, &[("slow-target", Row::D)]);
+}
+
 #[rstest]
 #[test]
 async fn the_reference_server_has_no_cause() {
@@ -90,7 +108,7 @@ async fn the_reference_server_has_no_cause() {
 async fn a_target_that_goes_down_is_said_to_have_gone_down() {
     let options = options().guarded();
     let server = ReferenceServer::start(options.clone()).await.expect("a free port");
-    let plan = reference_plan(&server, &options, "3s", &[], Runner::every_check());
+    let plan = reference_plan(&server, &options, DEADLINE, &[], Runner::every_check());
     let (events, mut told) = tokio::sync::mpsc::unbounded_channel();
     let runner = Runner::new(plan, Redactor::new()).await.unwrap_or_else(|untestable| panic!("{untestable}"));
     let running = tokio::spawn(Arc::new(runner.with_events(events)).run());

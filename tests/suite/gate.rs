@@ -573,13 +573,14 @@ async fn what_shows_a_failure_by_hand_can_be_run(folder: TempDir) -> TestResult 
 #[case::websocket(
     "accepts-missing-token-on-websocket",
     "auth.missing-token",
-    "{ printf '%s\\n' '40'; sleep 5; } | websocat -t --linemode-strip-newlines -H 'Cookie: '\"$COOKIE\" 'ws://"
+    "{ printf '%s\\n' '40'; sleep 5; } | websocat -t --linemode-strip-newlines -H 'Cookie: '\"$COOKIE\" \
+     -H 'origin: http://127.0.0.1:"
 )]
 #[case::request(
     "rest-answers-page",
     "rest.response",
     "curl -i -X POST -H 'Cookie: '\"$COOKIE\" -H 'authorization: Bearer '\"$TOKEN\" \
-     -H 'content-type: application/json' --data-binary '{"
+     -H 'content-type: application/json' -H 'origin: http://127.0.0.1:"
 )]
 #[case::start("no-pong", "events.ping-pong", "# first, elsewhere: siospec serve --listen 127.0.0.1:")]
 #[test]

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use rstest::rstest;
-use siospec::{probe::Untestable, verdict::RunReport};
+use siospec::{causes, probe::Untestable, verdict::RunReport};
 use tokio::process::Command;
 
 use crate::harness::{
@@ -34,8 +34,12 @@ pub const PROMISES: [(&str, &str); 6] = [
     ("choices.idle-limit", "6s"),
 ];
 
+/// What departs from the text in a server that is well is no broken deployment: it has no cause.
 async fn scored(url: &str) -> RunReport {
-    score(url, &PROMISES).await.unwrap_or_else(|untestable| panic!("{untestable}"))
+    let report = score(url, &PROMISES).await.unwrap_or_else(|untestable| panic!("{untestable}"));
+    let causes = causes::of(&report.results);
+    assert!(causes.is_empty(), "{causes:#?}");
+    report
 }
 
 /// Starts a server of `fixtures/node`.

@@ -10,7 +10,7 @@ use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Answer, Client, Probe, Stop, Verdict, fail},
-    verdict::{Level, Row},
+    verdict::{Copied, Level, Row},
     wire::{SocketPacket, socket::Kind},
 };
 
@@ -43,10 +43,12 @@ async fn run(probe: &Probe) -> Verdict {
         client.fence().await?;
         client.take_notes(probe);
         if let Some((first, second)) = answered_twice(&client) {
+            let replies = [first, second].iter().filter(|packet| packet.kind == Kind::Connect).count();
             return fail(format!("One CONNECT to {} is answered twice over {transport}", first.namespace))
                 .sent(format!("CONNECT to {}, once", first.namespace))
                 .received(format!("4{}, and then 4{}", first.encode(), second.encode()))
                 .expected("one answer")
+                .copies(Copied::ConnectReply, [replies])
                 .stop();
         }
     }

@@ -51,6 +51,9 @@ const COMMANDS: usize = 16;
 /// What stands for no limit in the faults that lift it, in bytes.
 const NO_LIMIT: usize = 64 << 20;
 
+/// How long each request takes in the scenario `answers-slowly`.
+const SLOW: Duration = Duration::from_millis(3_500);
+
 /// How many requests within a second the scenario `limits-requests` lets through.
 const MAX_A_SECOND: usize = 60;
 
@@ -256,6 +259,9 @@ impl Gateway {
     pub async fn handle(&self, request: Request<Incoming>) -> Option<Answer> {
         if self.settings.faults.plays(Scenario::LimitsRequests) && self.sessions.is_flooded() {
             return Some(answer::with_body(StatusCode::TOO_MANY_REQUESTS, "text/plain", "Too Many Requests"));
+        }
+        if self.settings.faults.plays(Scenario::AnswersSlowly) {
+            tokio::time::sleep(SLOW).await;
         }
         let cors = Cors::new(&request, &self.settings.faults);
         let mut answer = match cors.verdict(&request) {
