@@ -348,6 +348,8 @@ faults! {
     LeaveLeavesAll = "leave-leaves-all",
     /// A user's rooms are restored on the next connection, without a join.
     RoomsSurviveDisconnect = "rooms-survive-disconnect",
+    /// An object as message reaches the members of its room as the text `[object Object]`.
+    MakesTextOfObjects = "makes-text-of-objects",
     /// Joining twice delivers twice.
     JoinTwiceDeliversTwice = "join-twice-delivers-twice",
     /// Members on polling receive no room messages.
@@ -399,6 +401,8 @@ faults! {
     HandlersPileUpAfterDisconnect = "handlers-pile-up-after-disconnect",
     /// Each reconnect of a user adds one more subscription to notifications.
     NotificationsPileUp = "notifications-pile-up",
+    /// The last notification is sent to a user that comes back, once more.
+    ReplaysLastNotification = "replays-last-notification",
     /// Each reconnect of a user adds one more delivery of every room message.
     RoomDeliveriesPileUp = "room-deliveries-pile-up",
     /// Each reconnect of a user adds one more greeting.

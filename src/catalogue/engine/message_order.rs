@@ -34,7 +34,7 @@ pub const CHECK: Check = Check {
           before that, or chain the work by socket: `queue = queue.then(() => handle(message))`. In python-socketio, \
           `async_handlers=False`.",
     effort: Effort::Hours,
-    faults: &[Fault::ReordersAcks, Fault::ReordersRoomMessages],
+    faults: &[Fault::ReordersAcks, Fault::ReordersRoomMessages, Fault::ReversesPayload],
     run: |probe| Box::pin(run(probe)),
 };
 

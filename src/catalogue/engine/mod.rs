@@ -94,19 +94,32 @@ fn handshake_url(endpoint: &Endpoint, transport: Transport, parameter: &str, val
     url
 }
 
-/// Expects a handshake with a query parameter left out, or set to `value`, to be refused over each transport.
+/// Expects a handshake with a query parameter left out, or set to `value`, to be refused over each transport. With
+/// `allowEIO3`, socket.io takes every version but 4 for 3: served in that one's framing over polling, it is a lawful choice, and
+/// so is then WebSocket, where the open packets of both look alike.
 async fn expect_refused_handshake(probe: &Probe, parameter: &str, value: Option<&str>) -> Verdict {
     let what = match value {
         Some(value) => format!("A handshake with `{parameter}={value}`"),
         None => format!("A handshake without `{parameter}`"),
     };
     let mut aside = Ok(());
+    let mut is_version_3 = false;
     for transport in probe.transports() {
         let endpoint = probe.endpoint(&transport.to_string());
         let url = handshake_url(&endpoint, transport, parameter, value);
         let verdict = match transport {
-            Transport::Polling => expect_bad_request(&what, &format!("GET {url}"), endpoint.get(url).await),
-            Transport::WebSocket => expect_refused_upgrade(&endpoint, &what, url).await,
+            Transport::Polling => match endpoint.get(url.clone()).await {
+                Ok(answer) if parameter == "EIO" && answer.status == 200 && engine::is_version_3(&answer.text()) => {
+                    is_version_3 = true;
+                    probe.note(format!("lawful choice: {what} is served as version 3, as by `allowEIO3`"));
+                    Ok(())
+                }
+                answer => expect_bad_request(&what, &format!("GET {url}"), answer),
+            },
+            Transport::WebSocket => {
+                let lawful = |text: &str| is_version_3 && text.starts_with('0');
+                expect_refused_upgrade_unless(&endpoint, &what, url, lawful).await
+            }
         };
         set_aside(&mut aside, verdict)?;
     }

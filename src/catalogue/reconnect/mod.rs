@@ -2,6 +2,7 @@
 
 mod graceful;
 mod new_session;
+mod nothing_replayed;
 mod parallel_clients;
 pub(super) mod recovery;
 mod reload;
@@ -23,6 +24,7 @@ checks![
     single_pong,
     single_notification,
     single_room_delivery,
+    nothing_replayed,
     same_greeting,
     parallel_clients,
     graceful,

@@ -8,6 +8,7 @@ mod leave;
 mod member_receives;
 mod outsider_silent;
 mod own_room_eavesdrop;
+mod payload;
 mod two_rooms;
 
 use futures::future::try_join_all;
@@ -28,6 +29,7 @@ checks![
     disconnect_leaves,
     join_twice,
     cross_transport,
+    payload,
     own_room_eavesdrop,
     join_authorization,
 ];

@@ -75,6 +75,8 @@ pub struct State {
     last_pinged: Mutex<Option<SocketRef>>,
     /// What is kept for clients that may come back, where that is offered.
     recovery: Option<Mutex<Recovery>>,
+    /// With the fault `replays-last-notification`: what users who come back are sent.
+    last_notification: Mutex<Option<Payload>>,
     /// How many connections there are of users who were connected before.
     returned: AtomicUsize,
     /// How many connections there were so far.
@@ -200,6 +202,7 @@ impl State {
             pings: Burst::default(),
             last_pinged: Mutex::default(),
             recovery: options.recovery.then(Mutex::default),
+            last_notification: Mutex::default(),
             returned: AtomicUsize::new(0),
             welcomed: AtomicUsize::new(0),
             relay: Mutex::new(relay),
@@ -503,6 +506,11 @@ impl State {
                 self.emit(audience, "welcome", vec![greeting], [(&connection, times)]);
             }
         }
+        if connection.comes_back
+            && let Some(last) = &*lock(&self.last_notification)
+        {
+            let _ = connection.socket.emit("notification", last);
+        }
         if let Some(relay) = &*lock(&self.relay) {
             relay.welcome(&connection.socket);
         }
@@ -672,9 +680,15 @@ impl State {
             rooms.extend(lock(&sender.rooms).keys().filter(|other| *other != room).cloned());
         }
         let from = sender.user.as_ref().unwrap_or(&sender.id);
+        let message = match message {
+            Payload::Map(_) if self.faults.has(Fault::MakesTextOfObjects) => {
+                Payload::Text("[object Object]".to_owned())
+            }
+            message => message.clone(),
+        };
         let delivery = Payload::Map(vec![
             ("room".to_owned(), Payload::Text(room.clone())),
-            ("message".to_owned(), message.clone()),
+            ("message".to_owned(), message),
             ("from".to_owned(), Payload::Text(from.clone())),
         ]);
         let everyone = self.everyone();
@@ -715,6 +729,9 @@ impl State {
         }
         let message = if self.faults.has(Fault::RestWrongPayload) { "[object Object]" } else { message };
         let notification = Payload::texts([("message", message)]);
+        if self.faults.has(Fault::ReplaysLastNotification) {
+            *lock(&self.last_notification) = Some(notification.clone());
+        }
         let twice = if self.faults.has(Fault::RestEmitsTwice) { 2 } else { 1 };
         let everyone = self.everyone();
         let receivers = everyone.iter().map(|receiver| {
