@@ -24,7 +24,7 @@ use crate::{
     catalogue::{self, Check, Isolation, Need},
     contract::Contract,
     lag::Lag,
-    probe::{Probe, Setting, Stop, Tokens, Untestable, reconnoitre},
+    probe::{Controls, Probe, Setting, Stop, Tokens, Untestable, reconnoitre},
     redact::Redactor,
     reproduce::{self, Surroundings},
     verdict::{CheckResult, Gate, Outcome, RunReport},
@@ -123,6 +123,7 @@ impl Runner {
             redactor,
             lag,
             fences_fail: Arc::default(),
+            controls: Controls::default(),
         });
         Ok(Runner::over(Arc::new(plan), setting))
     }

@@ -6,11 +6,11 @@
 //! answer is does not matter: that a bad token is refused, and how, is judged by the other checks, all of which rest on
 //! this one.
 
-use super::{Attempt, Tried, expect_life, name_all, sort, try_each};
+use super::{Attempt, Tried, expect_life, name_all, none_cut, sort, try_each};
 use crate::{
     catalogue::{Check, Effort, Isolation, Wait, cite},
     mock::Fault,
-    probe::{Probe, Stop, Verdict, confirmed, fail},
+    probe::{Probe, Verdict, confirmed, fail},
     verdict::{Level, Row},
 };
 
@@ -57,9 +57,8 @@ async fn exchange(probe: &Probe) -> Verdict {
             .expected(format!("44{{\"message\":…}} (or 40) within {}", humantime::format_duration(probe.deadline())))
             .stop();
     }
-    if let Some(Stop::Broken(reason)) = lost {
-        expect_life(probe, &attempts).await?;
-        probe.note(format!("some connections were lost: {reason}"));
-    }
-    Ok(())
+    none_cut(&tried)?;
+    let Some(stop) = lost else { return Ok(()) };
+    expect_life(probe, &attempts).await?;
+    Err(stop)
 }

@@ -45,7 +45,7 @@ async fn run(probe: &Probe) -> Verdict {
     let mut served = String::new();
     let mut ended = false;
     for attempt in 1..=ATTEMPTS {
-        let polling = super::polling_session(probe, &format!("session {attempt}")).await?;
+        let polling = super::asked_session(probe, &format!("session {attempt}")).await?;
         let held = super::held_poll(probe, &polling).await?;
         let mut polls = FuturesUnordered::from_iter([held, super::poll(probe, &polling)]);
         let deadline = probe.in_time();
@@ -56,7 +56,7 @@ async fn run(probe: &Probe) -> Verdict {
                 Ok(response) if super::is_refusal(&response) => {
                     return match super::life_of(probe, &polling, polls.into_iter().next()).await? {
                         Life::Closed(_) => {
-                            super::expect_bad_request("A second poll on one session", SENT, Ok(response))
+                            super::expect_bad_request(probe, "A second poll on one session", SENT, Ok(response)).await
                         }
                         Life::Open => fail("A session lives on after two polls at once")
                             .sent(format!("{SENT}; then a message"))
