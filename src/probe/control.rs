@@ -25,6 +25,8 @@ pub(super) enum Twin {
 pub struct Controls {
     polling: OnceCell<Result<Twin, String>>,
     websocket: OnceCell<Result<Twin, String>>,
+    admission_by_polling: OnceCell<Result<(), String>>,
+    admission_by_websocket: OnceCell<Result<(), String>>,
     events_by_polling: OnceCell<Result<(), String>>,
     events_by_websocket: OnceCell<Result<(), String>>,
 }
@@ -109,14 +111,35 @@ impl Probe {
         })
     }
 
-    async fn send_lawfully(&self, transport: Transport) -> Result<(), String> {
+    /// The positive control of tokens: a valid one was accepted. Without that, one that is bad in one way only may be refused
+    /// as every token is.
+    ///
+    /// # Errors
+    /// [`Stop::Broken`] where it was not.
+    pub async fn admits(&self, transport: Transport) -> Verdict {
+        let controls = &self.setting.controls;
+        let cell = match transport {
+            Transport::Polling => &controls.admission_by_polling,
+            Transport::WebSocket => &controls.admission_by_websocket,
+        };
+        let made = cell.get_or_init(|| async { self.connect_lawfully(transport).await.map(drop) }).await.clone();
+        made.map_err(|why| {
+            Stop::Broken(format!("a valid token is not accepted over {transport} either (see auth.valid-token): {why}"))
+        })
+    }
+
+    async fn connect_lawfully(&self, transport: Transport) -> Result<Client, String> {
         let mut client = self.aside(transport).await?;
         let credentials = self.credentials(&self.user("control")).await.unwrap_or_default();
         match client.connect(credentials).await {
-            Ok(Answer::Connected(_)) => {}
-            Ok(answer) => return Err(answer.to_string()),
-            Err(_) => return Err("no client could connect".into()),
+            Ok(Answer::Connected(_)) => Ok(client),
+            Ok(answer) => Err(answer.to_string()),
+            Err(_) => Err("no client could connect".into()),
         }
+    }
+
+    async fn send_lawfully(&self, transport: Transport) -> Result<(), String> {
+        let mut client = self.connect_lawfully(transport).await?;
         client.send(&SocketPacket::event(&self.contract().namespace, &self.nonce("control"), &[]));
         match client.life().await {
             Ok(Life::Open) => Ok(()),

@@ -14,7 +14,7 @@ use std::{
 use rstest::rstest;
 use serde::Deserialize;
 use siospec::{
-    catalogue,
+    catalogue::{self, Check},
     contract::{Contract, Layers},
     lag::Lag,
     redact::Redactor,
@@ -66,7 +66,8 @@ const MODES: [(&str, Mode); 32] = [
 /// How long one answer may take here: silence is waited out so long, many times.
 const DEADLINE: &str = "500ms";
 
-/// Contracts that a target is run by: as a stranger, and with a secret that makes tokens of which it knows nothing.
+/// Contracts that a target is run by: as a stranger, and with a secret that makes tokens of which it knows nothing, where
+/// each check is on its own.
 const CONTRACTS: [(&str, &[(&str, &str)]); 2] =
     [("stranger", &[]), ("secret", &[("auth.secret", "siospec-blind-secret")])];
 
@@ -94,7 +95,7 @@ fn table() -> Table {
     toml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-async fn run(mode: Mode, changes: &[(&'static str, &str)], lag: Lag) -> Option<RunReport> {
+async fn run(mode: Mode, changes: &[(&'static str, &str)], checks: Vec<&'static Check>, lag: Lag) -> Option<RunReport> {
     let server = Degenerate::start(mode).await.expect("a free port");
     let mut flags = vec![
         ("deadline", DEADLINE.to_owned()),
@@ -106,13 +107,19 @@ async fn run(mode: Mode, changes: &[(&'static str, &str)], lag: Lag) -> Option<R
         origin: server.url.parse().expect("a URL"),
         reference: false,
         contract: Contract::load(Layers { file: None, env: std::iter::empty(), flags }).expect("a contract"),
-        checks: Runner::every_check(),
+        checks,
         jobs: DEFAULT_JOBS,
         max_wait: Some(Duration::from_secs(2)),
         flags: Vec::new(),
     };
     let runner = Runner::beside(plan, Redactor::new(), lag).await.ok()?;
     Some(Arc::new(runner).run().await)
+}
+
+/// Every check as under `--only`, where nothing that it rests on keeps it from its verdict.
+fn on_their_own() -> Vec<&'static Check> {
+    let alone = |check: &'static Check| &*Box::leak(Box::new(Check { requires: &[], ..*check }));
+    Runner::every_check().into_iter().map(alone).collect()
 }
 
 fn passed(report: &RunReport) -> Vec<&str> {
@@ -124,6 +131,7 @@ fn passed(report: &RunReport) -> Vec<&str> {
 #[test]
 async fn what_was_not_seen_does_not_pass() -> TestResult {
     let lag = Lag::watch();
+    let on_their_own = on_their_own();
     let mut running = JoinSet::new();
     for (name, mode) in MODES {
         for (contract, changes) in CONTRACTS {
@@ -133,7 +141,8 @@ async fn what_was_not_seen_does_not_pass() -> TestResult {
             }
             lag.turn().await;
             let lag = lag.clone();
-            running.spawn(async move { (name, contract, run(mode, changes, lag).await) });
+            let checks = if contract == "secret" { on_their_own.clone() } else { Runner::every_check() };
+            running.spawn(async move { (name, contract, run(mode, changes, checks, lag).await) });
         }
     }
     let table = table();
@@ -169,7 +178,7 @@ async fn what_was_not_seen_does_not_pass() -> TestResult {
 #[rstest]
 #[test]
 async fn a_server_that_refuses_everybody_is_judged() {
-    let report = run(Mode::Honest, &[], Lag::watch()).await.expect("testable");
+    let report = run(Mode::Honest, &[], Runner::every_check(), Lag::watch()).await.expect("testable");
     let in_doubt: Vec<_> =
         report.results.iter().filter(|result| matches!(result.outcome, Outcome::Broken { .. })).collect();
     assert!(in_doubt.is_empty(), "{in_doubt:#?}");

@@ -221,6 +221,20 @@ async fn expect_refusal(probe: &Probe, attempts: &[Attempt]) -> Verdict {
     Ok(())
 }
 
+/// As [`expect_refusal`], for tokens that are bad in one way only: a valid one must be accepted.
+async fn expect_refusal_of_one_flaw(probe: &Probe, attempts: &[Attempt]) -> Verdict {
+    expect_refusal(probe, attempts).await?;
+    admits(probe).await
+}
+
+/// A valid token is accepted over each transport.
+async fn admits(probe: &Probe) -> Verdict {
+    for transport in probe.transports() {
+        probe.admits(transport).await?;
+    }
+    Ok(())
+}
+
 /// As [`expect_refusal`], for tokens that code may stumble over: the server must answer them, and live on.
 ///
 /// A server that refuses by closing connections is told from one that stumbles by a CONNECT without a token afterwards:

@@ -63,5 +63,5 @@ async fn run(probe: &Probe) -> Verdict {
             }
         }
     }
-    Ok(())
+    super::admits(probe).await
 }
