@@ -6,7 +6,7 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use crate::{
-    probe::{Probe, Stop, Verdict, confirmed, fail},
+    probe::{Probe, Stop, Verdict, confirmed, fail, is_evasive},
     wire::{EnginePacket, Handshake, Heartbeats, Transport, WireError, round, session::CLOSE_PACKET},
 };
 
@@ -227,9 +227,10 @@ pub(in crate::catalogue) async fn oversized(probe: &Probe, transport: Transport)
     let broken = |error: WireError| {
         Stop::Broken(format!("the session over {transport}: {error} (see socket.unknown-namespace)"))
     };
-    client.round_trip(None).await.map_err(broken)?;
+    client.question(None).await.map_err(broken)?;
     match client.round_trip(Some(json!({ "padding": "x".repeat(limit + EXCESS) }))).await {
         Ok(()) => Ok(Oversized::Taken),
+        Err(error) if is_beside(&error) => Err(broken(error)),
         // A poll that is released with nothing in it is one of the ends that a session may come to.
         Err(error @ (WireError::Closed(_) | WireError::Status { .. } | WireError::Malformed(_))) => {
             Ok(Oversized::Refused(error.to_string()))
@@ -243,6 +244,11 @@ pub(in crate::catalogue) async fn oversized(probe: &Probe, transport: Transport)
         }
         Err(error) => Err(broken(error)),
     }
+}
+
+/// Whether what came says nothing of the message, but that there were too many requests, or that nobody could answer.
+fn is_beside(error: &WireError) -> bool {
+    matches!(error, WireError::Status { response, .. } if is_evasive(response))
 }
 
 /// How an oversized message is described in a failure.

@@ -98,11 +98,6 @@ fn was_run(result: &CheckResult) -> bool {
     !matches!(result.outcome, Outcome::Skip { .. } | Outcome::Blocked { .. })
 }
 
-/// Whether the check was run.
-fn was_run(result: &CheckResult) -> bool {
-    !matches!(result.outcome, Outcome::Skip { .. })
-}
-
 /// The results, and which of them have a cause already.
 struct View<'a> {
     results: &'a [CheckResult],

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::{Probe, Stop};
+use super::{Probe, Served, Stop};
 use crate::{
     contract::{Emit, Expect, Vars},
     wire::{
@@ -21,8 +21,10 @@ pub enum Answer {
     Connected(SocketPacket),
     /// A CONNECT_ERROR.
     Refused(SocketPacket),
-    /// The target closed the connection.
-    Closed(String),
+    /// The target closed the connection, on which it had answered something before.
+    Closed(End),
+    /// The connection ended, and nothing was ever answered on it: that is no answer to the CONNECT.
+    Cut(String),
     /// Nothing, within the time given.
     Silence(Duration),
 }
@@ -33,10 +35,28 @@ impl fmt::Display for Answer {
             Answer::Connected(packet) => write!(f, "CONNECT was accepted: 4{}", packet.encode()),
             Answer::Refused(packet) => write!(f, "CONNECT was refused: 4{}", packet.encode()),
             Answer::Closed(how) => write!(f, "CONNECT was answered by the end of the connection ({how})"),
+            Answer::Cut(how) => write!(f, "CONNECT was answered by the end of the connection ({how})"),
             Answer::Silence(after) => {
                 write!(f, "CONNECT got no answer within {}", humantime::format_duration(round(*after)))
             }
         }
+    }
+}
+
+/// How a connection ended on which the target had answered something before. Only the probe makes it, so that no check takes
+/// the end of a connection that was never served for an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct End(String);
+
+impl End {
+    pub(super) fn new(how: String) -> End {
+        End(how)
+    }
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 
@@ -46,7 +66,7 @@ pub enum Life {
     /// It goes on.
     Open,
     /// The target ended it. Close frame, `1`, end of stream, reset and 400 are all lawful ways.
-    Closed(String),
+    Closed(End),
 }
 
 impl fmt::Display for Life {
@@ -73,6 +93,21 @@ pub struct Client {
     heard: usize,
     /// Whether the target answers a fence: then a connection is alive as long as it does.
     has_fences: bool,
+    /// Whether the target answered anything on this connection, so that its end can be an answer.
+    answered: bool,
+}
+
+/// Whether a packet answers a CONNECT, and is not the CONNECT itself come back: a reply has a `sid`.
+fn is_word_of_its_own(packet: &SocketPacket) -> bool {
+    match packet.kind {
+        Kind::ConnectError => true,
+        Kind::Connect => packet.data.as_ref().is_some_and(|data| data.get("sid").is_some_and(Value::is_string)),
+        _ => false,
+    }
+}
+
+fn is_echo(packet: &SocketPacket, sent: &SocketPacket) -> bool {
+    packet.kind == sent.kind && packet.data == sent.data
 }
 
 /// Packets that a client keeps; a target that sends more is cut off.
@@ -94,6 +129,7 @@ impl Client {
             heartbeats: 0,
             heard: 0,
             has_fences: probe.target().answers_fences,
+            answered: false,
         }
     }
 
@@ -154,22 +190,41 @@ impl Client {
     /// [`Stop::Broken`] when the network, not the target, ends the exchange.
     pub async fn connect(&mut self, payload: Option<Value>) -> Result<Answer, Stop> {
         let from = self.mark();
-        self.send(&SocketPacket::connect(&self.namespace, payload));
+        let sent = SocketPacket::connect(&self.namespace, payload);
+        self.send(&sent);
         let namespace = self.namespace.clone();
         let is_answer = |packet: &SocketPacket| {
             packet.namespace == namespace && matches!(packet.kind, Kind::Connect | Kind::ConnectError)
         };
         match self.wait("answer to CONNECT", from, Instant::now() + self.deadline, is_answer).await {
+            // A guest's CONNECT has nothing to know it by.
+            Ok(packet) if sent.data.is_some() && is_echo(&packet, &sent) => {
+                Err(self.broken(&WireError::Malformed("what is sent comes back as it is".into())))
+            }
             Ok(packet) if packet.kind == Kind::Connect => Ok(Answer::Connected(packet)),
             Ok(packet) => Ok(Answer::Refused(packet)),
             Err(WireError::Timeout { after, .. }) => Ok(Answer::Silence(after)),
-            Err(WireError::Closed(how)) => Ok(Answer::Closed(how)),
+            Err(WireError::Closed(how)) => Ok(self.closed_on_connect(how)),
             // 400 is how a target says that the session is gone; any other status is another's word, such as a proxy's.
-            Err(error @ WireError::Status { .. }) if error.is_bad_request() => Ok(Answer::Closed(format!(
+            Err(error @ WireError::Status { .. }) if error.is_bad_request() => Ok(self.closed_on_connect(format!(
                 "{error}; where there are several nodes, all requests of a session must reach the same one"
             ))),
             Err(error) => Err(self.broken(&error)),
         }
+    }
+
+    fn closed_on_connect(&self, how: String) -> Answer {
+        if self.answered { Answer::Closed(End::new(how)) } else { Answer::Cut(how) }
+    }
+
+    /// Whether the target answered anything on this connection.
+    pub fn is_answered(&self) -> bool {
+        self.answered
+    }
+
+    /// Takes the run's control for an answer on this connection.
+    pub fn vouch(&mut self, _: Served) {
+        self.answered = true;
     }
 
     /// Waits until the target ends the connection, at most for `within`.
@@ -211,9 +266,9 @@ impl Client {
                     .into(),
             )),
             Ok(()) => Ok(Life::Open),
-            Err(WireError::Timeout { .. }) => Ok(Life::Closed(
+            Err(WireError::Timeout { .. }) => Ok(Life::Closed(End::new(
                 "in effect: a CONNECT to an unknown namespace was answered on it before, and is not any more".into(),
-            )),
+            ))),
             Err(error) => self.ended_by(error),
         }
     }
@@ -221,11 +276,12 @@ impl Client {
     /// The lawful ends of a connection, all in one place.
     ///
     /// # Errors
-    /// [`Stop::Broken`] when `error` is no such end, but the network's or a proxy's doing.
+    /// [`Stop::Broken`] when `error` is no such end, but the network's or a proxy's doing, and when nothing was ever
+    /// answered on the connection: then its end is no answer to what was sent.
     pub fn ended_by(&self, error: WireError) -> Result<Life, Stop> {
         match error {
-            WireError::Closed(how) => Ok(Life::Closed(how)),
-            error if error.is_bad_request() => Ok(Life::Closed(error.to_string())),
+            WireError::Closed(how) if self.answered => Ok(Life::Closed(End::new(how))),
+            error if self.answered && error.is_bad_request() => Ok(Life::Closed(End::new(error.to_string()))),
             error => Err(self.broken(&error)),
         }
     }
@@ -248,7 +304,9 @@ impl Client {
             EnginePacket::Message(text) => {
                 let malformed =
                     |error| WireError::Malformed(format!("the target sent a packet that is no Socket.IO: {error}"));
-                self.inbox.push(SocketPacket::decode(text).map_err(malformed)?);
+                let packet = SocketPacket::decode(text).map_err(malformed)?;
+                self.answered |= is_word_of_its_own(&packet);
+                self.inbox.push(packet);
                 self.look_for_disconnect()?;
             }
             EnginePacket::Binary(data) => self.attachments.push(data.clone()),
@@ -384,16 +442,27 @@ impl Client {
     /// # Errors
     /// As [`Client::wait`].
     pub async fn round_trip(&mut self, payload: Option<Value>) -> Result<(), WireError> {
-        let nowhere = format!("/siospec-fence-{:016x}", rand::random::<u64>());
-        let from = self.mark();
-        self.send(&SocketPacket::connect(&nowhere, payload));
-        let until = Instant::now() + self.deadline;
-        let answer = self.wait("answer to a CONNECT", from, until, |packet| packet.namespace == nowhere).await?;
+        let answer = self.question(payload).await?;
         if answer.kind == Kind::Connect {
             // A dynamic namespace took us in; leave it as we found it.
-            self.send(&SocketPacket::new(Kind::Disconnect, &nowhere));
+            self.send(&SocketPacket::new(Kind::Disconnect, &answer.namespace));
         }
         Ok(())
+    }
+
+    /// As [`Client::round_trip`], without leaving where we were let in: nothing is sent that a server might close for.
+    ///
+    /// # Errors
+    /// As [`Client::wait`].
+    pub async fn question(&mut self, payload: Option<Value>) -> Result<SocketPacket, WireError> {
+        let nowhere = format!("/siospec-fence-{:016x}", rand::random::<u64>());
+        let from = self.mark();
+        let sent = SocketPacket::connect(&nowhere, payload);
+        self.send(&sent);
+        let until = Instant::now() + self.deadline;
+        // What comes back as it was sent is an echo, and no answer.
+        let is_answer = |packet: &SocketPacket| packet.namespace == nowhere && !is_echo(packet, &sent);
+        self.wait("answer to a CONNECT", from, until, is_answer).await
     }
 
     /// What stands in for a fence at a target that does not answer one.

@@ -2,6 +2,7 @@
 
 mod client;
 mod confirm;
+mod control;
 mod echo;
 mod origin;
 mod recon;
@@ -23,6 +24,7 @@ use url::Url;
 
 pub use client::{Answer, Client, Life};
 pub use confirm::confirmed;
+pub use control::{Controls, Served, is_evasive, to_the_point, unasked};
 pub use echo::{Echo, Echoed, bytes_as_text};
 pub use origin::{Entry, admit};
 pub use recon::{Target, Untestable, reconnoitre};
@@ -55,6 +57,8 @@ pub struct Setting {
     pub redactor: Redactor,
     /// How busy this machine is.
     pub lag: Lag,
+    /// What was seen to be served, transport by transport.
+    pub controls: Controls,
 }
 
 /// One check's access to the target. It keeps the check's transcript and notes.
@@ -200,6 +204,17 @@ impl Probe {
     /// [`Stop::Broken`]: that the handshake works is judged by checks of its own.
     pub async fn open(&self, label: &str, transport: Transport) -> Result<Client, Stop> {
         self.open_with(label, transport, Heartbeats::Answered).await
+    }
+
+    /// As [`Probe::open`], and the target has answered something on the connection, so that its end can be an answer to what
+    /// is sent next.
+    ///
+    /// # Errors
+    /// As [`Probe::open`]; [`Stop::Broken`] where it answers nothing.
+    pub async fn open_asked(&self, label: &str, transport: Transport) -> Result<Client, Stop> {
+        let mut client = self.open(label, transport).await?;
+        client.ask(self).await?;
+        Ok(client)
     }
 
     /// As [`Probe::open`], with heartbeats dealt with in that way.

@@ -26,7 +26,7 @@ use crate::{
     catalogue::{self, Check, Isolation, Need},
     contract::Contract,
     lag::Lag,
-    probe::{Probe, Setting, Stop, Tokens, Untestable, admit},
+    probe::{Controls, Probe, Setting, Stop, Tokens, Untestable, admit},
     redact::Redactor,
     reproduce::{self, Surroundings},
     verdict::{CheckResult, Gate, Lack, Outcome, RunReport},
@@ -130,6 +130,7 @@ impl Runner {
             http,
             redactor,
             lag,
+            controls: Controls::default(),
         });
         Ok(Runner::over(Arc::new(plan), setting))
     }

@@ -5,6 +5,7 @@
 
 pub mod balancer;
 mod cli;
+pub mod degenerate;
 pub mod expectations;
 pub mod messages;
 pub mod node;

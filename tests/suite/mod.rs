@@ -1,6 +1,7 @@
 //! siospec's own tests, a module for each part of the crate.
 
 mod alarms;
+mod blind;
 mod catalogue;
 mod causes;
 mod cli;

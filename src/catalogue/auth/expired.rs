@@ -3,7 +3,7 @@
 //! An hour is far more than what clocks may differ by. Libraries look at `exp` by themselves, unless told not to
 //! (`ignoreExpiration`); code of one's own tends to forget it.
 
-use super::{Attempt, expect_refusal};
+use super::{Attempt, expect_refusal_of_one_flaw};
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
@@ -30,5 +30,5 @@ pub const CHECK: Check = Check {
 };
 
 async fn run(probe: &Probe) -> Verdict {
-    expect_refusal(probe, &[Attempt::expired(probe)?]).await
+    expect_refusal_of_one_flaw(probe, &[Attempt::expired(probe)?]).await
 }

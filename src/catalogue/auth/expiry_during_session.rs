@@ -43,7 +43,7 @@ async fn run(probe: &Probe) -> Verdict {
         let Some(mut client) = connected(probe, life).await? else { continue };
         if let Life::Closed(how) = client.wait_end(life + GRACE).await? {
             probe.note(format!("the connection was closed when its token ran out ({how})"));
-            return Ok(());
+            return probe.takes_events(probe.transport()).await;
         }
         return expect_no_service(probe, client, life).await;
     }
@@ -66,7 +66,9 @@ async fn expect_no_service(probe: &Probe, mut client: Client, life: Duration) ->
     let from = client.mark();
     client.emit(&ping.emit, &Vars::new());
     // An end of the connection now is as good an answer as silence.
-    let Ok(Some(pong)) = client.wait_event(from, &ping.reply).await else { return Ok(()) };
+    let Ok(Some(pong)) = client.wait_event(from, &ping.reply).await else {
+        return probe.takes_events(probe.transport()).await;
+    };
     fail("The server still serves a connection whose token has run out")
         .sent(format!(
             "CONNECT with a token that is valid for {}; {} after its end {}",

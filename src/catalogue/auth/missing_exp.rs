@@ -2,7 +2,7 @@
 //!
 //! Libraries look at `exp` where it is there, and take a token without it for one that is always valid.
 
-use super::{Attempt, expect_refusal};
+use super::{Attempt, expect_refusal_of_one_flaw};
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
@@ -29,5 +29,5 @@ pub const CHECK: Check = Check {
 
 async fn run(probe: &Probe) -> Verdict {
     let token = probe.tokens().without_expiry(&probe.user("eternal").name)?;
-    expect_refusal(probe, &[Attempt::with_token(probe, "a token without exp", token)]).await
+    expect_refusal_of_one_flaw(probe, &[Attempt::with_token(probe, "a token without exp", token)]).await
 }

@@ -152,19 +152,32 @@ impl Tried {
     }
 }
 
-/// Tries each over every transport, each on a connection of its own.
+/// Tries each over every transport, each on a connection of its own on which the target has answered something before:
+/// without that, its end would be no refusal.
 async fn try_all(probe: &Probe, attempts: &[Attempt]) -> Result<Vec<Tried>, Stop> {
     try_each(probe, attempts).await.into_iter().collect()
 }
 
 /// As [`try_all`], where losing one connection does not end the others.
 async fn try_each(probe: &Probe, attempts: &[Attempt]) -> Vec<Result<Tried, Stop>> {
+    exchange_each(probe, attempts, true).await
+}
+
+/// As [`try_all`], for what should be accepted: nothing need be asked before.
+async fn try_unasked(probe: &Probe, attempts: &[Attempt]) -> Result<Vec<Tried>, Stop> {
+    exchange_each(probe, attempts, false).await.into_iter().collect()
+}
+
+async fn exchange_each(probe: &Probe, attempts: &[Attempt], asks: bool) -> Vec<Result<Tried, Stop>> {
     let transports = probe.transports();
     let attempts = attempts.iter().flat_map(|attempt| transports.iter().map(move |transport| (attempt, *transport)));
     let exchanges: Vec<_> = attempts
         .enumerate()
         .map(|(index, (attempt, transport))| async move {
             let mut client = probe.open(&format!("c{}", index + 1), transport).await?;
+            if asks {
+                client.ask(probe).await?;
+            }
             let answer = client.connect(attempt.payload.clone()).await?;
             Ok(Tried { what: attempt.what.clone(), transport, answer })
         })
@@ -205,8 +218,23 @@ async fn expect_refusal(probe: &Probe, attempts: &[Attempt]) -> Verdict {
     let tried = try_all(probe, attempts).await?;
     none_accepted(&tried)?;
     none_silent(&tried)?;
+    none_cut(&tried)?;
     if tried.iter().any(Tried::is_closed) {
         probe.note("refused by closing the connection (see auth.rejection-shape)");
+    }
+    Ok(())
+}
+
+/// As [`expect_refusal`], for tokens that are bad in one way only: a valid one must be accepted.
+async fn expect_refusal_of_one_flaw(probe: &Probe, attempts: &[Attempt]) -> Verdict {
+    expect_refusal(probe, attempts).await?;
+    admits(probe).await
+}
+
+/// A valid token is accepted over each transport.
+async fn admits(probe: &Probe) -> Verdict {
+    for transport in probe.transports() {
+        probe.admits(transport).await?;
     }
     Ok(())
 }
@@ -237,6 +265,7 @@ async fn refused_unharmed(probe: &Probe, attempts: &[Attempt]) -> Verdict {
         probe.note("refused by closing the connection (see auth.rejection-shape)");
     }
     none_silent(&tried)?;
+    none_cut(&tried)?;
     lost.map_or(Ok(()), Err)
 }
 
@@ -335,6 +364,14 @@ fn none_accepted(tried: &[Tried]) -> Verdict {
         .received(&first.answer)
         .expected(REFUSAL)
         .stop()
+}
+
+/// [`Stop::Broken`] where a connection ended on which nothing was ever answered: that is no refusal.
+fn none_cut(tried: &[Tried]) -> Verdict {
+    match tried.iter().find(|one| matches!(one.answer, Answer::Cut(_))) {
+        None => Ok(()),
+        Some(one) => Err(Stop::Broken(format!("{}: {}", one.sent(), one.answer))),
+    }
 }
 
 /// [`Stop::Broken`], as `auth.rejection-in-time` judges it, unless that check was left out.

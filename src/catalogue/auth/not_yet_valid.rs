@@ -2,7 +2,7 @@
 //!
 //! An hour is far more than what clocks may differ by. A token without `nbf` is none of this check's business.
 
-use super::{Attempt, expect_refusal};
+use super::{Attempt, expect_refusal_of_one_flaw};
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
@@ -29,5 +29,6 @@ pub const CHECK: Check = Check {
 
 async fn run(probe: &Probe) -> Verdict {
     let token = probe.tokens().not_yet_valid(&probe.user("early").name)?;
-    expect_refusal(probe, &[Attempt::with_token(probe, "a token whose time begins in an hour", token)]).await
+    expect_refusal_of_one_flaw(probe, &[Attempt::with_token(probe, "a token whose time begins in an hour", token)])
+        .await
 }

@@ -54,11 +54,12 @@ async fn run(probe: &Probe) -> Verdict {
 
 /// The CONNECT reply of that namespace to a CONNECT without a token, if there is one.
 async fn opens(probe: &Probe, name: &str, transport: Transport) -> Result<Option<SocketPacket>, Stop> {
-    let mut client = probe.open(&format!("{name} ({transport})"), transport).await?;
+    let mut client = probe.open_asked(&format!("{name} ({transport})"), transport).await?;
+    let from = client.mark();
     client.send(&SocketPacket::connect(name, None));
     let is_answer =
         |packet: &SocketPacket| packet.namespace == name && matches!(packet.kind, Kind::Connect | Kind::ConnectError);
-    match client.wait("answer to CONNECT", 0, Instant::now() + probe.deadline(), is_answer).await {
+    match client.wait("answer to CONNECT", from, Instant::now() + probe.deadline(), is_answer).await {
         Ok(packet) => Ok((packet.kind == Kind::Connect).then_some(packet)),
         // Closing the connection keeps everybody out, too.
         Err(WireError::Closed(_)) => Ok(None),

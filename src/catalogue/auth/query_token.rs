@@ -42,11 +42,13 @@ async fn run(probe: &Probe) -> Verdict {
         let mut client = match probe.open_at(endpoint, transport, Heartbeats::Answered).await {
             Ok(client) => client,
             Err(WireError::Status { response, .. }) if matches!(response.status, 400 | 401 | 403) => {
+                probe.served(transport).await?;
                 probe.note(format!("the handshake over {transport} is refused for it: HTTP {}", response.status));
                 continue;
             }
             Err(error) => return Err(Stop::Broken(format!("no {transport} session with a token in the URL: {error}"))),
         };
+        client.ask(probe).await?;
         match client.connect(None).await? {
             answer @ Answer::Connected(_) => {
                 return fail(format!("A token in the URL alone connects over {transport}"))
@@ -56,10 +58,10 @@ async fn run(probe: &Probe) -> Verdict {
                     .stop();
             }
             Answer::Refused(_) | Answer::Closed(_) => {}
-            answer @ Answer::Silence(_) => {
+            answer @ (Answer::Silence(_) | Answer::Cut(_)) => {
                 return Err(Stop::Broken(format!("over {transport}: {answer} (see auth.rejection-in-time)")));
             }
         }
     }
-    Ok(())
+    super::admits(probe).await
 }

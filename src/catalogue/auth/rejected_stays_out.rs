@@ -54,7 +54,7 @@ async fn run(probe: &Probe) -> Verdict {
 
 /// A connection whose CONNECT was refused; none where the refusal ended it, which keeps it out for certain.
 async fn rejected(probe: &Probe, label: &str, transport: Transport) -> Result<Option<Client>, Stop> {
-    let mut client = probe.open(&format!("{label} ({transport})"), transport).await?;
+    let mut client = probe.open_asked(&format!("{label} ({transport})"), transport).await?;
     let forged = Attempt::forged(probe)?;
     match client.connect(forged.payload).await? {
         Answer::Refused(_) => Ok(Some(client)),
@@ -65,7 +65,7 @@ async fn rejected(probe: &Probe, label: &str, transport: Transport) -> Result<Op
         answer @ Answer::Connected(_) => {
             Err(Stop::Broken(format!("{} over {transport}: {answer} (see auth.forged-signature)", forged.what)))
         }
-        answer @ Answer::Silence(_) => {
+        answer @ (Answer::Silence(_) | Answer::Cut(_)) => {
             Err(Stop::Broken(format!("{} over {transport}: {answer} (see auth.rejection-in-time)", forged.what)))
         }
     }

@@ -6,7 +6,7 @@
 //! answer is does not matter: that a bad token is refused, and how, is judged by the other checks, all of which rest on
 //! this one.
 
-use super::{Attempt, Tried, expect_life, name_all, sort, try_each, unless_it_ends_others};
+use super::{Attempt, Tried, expect_life, name_all, none_cut, sort, try_each, unless_it_ends_others};
 use crate::{
     catalogue::{Check, Effort, Isolation, Wait, cite},
     mock::Fault,
@@ -60,11 +60,9 @@ async fn exchange(probe: &Probe) -> Verdict {
             .expected(format!("44{{\"message\":…}} (or 40) within {}", humantime::format_duration(probe.deadline())))
             .stop();
     }
-    if let Some(Stop::Broken(reason)) = lost {
-        if let Err(stop) = expect_life(probe, &attempts).await {
-            return Err(unless_it_ends_others(probe, stop).await);
-        }
-        probe.note(format!("some connections were lost: {reason}"));
+    let Some(stop) = none_cut(&tried).err().or(lost) else { return Ok(()) };
+    match expect_life(probe, &attempts).await {
+        Ok(_) => Err(stop),
+        Err(dead) => Err(unless_it_ends_others(probe, dead).await),
     }
-    Ok(())
 }

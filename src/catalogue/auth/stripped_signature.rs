@@ -3,7 +3,7 @@
 //! Code that verifies a signature only where there is one accepts it. A valid token that is no JSON Web Token has no
 //! signature to cut off; the check is skipped then.
 
-use super::{Attempt, expect_refusal};
+use super::{Attempt, expect_refusal_of_one_flaw};
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
@@ -42,5 +42,5 @@ async fn run(probe: &Probe) -> Verdict {
             Attempt::with_token(probe, format!("a valid token without its signature ({dot})"), token)
         })
         .collect();
-    expect_refusal(probe, &attempts).await
+    expect_refusal_of_one_flaw(probe, &attempts).await
 }

@@ -3,7 +3,7 @@
 //! This is how a user becomes another one, where the server looks into the token without verifying it. A valid token
 //! that is no JSON Web Token has no claims to change; the check is skipped then.
 
-use super::{Attempt, expect_refusal};
+use super::{Attempt, expect_refusal_of_one_flaw};
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
@@ -34,5 +34,6 @@ async fn run(probe: &Probe) -> Verdict {
     let Some(tampered) = probe.tokens().tampered(&valid) else {
         return Err(Stop::Skip("the valid token is no JSON Web Token, so it has no claims to change".into()));
     };
-    expect_refusal(probe, &[Attempt::with_token(probe, "a valid token with one claim changed", tampered)]).await
+    expect_refusal_of_one_flaw(probe, &[Attempt::with_token(probe, "a valid token with one claim changed", tampered)])
+        .await
 }

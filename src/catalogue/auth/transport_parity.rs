@@ -4,7 +4,7 @@
 //! middleware of the HTTP framework, sees polling requests and no upgrades. Whether a verdict is the right one is judged
 //! by other checks; so this one also runs where guests are let in.
 
-use super::{Attempt, none_silent, try_all};
+use super::{Attempt, none_cut, none_silent, try_all};
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
@@ -37,6 +37,7 @@ async fn run(probe: &Probe) -> Verdict {
     attempts.push(Attempt::with_token(probe, "a valid token", valid));
     let tried = try_all(probe, &attempts).await?;
     none_silent(&tried)?;
+    none_cut(&tried)?;
     let differing = tried.iter().find_map(|one| {
         let other = tried.iter().find(|other| other.what == one.what && other.is_accepted() != one.is_accepted())?;
         Some((one, other))

@@ -3,7 +3,7 @@
 //! The token is the one that the contract gives, or is made from its secret or key, claims, issuer and audience. Where
 //! this fails, look at those first: a server that verifies with another secret is right to refuse.
 
-use super::{Attempt, Tried, name_all, try_all};
+use super::{Attempt, Tried, name_all, try_unasked};
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
@@ -32,7 +32,7 @@ pub const CHECK: Check = Check {
 
 async fn run(probe: &Probe) -> Verdict {
     let token = probe.valid_token(&probe.user("a")).await?;
-    let tried = try_all(probe, &[Attempt::with_token(probe, "a valid token", token)]).await?;
+    let tried = try_unasked(probe, &[Attempt::with_token(probe, "a valid token", token)]).await?;
     let turned_away: Vec<&Tried> = tried.iter().filter(|one| !one.is_accepted()).collect();
     let Some(first) = turned_away.first() else { return Ok(()) };
     fail(format!("CONNECT is not accepted with {}", name_all(&turned_away)))

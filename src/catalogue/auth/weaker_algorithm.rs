@@ -3,7 +3,7 @@
 //! Whoever can make such a token has the secret, so that nobody gets in by this alone. But it shows that the algorithm is
 //! not fixed on the server: what it accepts is what the token's header says, or whatever the library takes by default.
 
-use super::{Attempt, expect_refusal};
+use super::{Attempt, expect_refusal_of_one_flaw};
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
@@ -33,5 +33,5 @@ async fn run(probe: &Probe) -> Verdict {
     let attempts = tokens.map(|(algorithm, token)| {
         Attempt::with_token(probe, format!("a token signed by {algorithm:?} with the right secret"), token)
     });
-    expect_refusal(probe, &attempts.collect::<Vec<_>>()).await
+    expect_refusal_of_one_flaw(probe, &attempts.collect::<Vec<_>>()).await
 }

@@ -1,6 +1,6 @@
 //! A token with another `iss` than the declared one is refused, although it is signed with the right key.
 
-use super::{Attempt, expect_refusal};
+use super::{Attempt, expect_refusal_of_one_flaw};
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
@@ -27,5 +27,5 @@ pub const CHECK: Check = Check {
 
 async fn run(probe: &Probe) -> Verdict {
     let token = probe.tokens().wrong_issuer(&probe.user("foreign").name)?;
-    expect_refusal(probe, &[Attempt::with_token(probe, "a token of another issuer", token)]).await
+    expect_refusal_of_one_flaw(probe, &[Attempt::with_token(probe, "a token of another issuer", token)]).await
 }

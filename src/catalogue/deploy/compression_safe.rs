@@ -50,6 +50,8 @@ async fn run(probe: &Probe) -> Verdict {
             Some(encoding) => probe.note(format!("polling answers are compressed by {encoding}, as is Node's default")),
             None => probe.note("polling answers are not compressed"),
         }
+        // Only what is answered could have been compressed.
+        probe.served(Transport::Polling).await?;
     }
     if !transports.contains(&Transport::WebSocket) {
         return Ok(());

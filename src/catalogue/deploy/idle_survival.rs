@@ -77,10 +77,22 @@ async fn stay_idle(probe: &Probe, transport: Transport) -> Verdict {
     };
     let end = match end {
         // Silence is what a connection looks like that was cut without a word, so it has to answer.
-        WireError::Timeout { .. } if Instant::now() >= until => match steady.client.life().await? {
-            Life::Open => return Ok(()),
-            Life::Closed(how) => how,
-        },
+        WireError::Timeout { .. } if Instant::now() >= until => {
+            let served = probe.served(transport).await?;
+            if !served.answers_unknown_namespaces() {
+                match steady.client.life().await? {
+                    Life::Open => return Ok(()),
+                    Life::Closed(how) => how.to_string(),
+                }
+            } else {
+                match steady.client.question(None).await {
+                    Ok(_) => return Ok(()),
+                    Err(error @ (WireError::Timeout { .. } | WireError::Closed(_))) => error.to_string(),
+                    Err(error) if error.is_bad_request() => error.to_string(),
+                    Err(error) => return Err(Stop::Broken(format!("the idle session: {error}"))),
+                }
+            }
+        }
         WireError::Closed(how) => how,
         error if error.is_bad_request() => error.to_string(),
         error => return Err(Stop::Broken(format!("the idle session: {error}"))),

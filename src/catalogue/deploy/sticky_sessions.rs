@@ -49,7 +49,7 @@ async fn run(probe: &Probe) -> Verdict {
             lost.push(answer);
         }
     }
-    let Some(answer) = lost.first() else { return Ok(()) };
+    let Some(answer) = lost.first() else { return probe.served(Transport::Polling).await.map(drop) };
     fail(format!("{} of {SESSIONS} sessions are unknown to the next TCP connection", lost.len()))
         .sent("a polling handshake, then a POST with the new session's sid on another TCP connection")
         .received(answer)

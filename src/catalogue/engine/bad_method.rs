@@ -45,8 +45,10 @@ async fn run(probe: &Probe) -> Verdict {
             None => Default::default(),
         };
         match endpoint.send(method, url, headers, body, probe.deadline()).await {
-            Ok(response) if response.status == 501 => {}
-            answer => drop(super::expect_client_error(&what, &sent, "HTTP 400, 405 or another 4xx", answer)?),
+            Ok(response) if response.status == 501 => drop(probe.served(Transport::Polling).await?),
+            answer => {
+                drop(super::expect_client_error(probe, &what, &sent, "HTTP 400, 405 or another 4xx", answer).await?)
+            }
         }
     }
     Ok(())

@@ -10,12 +10,13 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::Asked;
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Stop, User, Verdict, fail},
     verdict::{Level, Row},
-    wire::{EnginePacket, Polling, SocketPacket, WireError, round},
+    wire::{EnginePacket, Polling, SocketPacket, Transport, WireError, round},
 };
 
 pub const CHECK: Check = Check {
@@ -59,11 +60,12 @@ async fn run(probe: &Probe) -> Verdict {
     let limit = humantime::format_duration(round(limit));
     let response = match polling.get(probe.deadline()).await {
         Ok(response) => response,
-        Err(WireError::Closed(_)) => return Ok(()),
+        Err(WireError::Closed(_)) => return probe.serves_still(Transport::Polling).await.map(drop),
         Err(WireError::Timeout { .. }) => return no_heartbeat(),
         Err(error) => return Err(Stop::Broken(format!("GET on the session that was left: {error}"))),
     };
     if super::is_refusal(&response) || super::is_end(&response) {
+        probe.serves_still(Transport::Polling).await?;
         probe.note(format!(
             "the cut of a poll is not noticed by itself: the session ended some time within {limit}, by its heartbeat"
         ));
@@ -85,8 +87,8 @@ fn no_heartbeat() -> Verdict {
 }
 
 /// A session that its client has left by cutting a poll while the server held it.
-async fn left_by_a_cut(probe: &Probe, user: &User, label: &str) -> Result<Polling, Stop> {
-    let polling = super::polling_session(probe, label).await?;
+async fn left_by_a_cut(probe: &Probe, user: &User, label: &str) -> Result<Asked, Stop> {
+    let polling = super::asked_session(probe, label).await?;
     let auth = probe.credentials(user).await.unwrap_or_default();
     let connect = SocketPacket::connect(&probe.contract().namespace, auth);
     let sent = polling.push(&[EnginePacket::Message(connect.encode())]).await;
@@ -103,6 +105,7 @@ async fn ends_within(probe: &Probe, polling: &Polling, patience: Duration) -> Re
         let posted = polling.post(super::question(&probe.nonce("alive")).encode()).await;
         let posted = posted.map_err(|error| Stop::Broken(format!("POST on the session that was left: {error}")))?;
         if super::is_refusal(&posted) {
+            probe.serves_still(Transport::Polling).await?;
             return Ok(true);
         }
         if Instant::now() >= end {

@@ -33,7 +33,7 @@ pub const CHECK: Check = Check {
 };
 
 async fn run(probe: &Probe) -> Verdict {
-    let polling = super::polling_session(probe, "a").await?;
+    let polling = super::asked_session(probe, "a").await?;
     let mut held = super::held_poll(probe, &polling).await?;
     let posted = polling.post("1".into()).await.map_err(|error| Stop::Broken(format!("POST of 1: {error}")))?;
 

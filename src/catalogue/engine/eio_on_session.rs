@@ -80,7 +80,7 @@ fn url(endpoint: &Endpoint, transport: Transport, sid: &str, version: Option<&st
 async fn get(probe: &Probe, version: Option<&str>) -> Verdict {
     let (endpoint, sid) = served(probe, "GET").await?;
     let url = url(&endpoint, Transport::Polling, &sid, version);
-    super::expect_bad_request(&named("A GET", version), &format!("GET {url}"), endpoint.get(url).await)
+    super::expect_bad_request(probe, &named("A GET", version), &format!("GET {url}"), endpoint.get(url).await).await
 }
 
 async fn post(probe: &Probe, version: Option<&str>) -> Verdict {
@@ -90,10 +90,16 @@ async fn post(probe: &Probe, version: Option<&str>) -> Verdict {
     let sent = format!("POST {url} of {body}");
     let headers = Endpoint::content_type("text/plain;charset=UTF-8");
     let answer = endpoint.send(reqwest::Method::POST, url, headers, Some(body.into()), probe.deadline()).await;
-    super::expect_bad_request(&named("A POST", version), &sent, answer)
+    super::expect_bad_request(probe, &named("A POST", version), &sent, answer).await
 }
 
 async fn upgrade(probe: &Probe, version: Option<&str>) -> Verdict {
+    refused(probe, version).await?;
+    // A server that is gone closes connections as well.
+    probe.serves_still(Transport::WebSocket).await.map(drop)
+}
+
+async fn refused(probe: &Probe, version: Option<&str>) -> Verdict {
     let (endpoint, sid) = served(probe, "upgrade").await?;
     let url = url(&endpoint, Transport::WebSocket, &sid, version);
     let what = named("An upgrade", version);

@@ -49,7 +49,7 @@ async fn version_3(probe: &Probe, transport: Transport) -> Verdict {
     let endpoint = probe.endpoint(&transport.to_string());
     let url = super::handshake_url(&endpoint, transport, "EIO", Some("3"));
     if transport == Transport::WebSocket {
-        return super::expect_refused_upgrade_unless(&endpoint, what, url, |text| {
+        return super::expect_refused_upgrade_unless(probe, &endpoint, what, url, |text| {
             let served = text.starts_with('0');
             if served {
                 probe.note("lawful choice: EIO=3 is served over WebSocket, as by `allowEIO3`");
@@ -74,6 +74,6 @@ async fn version_3(probe: &Probe, transport: Transport) -> Verdict {
                 .expected("HTTP 400, or the framing of version 3 (96:0{…)")
                 .stop()
         }
-        answer => super::expect_bad_request(what, &sent, answer),
+        answer => super::expect_bad_request(probe, what, &sent, answer).await,
     }
 }

@@ -46,7 +46,7 @@ async fn run(probe: &Probe) -> Verdict {
 }
 
 async fn judge(probe: &Probe, body: &str, what: &str, level: Option<Level>) -> Verdict {
-    let polling = super::polling_session(probe, what).await?;
+    let polling = super::asked_session(probe, what).await?;
     let response =
         polling.post(body.to_owned()).await.map_err(|error| Stop::Broken(format!("POST of {what}: {error}")))?;
     let finding = |reason: String| {

@@ -35,7 +35,7 @@ const FRAMES: [(&str, &str); 3] =
 
 async fn run(probe: &Probe) -> Verdict {
     for (frame, what) in FRAMES {
-        let mut client = probe.open(what, Transport::WebSocket).await?;
+        let mut client = probe.open_asked(what, Transport::WebSocket).await?;
         client.send_raw(frame);
         if client.wait_end(probe.unconnected_deadline()).await? == Life::Open {
             return fail(format!("A WebSocket stays open after {what}"))

@@ -40,11 +40,11 @@ use super::promises::{expect_dead_peer_closed, expect_heartbeats, expect_no_earl
 
 use super::checks;
 use crate::{
-    probe::{Life, Probe, Stop, Verdict, fail},
+    probe::{Life, Probe, Served, Stop, Verdict, fail, unasked},
     verdict::Level,
     wire::{
         Endpoint, EnginePacket, Frame, HttpResponse, Polling, Session, SocketPacket, Transport, Upgrade, WebSocket,
-        WireError, engine,
+        WireError, engine, socket::Kind,
     },
 };
 
@@ -114,11 +114,11 @@ async fn expect_refused_handshake(probe: &Probe, parameter: &str, value: Option<
                     probe.note(format!("lawful choice: {what} is served as version 3, as by `allowEIO3`"));
                     Ok(())
                 }
-                answer => expect_bad_request(&what, &format!("GET {url}"), answer),
+                answer => expect_bad_request(probe, &what, &format!("GET {url}"), answer).await,
             },
             Transport::WebSocket => {
                 let lawful = |text: &str| is_version_3 && text.starts_with('0');
-                expect_refused_upgrade_unless(&endpoint, &what, url, lawful).await
+                expect_refused_upgrade_unless(probe, &endpoint, &what, url, lawful).await
             }
         };
         set_aside(&mut aside, verdict)?;
@@ -141,8 +141,8 @@ fn set_aside(aside: &mut Verdict, verdict: Verdict) -> Verdict {
 
 /// Expects an HTTP request to be refused by 400. Another 4xx is a finding of lesser weight: clients look no further than
 /// that the request did not succeed.
-fn expect_bad_request(what: &str, sent: &str, answer: HttpResult) -> Verdict {
-    let refusal = expect_client_error(what, sent, "HTTP 400", answer)?;
+async fn expect_bad_request(probe: &Probe, what: &str, sent: &str, answer: HttpResult) -> Verdict {
+    let refusal = expect_client_error(probe, what, sent, "HTTP 400", answer).await?;
     if refusal.status == 400 {
         return Ok(());
     }
@@ -154,13 +154,22 @@ fn expect_bad_request(what: &str, sent: &str, answer: HttpResult) -> Verdict {
         .stop()
 }
 
-/// Expects an HTTP request to be refused by some 4xx, and gives it.
-fn expect_client_error(what: &str, sent: &str, expected: &str, answer: HttpResult) -> Result<HttpResponse, Stop> {
+/// Expects an HTTP request to be refused by some 4xx, and gives it. It is a refusal only where what is lawful is served.
+async fn expect_client_error(
+    probe: &Probe,
+    what: &str,
+    sent: &str,
+    expected: &str,
+    answer: HttpResult,
+) -> Result<HttpResponse, Stop> {
     let (reason, received) = match answer {
-        Ok(response) if response.status == 429 => {
+        Ok(response) if matches!(response.status, 429 | 502..=504) => {
             return Err(Stop::Broken(format!("{sent} is answered {response} (see deploy.poll-rate)")));
         }
-        Ok(response) if is_refusal(&response) => return Ok(response),
+        Ok(response) if is_refusal(&response) => {
+            probe.served(Transport::Polling).await?;
+            return Ok(response);
+        }
         Ok(response) => {
             let reason = match response.status {
                 200 if opens_session(&response) => "is given a session over polling",
@@ -198,17 +207,24 @@ fn opens_session(response: &HttpResponse) -> bool {
 
 /// Expects an upgrade to come to nothing: by a 4xx, or by the end of the connection after 101, which servers bring about
 /// by a close frame, a close packet, a reset, or HTTP text on a connection that no longer speaks HTTP.
-async fn expect_refused_upgrade(endpoint: &Endpoint, what: &str, url: Url) -> Verdict {
-    expect_refused_upgrade_unless(endpoint, what, url, |_| false).await
+async fn expect_refused_upgrade(probe: &Probe, endpoint: &Endpoint, what: &str, url: Url) -> Verdict {
+    expect_refused_upgrade_unless(probe, endpoint, what, url, |_| false).await
 }
 
 /// As [`expect_refused_upgrade`], where a first text for which `lawful` holds is as good as a refusal.
 async fn expect_refused_upgrade_unless(
+    probe: &Probe,
     endpoint: &Endpoint,
     what: &str,
     url: Url,
     lawful: impl Fn(&str) -> bool,
 ) -> Verdict {
+    refused_upgrade(endpoint, what, url, lawful).await?;
+    // A server that is gone closes connections as well.
+    probe.serves_still(Transport::WebSocket).await.map(drop)
+}
+
+async fn refused_upgrade(endpoint: &Endpoint, what: &str, url: Url, lawful: impl Fn(&str) -> bool) -> Verdict {
     let sent = format!("GET {url} with Upgrade: websocket");
     let finding =
         |reason: &str| fail(format!("{what} {reason}")).sent(&sent).expected("a 4xx, or the end of the connection");
@@ -228,7 +244,7 @@ async fn expect_refused_upgrade_unless(
         Ok(Upgrade::Refused(response)) if opens_session(&response) => {
             finding("is given a session over WebSocket").received(response).stop()
         }
-        Ok(Upgrade::Refused(response)) if response.status == 429 => {
+        Ok(Upgrade::Refused(response)) if matches!(response.status, 429 | 502..=504) => {
             Err(Stop::Broken(format!("{sent} is answered {response} (see deploy.poll-rate)")))
         }
         Ok(Upgrade::Refused(response)) => {
@@ -263,6 +279,47 @@ async fn polling_session(probe: &Probe, label: &str) -> Result<Polling, Stop> {
     }
 }
 
+/// A polling session on which the target has answered something, so that its end can be an answer to what comes next.
+struct Asked {
+    polling: Polling,
+    served: Served,
+}
+
+impl std::ops::Deref for Asked {
+    type Target = Polling;
+
+    fn deref(&self) -> &Polling {
+        &self.polling
+    }
+}
+
+/// As [`polling_session`], and the target has answered something on it.
+async fn asked_session(probe: &Probe, label: &str) -> Result<Asked, Stop> {
+    let polling = polling_session(probe, label).await?;
+    let served = probe.served(Transport::Polling).await?;
+    if served.answers_unknown_namespaces() {
+        ask(probe, &polling).await.map_err(|error| unasked(Transport::Polling, &error))?;
+    }
+    Ok(Asked { polling, served })
+}
+
+async fn ask(probe: &Probe, polling: &Polling) -> Result<(), WireError> {
+    let name = probe.nonce("alive");
+    polling.push(&[question(&name)]).await?;
+    let end = probe.in_time();
+    loop {
+        let packets = polling.poll(end.saturating_duration_since(Instant::now())).await?;
+        if packets.iter().any(|packet| is_answer(packet, &name)) {
+            return Ok(());
+        }
+        for packet in packets {
+            if let EnginePacket::Ping(data) = packet {
+                polling.push(&[EnginePacket::Pong(data)]).await?;
+            }
+        }
+    }
+}
+
 /// A message that every server answers: CONNECT to a namespace of this name.
 fn question(name: &str) -> EnginePacket {
     EnginePacket::Message(SocketPacket::connect(&format!("/{name}"), None).encode())
@@ -271,7 +328,9 @@ fn question(name: &str) -> EnginePacket {
 /// Whether the packet answers the [`question`] of this name.
 fn is_answer(packet: &EnginePacket, name: &str) -> bool {
     let EnginePacket::Message(text) = packet else { return false };
-    SocketPacket::decode(text).is_ok_and(|packet| packet.namespace.strip_prefix('/') == Some(name))
+    // A question that comes back as it was sent has no data.
+    let answers = |packet: &SocketPacket| packet.kind == Kind::ConnectError || packet.data.is_some();
+    SocketPacket::decode(text).is_ok_and(|packet| packet.namespace.strip_prefix('/') == Some(name) && answers(&packet))
 }
 
 /// Asks something on a session, and waits for the answer.
@@ -318,12 +377,22 @@ async fn answer_heartbeats(polling: &Polling, response: &HttpResponse) -> Result
 
 /// What has become of a polling session. It is asked something; what is answered, or held, lives. `held` is a poll that
 /// is still pending: dropping it, or a second one beside it, would end the session.
-async fn life_of(probe: &Probe, polling: &Polling, held: Option<BoxFuture<'_, HttpResult>>) -> Result<Life, Stop> {
+async fn life_of(probe: &Probe, asked: &Asked, held: Option<BoxFuture<'_, HttpResult>>) -> Result<Life, Stop> {
+    let life = ask_for_life(probe, asked, held).await?;
+    if life != Life::Open {
+        // A server that is gone knows no session either.
+        probe.serves_still(Transport::Polling).await?;
+    }
+    Ok(life)
+}
+
+async fn ask_for_life(probe: &Probe, asked: &Asked, held: Option<BoxFuture<'_, HttpResult>>) -> Result<Life, Stop> {
+    let Asked { polling, served } = asked;
     let broken = |error: WireError| Stop::Broken(format!("the session that should have ended: {error}"));
     let name = probe.nonce("alive");
     let posted = polling.post(question(&name).encode()).await.map_err(broken)?;
     if is_refusal(&posted) {
-        return Ok(Life::Closed(format!("POST: {posted}")));
+        return Ok(served.closed(format!("POST: {posted}")));
     }
     let end = probe.in_time();
     let mut held = held;
@@ -331,15 +400,15 @@ async fn life_of(probe: &Probe, polling: &Polling, held: Option<BoxFuture<'_, Ht
         let left = end.saturating_duration_since(Instant::now());
         let poll = held.take().unwrap_or_else(|| polling.get(left).boxed());
         let response = match timeout(left, poll).await {
-            Ok(Ok(response)) if is_refusal(&response) => return Ok(Life::Closed(format!("GET: {response}"))),
+            Ok(Ok(response)) if is_refusal(&response) => return Ok(served.closed(format!("GET: {response}"))),
             Ok(Ok(response)) => response,
-            Ok(Err(WireError::Closed(how))) => return Ok(Life::Closed(format!("GET: {how}"))),
+            Ok(Err(WireError::Closed(how))) => return Ok(served.closed(format!("GET: {how}"))),
             Err(_) | Ok(Err(WireError::Timeout { .. })) => return Ok(Life::Open),
             Ok(Err(error)) => return Err(broken(error)),
         };
         let packets = engine::decode_payload(&response.text()).map_err(WireError::Malformed).map_err(broken)?;
         if is_end(&response) {
-            return Ok(Life::Closed("GET: a close packet".into()));
+            return Ok(served.closed("GET: a close packet"));
         }
         if packets.iter().any(|packet| is_answer(packet, &name)) {
             return Ok(Life::Open);

@@ -47,7 +47,7 @@ async fn run(probe: &Probe) -> Verdict {
     let mut is_unsure = false;
     let ping_timeout = probe.target().handshake().ping_timeout();
     for attempt in 1..=ATTEMPTS {
-        let polling = super::polling_session(probe, &format!("session {attempt}")).await?;
+        let polling = super::asked_session(probe, &format!("session {attempt}")).await?;
         let held = super::held_poll(probe, &polling).await?;
         let begun = Instant::now();
         let mut polls = FuturesUnordered::from_iter([held, super::poll(probe, &polling)]);
@@ -65,7 +65,7 @@ async fn run(probe: &Probe) -> Verdict {
                 Ok(response) if super::is_refusal(&response) => {
                     return match super::life_of(probe, &polling, polls.into_iter().next()).await? {
                         Life::Closed(_) => {
-                            super::expect_bad_request("A second poll on one session", SENT, Ok(response))
+                            super::expect_bad_request(probe, "A second poll on one session", SENT, Ok(response)).await
                         }
                         Life::Open => fail("A session lives on after two polls at once")
                             .sent(format!("{SENT}; then a message"))

@@ -39,13 +39,15 @@ async fn run(probe: &Probe) -> Verdict {
         .map_err(|error| Stop::Broken(format!("after the upgrade: {error} (see transport.upgrade)")))?;
 
     let got = polling.get(probe.deadline()).await;
-    let got = super::expect_bad_request("A GET after the upgrade", "GET with the sid of the upgraded session", got);
+    let got =
+        super::expect_bad_request(probe, "A GET after the upgrade", "GET with the sid of the upgraded session", got)
+            .await;
     let mut aside = Ok(());
     super::set_aside(&mut aside, got)?;
     let packet = super::question(&probe.nonce("late")).encode();
     let posted = polling.post(packet.clone()).await;
     let sent = format!("POST of {packet} with the sid of the upgraded session");
-    let posted = super::expect_bad_request("A POST after the upgrade", &sent, posted);
+    let posted = super::expect_bad_request(probe, "A POST after the upgrade", &sent, posted).await;
     super::set_aside(&mut aside, posted)?;
     aside
 }

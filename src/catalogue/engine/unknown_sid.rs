@@ -41,16 +41,17 @@ async fn run(probe: &Probe) -> Verdict {
         let endpoint = probe.endpoint(&transport.to_string());
         let url = endpoint.engine_url(transport, Some(&sid));
         if transport == Transport::WebSocket {
-            let verdict = super::expect_refused_upgrade(&endpoint, "An upgrade with an unknown sid", url).await;
+            let verdict = super::expect_refused_upgrade(probe, &endpoint, "An upgrade with an unknown sid", url).await;
             super::set_aside(&mut aside, verdict)?;
             continue;
         }
         let polling = Polling::new(&endpoint, &sid);
         let got = polling.get(probe.deadline()).await;
-        let got = super::expect_bad_request("A GET with an unknown sid", &format!("GET {url}"), got);
+        let got = super::expect_bad_request(probe, "A GET with an unknown sid", &format!("GET {url}"), got).await;
         super::set_aside(&mut aside, got)?;
         let posted = polling.post("40".into()).await;
-        let posted = super::expect_bad_request("A POST with an unknown sid", &format!("POST {url} of 40"), posted);
+        let posted =
+            super::expect_bad_request(probe, "A POST with an unknown sid", &format!("POST {url} of 40"), posted).await;
         super::set_aside(&mut aside, posted)?;
     }
     aside

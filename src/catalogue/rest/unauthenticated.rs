@@ -9,7 +9,7 @@ use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     contract::Vars,
     mock::Fault,
-    probe::{Probe, Stop, Verdict, fail},
+    probe::{Probe, Stop, Verdict, fail, to_the_point},
     verdict::{Level, Row},
 };
 
@@ -45,8 +45,9 @@ async fn run(probe: &Probe) -> Verdict {
     let answer = probe.send_call(probe.endpoint("REST"), &call, body).await;
     let response = answer.map_err(|error| Stop::Broken(format!("the REST trigger gave no answer: {error}")))?;
     if !response.is_success() {
+        let response = to_the_point("a call without credentials", response)?;
         probe.note(format!("a call without credentials is answered HTTP {}", response.status));
-        return Ok(());
+        return probe.served_at_all().await.map(drop);
     }
     let reason = if rest.credentials.is_empty() {
         "Anybody can notify all users: the REST trigger asks for no credentials"

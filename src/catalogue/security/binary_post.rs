@@ -11,7 +11,7 @@ use reqwest::Method;
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
-    probe::{Probe, Stop, Verdict, fail},
+    probe::{Probe, Stop, Verdict, fail, to_the_point},
     verdict::{Level, Row},
     wire::{Endpoint, Session, Transport, WireError},
 };
@@ -50,17 +50,20 @@ async fn run(probe: &Probe) -> Verdict {
             .expected("HTTP 400, or another 4xx, at once")
     };
     match endpoint.send(Method::POST, url, headers, Some(body), probe.deadline()).await {
-        Ok(response) if (400..500).contains(&response.status) => Ok(()),
+        Ok(response) if (400..500).contains(&response.status) => {
+            to_the_point("the octet-stream POST", response)?;
+            probe.served(Transport::Polling).await.map(drop)
+        }
         Ok(response) if response.is_success() => {
             probe.note(format!("lawful choice: an octet-stream POST is read as text, and answered {response}"));
-            Ok(())
+            probe.served(Transport::Polling).await.map(drop)
         }
         Ok(response) => finding("An octet-stream POST makes the server fail", response.to_string()).stop(),
         Err(error @ WireError::Timeout { .. }) => {
             finding("An octet-stream POST is never answered", error.to_string()).stop()
         }
         // The end of the connection is a refusal as well.
-        Err(WireError::Closed(_)) => Ok(()),
+        Err(WireError::Closed(_)) => probe.serves_still(Transport::Polling).await.map(drop),
         Err(error) => Err(Stop::Broken(format!("the octet-stream POST: {error}"))),
     }
 }

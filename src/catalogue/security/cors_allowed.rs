@@ -13,8 +13,6 @@ use crate::{
     wire::Transport,
 };
 
-use super::Opening;
-
 pub const CHECK: Check = Check {
     id: "security.cors-allowed",
     title: "Declared foreign origins are let in by their own name",
@@ -79,7 +77,7 @@ async fn run(probe: &Probe) -> Verdict {
 
         if probe.transports().contains(&Transport::WebSocket) {
             let opening = super::open_websocket(&probe.endpoint("WebSocket"), super::origin_header(&origin)?).await?;
-            if let Opening::Refused(how) = opening {
+            if let Err(how) = opening.session() {
                 return fail(format!("The declared origin {origin} is refused on WebSocket"))
                     .sent(format!("a WebSocket handshake, with Origin: {origin}"))
                     .received(how)

@@ -31,16 +31,13 @@ pub const CHECK: Check = Check {
 
 async fn run(probe: &Probe) -> Verdict {
     for origin in super::foreign_origins(probe) {
-        let asked = [
-            ("a polling handshake", super::poll_from(probe, &origin).await?),
-            (super::PREFLIGHT, super::preflight_from(probe, &origin).await?),
-        ];
-        for (what, answer) in asked {
-            let allowed = super::allowed_origin(&answer);
-            if allowed.as_deref() == Some(&origin) && super::allows_credentials(&answer) {
+        let asked = super::ask_from(probe, &origin).await?;
+        for (what, answer) in &asked {
+            let allowed = super::allowed_origin(answer);
+            if allowed.as_deref() == Some(&origin) && super::allows_credentials(answer) {
                 return fail("A foreign origin is let in with its user's cookies")
                     .sent(format!("{what}, with Origin: {origin}"))
-                    .received(super::shown(&answer))
+                    .received(super::shown(answer))
                     .expected("no Access-Control-Allow-Origin with that origin")
                     .stop();
             }
@@ -48,6 +45,7 @@ async fn run(probe: &Probe) -> Verdict {
                 probe.note(format!("pages of any origin may read answers ({allowed} for {origin}), without cookies"));
             }
         }
+        super::judged(probe, &asked[0].1).await?;
     }
     Ok(())
 }

@@ -32,18 +32,15 @@ pub const CHECK: Check = Check {
 
 async fn run(probe: &Probe) -> Verdict {
     let origin = super::stranger(probe);
-    let asked = [
-        ("a polling handshake", super::poll_from(probe, &origin).await?),
-        (super::PREFLIGHT, super::preflight_from(probe, &origin).await?),
-    ];
-    for (what, answer) in asked {
-        if super::allowed_origin(&answer).as_deref() == Some("*") && super::allows_credentials(&answer) {
+    let asked = super::ask_from(probe, &origin).await?;
+    for (what, answer) in &asked {
+        if super::allowed_origin(answer).as_deref() == Some("*") && super::allows_credentials(answer) {
             return fail("All origins are let in, and their cookies as well")
                 .sent(format!("{what}, with Origin: {origin}"))
-                .received(super::shown(&answer))
+                .received(super::shown(answer))
                 .expected("one origin by its name, or no Access-Control-Allow-Credentials")
                 .stop();
         }
     }
-    Ok(())
+    super::judged(probe, &asked[0].1).await
 }

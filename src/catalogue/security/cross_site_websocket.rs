@@ -17,8 +17,6 @@ use crate::{
     verdict::{Level, Row},
 };
 
-use super::Opening;
-
 pub const CHECK: Check = Check {
     id: "security.cross-site-websocket",
     title: "A foreign page's WebSocket does not get in by a cookie",
@@ -48,7 +46,9 @@ async fn run(probe: &Probe) -> Verdict {
             probe.note("a WebSocket of a foreign origin opens, and a CONNECT without a token is refused on it");
             return Ok(());
         }
-        Answer::Silence(_) => return Err(Stop::Broken(format!("{with} (see auth.rejection-in-time)"))),
+        Answer::Silence(_) | Answer::Cut(_) => {
+            return Err(Stop::Broken(format!("{with} (see auth.rejection-in-time)")));
+        }
     }
     let mut headers = super::origin_header(&origin)?;
     // In place of the contract's.
@@ -69,8 +69,8 @@ async fn run(probe: &Probe) -> Verdict {
 /// What comes of a CONNECT without a token on a WebSocket with these headers; nothing, where none opens.
 async fn answer(probe: &Probe, label: &str, headers: HeaderMap) -> Result<Option<Answer>, Stop> {
     let endpoint = probe.endpoint(label);
-    match super::open_websocket(&endpoint, headers).await? {
-        Opening::Opened(session) => probe.adopt(endpoint, *session).connect(None).await.map(Some),
-        Opening::Refused(_) => Ok(None),
-    }
+    let Ok(session) = super::open_websocket(&endpoint, headers).await?.refused(probe).await? else { return Ok(None) };
+    let mut client = probe.adopt(endpoint, *session);
+    client.ask(probe).await?;
+    client.connect(None).await.map(Some)
 }

@@ -18,7 +18,7 @@ use crate::{
     },
     contract::Vars,
     mock::Fault,
-    probe::{Probe, Stop, Verdict, fail},
+    probe::{Probe, Stop, Verdict, fail, to_the_point},
     verdict::{Level, Row},
     wire::{
         HttpResponse, Transport,
@@ -72,11 +72,14 @@ async fn run(probe: &Probe) -> Verdict {
                 .expected("a status, and at most a text that says what is wrong with the request")
                 .stop();
         }
+        if matches!(answer.status, 429 | 502..=504) {
+            to_the_point(label, answer)?;
+        }
     }
     if looked_at == 0 {
         return Err(Stop::Skip("no mistaken request got an error, so there is none to read".into()));
     }
-    Ok(())
+    probe.served_at_all().await.map(drop)
 }
 
 async fn mistakes(probe: &Probe) -> Result<Vec<Mistake>, Stop> {

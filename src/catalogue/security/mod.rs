@@ -28,8 +28,8 @@ use url::Url;
 
 use super::checks;
 use crate::{
-    probe::{Probe, Stop},
-    wire::{Endpoint, HttpResponse, Session, Transport, WireError},
+    probe::{Probe, Stop, Verdict, is_evasive, to_the_point},
+    wire::{Endpoint, EnginePacket, HttpResponse, Session, Transport, WireError, engine},
 };
 
 checks![
@@ -106,20 +106,68 @@ enum Opening {
     Opened(Box<Session>),
     /// It was refused, in these words.
     Refused(String),
+    /// The connection was closed without a word.
+    Closed(String),
+    /// Nothing that says whether it is refused, such as silence, or that there were too many requests.
+    Unclear(String),
+}
+
+impl Opening {
+    /// Tells what is no session from what is.
+    fn session(self) -> Result<Box<Session>, String> {
+        match self {
+            Opening::Opened(session) => Ok(session),
+            Opening::Refused(how) | Opening::Closed(how) | Opening::Unclear(how) => Err(how),
+        }
+    }
+
+    /// As [`Opening::session`], where what is no session must be a refusal.
+    async fn refused(self, probe: &Probe) -> Result<Result<Box<Session>, String>, Stop> {
+        match &self {
+            Opening::Opened(_) => {}
+            Opening::Refused(_) => drop(probe.served(Transport::WebSocket).await?),
+            Opening::Closed(_) => drop(probe.serves_still(Transport::WebSocket).await?),
+            Opening::Unclear(how) => return Err(Stop::Broken(format!("a WebSocket with an Origin: {how}"))),
+        }
+        Ok(self.session())
+    }
 }
 
 /// Opens a session over WebSocket, with these headers.
 async fn open_websocket(endpoint: &Endpoint, headers: HeaderMap) -> Result<Opening, Stop> {
     match Session::websocket_handshake_with(endpoint, headers).await {
         Ok((socket, handshake)) => Ok(Opening::Opened(Box::new(Session::over_websocket(socket, handshake)))),
-        Err(
-            error @ (WireError::Status { .. }
-            | WireError::Closed(_)
-            | WireError::Timeout { .. }
-            | WireError::Malformed(_)),
-        ) => Ok(Opening::Refused(error.to_string())),
+        Err(error @ WireError::Timeout { .. }) => Ok(Opening::Unclear(error.to_string())),
+        Err(WireError::Status { method, response }) => {
+            let evasive = is_evasive(&response);
+            let how = WireError::Status { method, response }.to_string();
+            Ok(if evasive { Opening::Unclear(how) } else { Opening::Refused(how) })
+        }
+        Err(error @ (WireError::Closed(_) | WireError::Malformed(_))) => Ok(Opening::Closed(error.to_string())),
         Err(error) => Err(Stop::Broken(format!("a WebSocket with an Origin: {error}"))),
     }
+}
+
+/// Both answers to a page of `origin`, each to the point: a polling handshake that is served or refused, and a preflight. What
+/// they say of origins counts only where the target serves what is lawful.
+async fn ask_from(probe: &Probe, origin: &str) -> Result<[(&'static str, HttpResponse); 2], Stop> {
+    let handshake = to_the_point("a polling handshake", poll_from(probe, origin).await?)?;
+    let preflight = to_the_point(PREFLIGHT, preflight_from(probe, origin).await?)?;
+    Ok([("a polling handshake", handshake), (PREFLIGHT, preflight)])
+}
+
+/// That nothing was found counts only where the handshake was served or refused, and not by a page or another's word.
+async fn judged(probe: &Probe, handshake: &HttpResponse) -> Verdict {
+    if !is_served(handshake) && !(400..500).contains(&handshake.status) {
+        return Err(Stop::Broken(format!("a polling handshake with an Origin was answered {handshake}")));
+    }
+    probe.served(Transport::Polling).await.map(drop)
+}
+
+/// Whether a polling handshake was answered by an open packet.
+fn is_served(response: &HttpResponse) -> bool {
+    let packets = engine::decode_payload(&response.text());
+    response.status == 200 && packets.is_ok_and(|packets| matches!(packets.first(), Some(EnginePacket::Open(_))))
 }
 
 /// All values of a header, as a browser joins them: two equal ones are as wrong as two different ones.

@@ -10,12 +10,10 @@
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
-    probe::{Probe, Stop, Verdict, fail},
+    probe::{Probe, Stop, Verdict, fail, to_the_point},
     verdict::{Level, Row},
-    wire::{EnginePacket, engine},
+    wire::Transport,
 };
-
-use super::Opening;
 
 pub const CHECK: Check = Check {
     id: "security.origin-parity",
@@ -39,37 +37,38 @@ pub const CHECK: Check = Check {
 async fn run(probe: &Probe) -> Verdict {
     let origin = super::stranger(probe);
     let polling = super::poll_from(probe, &origin).await?;
-    let is_open = |packet: EnginePacket| matches!(packet, EnginePacket::Open(_));
-    let is_served = polling.status == 200
-        && engine::decode_payload(&polling.text()).is_ok_and(|packets| packets.into_iter().next().is_some_and(is_open));
+    let polling = to_the_point("a polling handshake", polling)?;
+    let is_served = super::is_served(&polling);
     if !is_served && !(400..500).contains(&polling.status) {
         return Err(Stop::Broken(format!("a polling handshake with Origin: {origin} was answered {polling}")));
     }
     let websocket = super::open_websocket(&probe.endpoint("WebSocket"), super::origin_header(&origin)?).await?;
+    let websocket = websocket.refused(probe).await?;
+    probe.served(Transport::Polling).await?;
     let may_read = super::allowed_origin(&polling).is_some_and(|allowed| allowed == "*" || allowed == origin);
     let sent = format!("a handshake by each transport, with Origin: {origin}");
     match (is_served, websocket) {
-        (false, Opening::Opened(_)) => fail("A foreign origin that is refused on polling is served on WebSocket")
+        (false, Ok(_)) => fail("A foreign origin that is refused on polling is served on WebSocket")
             .sent(sent)
             .received(format!("polling: {polling}; WebSocket: HTTP 101, open packet"))
             .expected("a refusal on WebSocket as well")
             .stop(),
-        (true, Opening::Refused(how)) if may_read => fail("A foreign origin that may poll is refused on WebSocket")
+        (true, Err(how)) if may_read => fail("A foreign origin that may poll is refused on WebSocket")
             .at(Level::Should)
             .sent(sent)
             .received(format!("polling: {}; WebSocket: {how}", super::shown(&polling)))
             .expected("the same on both")
             .stop(),
-        (true, Opening::Refused(_)) => {
+        (true, Err(_)) => {
             probe.note(
                 "lawful choice: a foreign origin is refused on WebSocket; by polling, browsers keep it out (no CORS)",
             );
             Ok(())
         }
-        (true, Opening::Opened(_)) => {
+        (true, Ok(_)) => {
             probe.note("lawful choice: a foreign origin is served on both transports");
             Ok(())
         }
-        (false, Opening::Refused(_)) => Ok(()),
+        (false, Err(_)) => Ok(()),
     }
 }

@@ -5,7 +5,7 @@
 use crate::{
     catalogue::{Check, Effort, Isolation, Wait, cite},
     mock::Fault,
-    probe::{Probe, Stop, Verdict, fail},
+    probe::{Probe, Stop, Verdict, fail, to_the_point},
     verdict::{Level, Row},
     wire::Transport,
 };
@@ -52,8 +52,9 @@ async fn run(probe: &Probe) -> Verdict {
             }
             probe.note(format!("the server names itself: {name}: {value}"));
         }
+        to_the_point(format!("GET {}", url.path()), answer)?;
     }
-    Ok(())
+    probe.served_at_all().await.map(drop)
 }
 
 /// Whether a word of the value is a number (`nginx/1.27`, `PHP 8`), and not merely has one in its name (`AmazonS3`).

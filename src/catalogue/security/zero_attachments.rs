@@ -61,6 +61,7 @@ async fn waits(probe: &Probe, text: &str, transport: Transport) -> Result<Option
     let mut client = probe.client(&format!("a ({transport})"), transport).await?;
     client.send_raw(text);
     if client.wait_end(probe.deadline()).await? != Life::Open {
+        probe.takes_events(transport).await?;
         return Ok(None);
     }
     let namespace = format!("/{}", probe.nonce("nowhere"));

@@ -41,6 +41,9 @@ async fn run(probe: &Probe) -> Verdict {
     let interrupted = transports.iter().map(|transport| interrupt(probe, *transport));
     let open: Vec<StillOpen> = in_order(interrupted).await?.into_iter().flatten().collect();
     not_closed(&open, "A text packet in place of an attachment")?;
+    for transport in &transports {
+        probe.takes_events(*transport).await?;
+    }
     if let Some(ack) = &probe.contract().ack {
         let unfinished = transports.iter().map(|transport| leave_unfinished(probe, ack, *transport));
         in_order(unfinished).await?;

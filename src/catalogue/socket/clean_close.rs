@@ -7,9 +7,9 @@
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
-    probe::{Probe, Stop, Verdict, fail},
+    probe::{Probe, Stop, Verdict, fail, unasked},
     verdict::{Level, Row},
-    wire::{Frame, Session},
+    wire::{EnginePacket, Frame, Session, SocketPacket, Transport, WebSocket, WireError},
 };
 
 pub const CHECK: Check = Check {
@@ -34,6 +34,11 @@ pub const CHECK: Check = Check {
 async fn run(probe: &Probe) -> Verdict {
     let broken = |error| Stop::Broken(format!("{error} (see transport.websocket-handshake)"));
     let (mut socket, _) = Session::websocket_handshake(&probe.endpoint("a")).await.map_err(broken)?;
+    // A connection that closes whatever it is sent proves nothing.
+    if probe.served(Transport::WebSocket).await?.answers_unknown_namespaces() {
+        let asked = ask(probe, &mut socket).await;
+        asked.map_err(|error| unasked(Transport::WebSocket, &error))?;
+    }
     socket.send_close().await.map_err(broken)?;
     let end = probe.in_time();
     loop {
@@ -49,6 +54,21 @@ async fn run(probe: &Probe) -> Verdict {
                     .expected("a close frame, or the end of the connection")
                     .stop();
             }
+        }
+    }
+}
+
+/// Sends a CONNECT to a namespace that does not exist, and waits for the answer.
+async fn ask(probe: &Probe, socket: &mut WebSocket) -> Result<(), WireError> {
+    let namespace = format!("/{}", probe.nonce("nowhere"));
+    socket.send_packet(&EnginePacket::Message(SocketPacket::connect(&namespace, None).encode())).await?;
+    let end = probe.in_time();
+    loop {
+        let left = end.saturating_duration_since(tokio::time::Instant::now());
+        match socket.receive(left).await? {
+            Frame::Closed(how) => return Err(WireError::Closed(how)),
+            Frame::Text(text) if text.contains(&namespace) => return Ok(()),
+            _ => {}
         }
     }
 }

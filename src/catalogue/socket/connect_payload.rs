@@ -73,19 +73,22 @@ fn join(names: impl Iterator<Item = String>) -> String {
 }
 
 async fn attempt(probe: &Probe, index: usize, payload: &str, transport: Transport) -> Result<Option<Accepted>, Stop> {
-    let mut client = probe.open(&format!("c{}", index + 1), transport).await?;
+    let mut client = probe.open_asked(&format!("c{}", index + 1), transport).await?;
+    let from = client.mark();
     let sent = super::packet(probe, "0", payload);
     let namespace = &probe.contract().namespace;
     let is_answer = |packet: &SocketPacket| {
         packet.namespace == *namespace && matches!(packet.kind, Kind::Connect | Kind::ConnectError)
     };
     client.send_raw(&sent);
-    match client.wait("answer to CONNECT", 0, probe.in_time(), is_answer).await {
+    match client.wait("answer to CONNECT", from, probe.in_time(), is_answer).await {
         Ok(packet) if packet.kind == Kind::Connect => {
             Ok(Some(Accepted { sent, transport, reply: format!("4{}", packet.encode()) }))
         }
         Ok(_) => Ok(None),
         Err(WireError::Timeout { .. }) => {
+            // Silence is a choice only of a server that still speaks.
+            probe.serves_still(transport).await?;
             probe.note("lawful choice: a CONNECT whose payload is no object may go unanswered, the connection open");
             Ok(None)
         }

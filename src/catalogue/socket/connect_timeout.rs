@@ -2,15 +2,19 @@
 //!
 //! Its heartbeats are answered, so that nothing but the missing CONNECT is a reason to close it. Where the server waits for
 //! another time, `choices.connect-timeout` says so; the deadline of one answer is tolerated beyond it.
+//!
+//! A client beside it that is connected must live on: a server that loses all its connections closes nothing in particular.
 
 use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::{
     catalogue::{Check, Effort, Isolation, Wait, cite},
     mock::Fault,
-    probe::{Life, Probe, Verdict, fail, in_order},
+    probe::{Life, Probe, Stop, Verdict, fail, in_order},
     verdict::{Level, Row},
-    wire::{Transport, round},
+    wire::{Heartbeats, Transport, round},
 };
 
 pub const CHECK: Check = Check {
@@ -32,16 +36,38 @@ pub const CHECK: Check = Check {
     run: |probe| Box::pin(run(probe)),
 };
 
+/// A server that waits for a CONNECT at all waits so long.
+const AT_LEAST: Duration = Duration::from_secs(1);
+
 async fn run(probe: &Probe) -> Verdict {
     let limit = probe.contract().choices.connect_timeout;
     in_order(probe.transports().into_iter().map(|transport| expect_end(probe, transport, limit))).await.map(drop)
 }
 
 async fn expect_end(probe: &Probe, transport: Transport, limit: Duration) -> Verdict {
-    let mut client = probe.open(transport.name(), transport).await?;
-    let within = limit + probe.deadline();
-    if let Life::Closed(_) = client.wait_end(within).await? {
-        return Ok(());
+    let (mut client, mut witness) = tokio::try_join!(
+        probe.open(transport.name(), transport),
+        probe.steady("witness", transport, Heartbeats::Answered)
+    )?;
+    // A question on it might be the CONNECT that the server waits for, where any namespace can be connected to.
+    client.vouch(probe.served(transport).await?);
+    let (begun, within) = (Instant::now(), limit + probe.deadline());
+    if let Life::Closed(how) = client.wait_end(within).await? {
+        if witness.is_connected {
+            return match witness.client.life().await? {
+                Life::Open => Ok(()),
+                Life::Closed(how) => {
+                    Err(Stop::Broken(format!("a connected client over {transport} lost its connection as well: {how}")))
+                }
+            };
+        }
+        // A server that is gone, or goes down, closes connections as well.
+        probe.serves_still(transport).await?;
+        return if begun.elapsed() >= limit.mul_f64(0.5).min(AT_LEAST) {
+            Ok(())
+        } else {
+            Err(Stop::Broken(format!("the session over {transport} ended long before its time: {how}")))
+        };
     }
     let shown = |duration| humantime::format_duration(round(duration)).to_string();
     fail(format!("A session over {transport} on which nobody connects stays open"))

@@ -56,6 +56,7 @@ async fn run(probe: &Probe) -> Verdict {
                 .expected("no answer, or the end of the connection")
                 .stop();
         }
+        probe.takes_events(transport).await?;
     }
     Ok(())
 }

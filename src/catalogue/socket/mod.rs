@@ -97,7 +97,7 @@ pub(super) async fn still_open(probe: &Probe, stage: Stage, texts: &[String]) ->
         .map(|(index, (text, transport))| async move {
             let label = format!("c{}", index + 1);
             let (mut client, waited) = match stage {
-                Stage::Opened => (probe.open(&label, transport).await?, probe.unconnected_deadline()),
+                Stage::Opened => (probe.open_asked(&label, transport).await?, probe.unconnected_deadline()),
                 Stage::Connected => (probe.client(&label, transport).await?, probe.deadline()),
             };
             client.send_raw(text);
@@ -107,7 +107,13 @@ pub(super) async fn still_open(probe: &Probe, stage: Stage, texts: &[String]) ->
         })
         .collect();
     let tried: Vec<Option<StillOpen>> = stream::iter(exchanges).buffered(AT_ONCE).try_collect().await?;
-    Ok(tried.into_iter().flatten().collect())
+    let open: Vec<StillOpen> = tried.into_iter().flatten().collect();
+    if let (Stage::Connected, true) = (stage, open.is_empty()) {
+        for transport in transports {
+            probe.takes_events(transport).await?;
+        }
+    }
+    Ok(open)
 }
 
 /// Sends each text over every transport, each on a connection of its own, all of which must be closed for it. `what` names

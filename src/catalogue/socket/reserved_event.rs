@@ -74,6 +74,7 @@ async fn send(probe: &Probe, name: &'static str, transport: Transport) -> Result
     let mark = client.mark();
     client.send_raw(event(probe, name));
     if client.life().await? != Life::Open {
+        probe.takes_events(transport).await?;
         return Ok(None);
     }
     client.take_notes(probe);

@@ -9,7 +9,7 @@ use super::heard;
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
-    probe::{Life, Probe, Verdict, fail},
+    probe::{Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
     wire::{SocketPacket, WireError, socket::Kind},
 };
@@ -57,12 +57,15 @@ async fn run(probe: &Probe) -> Verdict {
             Err(WireError::Timeout { .. }) => {
                 ("A CONNECT to a namespace that does not exist gets no answer", heard(probe, &client, mark))
             }
-            Err(error) => match client.ended_by(error)? {
-                Life::Open => continue,
-                life @ Life::Closed(_) => {
-                    ("A CONNECT to a namespace that does not exist closes the connection", life.to_string())
-                }
-            },
+            Err(WireError::Closed(how)) => {
+                let received = format!("the connection is closed ({how})");
+                ("A CONNECT to a namespace that does not exist closes the connection", received)
+            }
+            Err(error) if error.is_bad_request() => {
+                let received = format!("the connection is closed ({error})");
+                ("A CONNECT to a namespace that does not exist closes the connection", received)
+            }
+            Err(error) => return Err(Stop::Broken(format!("CONNECT to {namespace} over {transport}: {error}"))),
         };
         return fail(format!("{reason} over {transport}"))
             .sent(format!("4{}", connect.encode()))

@@ -6,7 +6,7 @@
 use crate::{
     catalogue::{Check, Effort, Isolation, Wait, cite},
     mock::Fault,
-    probe::{Probe, Stop, Verdict, fail},
+    probe::{Probe, Stop, Verdict, fail, to_the_point},
     verdict::{Level, Row},
     wire::http::BodyKind,
 };
@@ -43,6 +43,8 @@ async fn run(probe: &Probe) -> Verdict {
             .expected("JavaScript, or a 4xx")
             .stop();
     }
+    let response = to_the_point(format!("GET {url}"), response)?;
+    probe.served_at_all().await?;
     probe.note(if response.is_success() {
         "the client bundle is served".to_owned()
     } else {

@@ -6,7 +6,7 @@
 use crate::{
     catalogue::{Check, Effort, Isolation, Wait, cite},
     mock::Fault,
-    probe::{Probe, Stop, Verdict, fail},
+    probe::{Probe, Stop, Verdict, fail, to_the_point},
     verdict::{Level, Row},
     wire::{Frame, Transport, Upgrade, WebSocket, WireError},
 };
@@ -37,7 +37,11 @@ async fn run(probe: &Probe) -> Verdict {
         fail(reason).sent(format!("GET {url} with Upgrade: websocket")).expected("a 4xx, or the end of the connection")
     };
     let mut socket = match WebSocket::open(&endpoint, url.clone(), Default::default()).await {
-        Ok(Upgrade::Refused(_)) | Err(WireError::Closed(_) | WireError::Malformed(_)) => return Ok(()),
+        Ok(Upgrade::Refused(response)) => {
+            to_the_point(format!("GET {url}"), response)?;
+            return probe.served_at_all().await.map(drop);
+        }
+        Err(WireError::Closed(_) | WireError::Malformed(_)) => return probe.serves_at_all_still().await.map(drop),
         Ok(Upgrade::Accepted(socket)) => socket,
         Err(error @ WireError::Timeout { .. }) => {
             return finding("The upgrade is left without an answer").received(error).stop();
@@ -45,10 +49,10 @@ async fn run(probe: &Probe) -> Verdict {
         Err(error) => return Err(Stop::Broken(format!("GET {url}: {error}"))),
     };
     match socket.receive(probe.deadline()).await {
-        Ok(Frame::Closed(_)) => Ok(()),
+        Ok(Frame::Closed(_)) => probe.serves_at_all_still().await.map(drop),
         Ok(_) => {
             probe.note("lawful choice: another WebSocket service answers on every path");
-            Ok(())
+            probe.served_at_all().await.map(drop)
         }
         Err(error) => {
             finding("The upgrade is accepted and then left hanging").received(format!("HTTP 101, then {error}")).stop()

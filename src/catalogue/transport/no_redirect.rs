@@ -5,7 +5,7 @@
 use crate::{
     catalogue::{Check, Effort, Isolation, Wait, cite},
     mock::Fault,
-    probe::{Probe, Stop, Verdict, fail},
+    probe::{Probe, Stop, Verdict, fail, to_the_point},
     verdict::{Level, Row},
     wire::{Transport, Upgrade, WebSocket},
 };
@@ -43,8 +43,13 @@ async fn run(probe: &Probe) -> Verdict {
     {
         answers.push((websocket, response));
     }
-    match answers.into_iter().find(|(_, response)| response.is_redirect()) {
-        None => Ok(()),
+    match answers.iter().find(|(_, response)| response.is_redirect()) {
+        None => {
+            for (url, response) in answers {
+                to_the_point(format!("GET {url}"), response)?;
+            }
+            probe.served_at_all().await.map(drop)
+        }
         Some((url, response)) => fail("The handshake is redirected")
             .sent(format!("GET {url}"))
             .received(response)

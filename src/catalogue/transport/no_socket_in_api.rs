@@ -7,7 +7,7 @@
 use crate::{
     catalogue::{Check, Effort, Isolation, Wait, cite},
     mock::Fault,
-    probe::{Probe, Stop, Verdict, fail, in_order},
+    probe::{Probe, Stop, Verdict, fail, in_order, to_the_point},
     verdict::{Level, Row},
     wire::{EnginePacket, Frame, Transport, Upgrade, WebSocket, WireError, engine},
 };
@@ -39,7 +39,8 @@ async fn run(probe: &Probe) -> Verdict {
         return Err(Stop::Skip(format!("the declared path, `{}`, holds all places to look at", own)));
     }
     in_order(places.into_iter().map(|place| look_at(probe, place))).await?;
-    Ok(())
+    // Silence, and closed connections, are what a server that is gone has for everything.
+    probe.serves_at_all_still().await.map(drop)
 }
 
 async fn look_at(probe: &Probe, place: &str) -> Verdict {
@@ -62,6 +63,7 @@ async fn look_at(probe: &Probe, place: &str) -> Verdict {
                 {
                     return finding("GET", &text);
                 }
+                to_the_point(place, response)?;
             }
             // No answer is no socket server either.
             Err(WireError::Timeout { .. } | WireError::Closed(_) | WireError::Malformed(_)) => {}
@@ -69,12 +71,19 @@ async fn look_at(probe: &Probe, place: &str) -> Verdict {
         }
     }
     let url = endpoint.engine_url_at(place, Transport::WebSocket, None);
-    if let Ok(Upgrade::Accepted(mut socket)) = WebSocket::open(&endpoint, url, Default::default()).await {
+    match WebSocket::open(&endpoint, url, Default::default()).await {
+        Ok(Upgrade::Refused(response)) => drop(to_the_point(place, response)?),
+        Err(error @ (WireError::Connect(_) | WireError::Tls(_))) => {
+            return Err(Stop::Broken(format!("{place}: {error}")));
+        }
+        Err(_) => {}
         // Only silence keeps this waiting, beside the other checks.
-        if let Ok(Frame::Text(text)) = socket.receive(probe.deadline()).await
-            && matches!(EnginePacket::decode(&text), Ok(EnginePacket::Open(data)) if is_open(&data))
-        {
-            return finding("upgrade at", &text);
+        Ok(Upgrade::Accepted(mut socket)) => {
+            if let Ok(Frame::Text(text)) = socket.receive(probe.deadline()).await
+                && matches!(EnginePacket::decode(&text), Ok(EnginePacket::Open(data)) if is_open(&data))
+            {
+                return finding("upgrade at", &text);
+            }
         }
     }
     Ok(())

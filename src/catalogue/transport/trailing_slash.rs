@@ -7,7 +7,7 @@
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
-    probe::{Probe, Stop, Verdict, fail},
+    probe::{Probe, Stop, Verdict, fail, to_the_point},
     verdict::{Level, Row},
     wire::{Transport, engine, http::BodyKind},
 };
@@ -37,6 +37,11 @@ async fn run(probe: &Probe) -> Verdict {
         Ok(response) => response,
         Err(error) => return Err(Stop::Broken(format!("GET {url}: {error}"))),
     };
+    let response = if matches!(response.status, 429 | 502..=504) {
+        to_the_point(format!("GET {url}"), response)?
+    } else {
+        response
+    };
     if response.status >= 500 {
         return fail("The path without its trailing slash causes a server error")
             .sent(format!("GET {url}"))
@@ -52,5 +57,5 @@ async fn run(probe: &Probe) -> Verdict {
         }
         (false, _) => format!("lawful choice: without the trailing slash HTTP {}", response.status),
     });
-    Ok(())
+    probe.served_at_all().await.map(drop)
 }

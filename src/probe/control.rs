@@ -1,0 +1,241 @@
+//! The positive control: a transport was seen to answer what is lawful, so that a refusal, a silence or an absence on it
+//! tells something.
+//!
+//! It is made once in a run for each transport, by whichever check first asks for it, and shared by all. A check that
+//! passes because something was refused or did not come cannot be written without it: an end of a connection is a
+//! [`Life::Closed`](super::Life::Closed) or an [`Answer::Closed`](super::Answer::Closed) only where the target had answered
+//! something on that connection, or is made from a [`Served`].
+
+use tokio::sync::OnceCell;
+
+use super::{Answer, Client, Life, Probe, Stop, Verdict, client::End};
+use crate::wire::{Endpoint, Heartbeats, HttpResponse, SocketPacket, Transcript, Transport, WireError};
+
+/// What was asked, and answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Twin {
+    /// A CONNECT to a namespace that does not exist: it can be asked again on every connection, and changes nothing there.
+    Nowhere,
+    /// A CONNECT to the contract's own namespace, where the target does not answer the other.
+    Own,
+}
+
+/// The controls of one run.
+#[derive(Debug, Default)]
+pub struct Controls {
+    polling: OnceCell<Result<Twin, String>>,
+    websocket: OnceCell<Result<Twin, String>>,
+    admission_by_polling: OnceCell<Result<(), String>>,
+    admission_by_websocket: OnceCell<Result<(), String>>,
+    events_by_polling: OnceCell<Result<(), String>>,
+    events_by_websocket: OnceCell<Result<(), String>>,
+}
+
+/// Proof that a transport was seen to serve what is lawful in this run. Only [`Probe::served`] makes it.
+#[derive(Clone, Copy, Debug)]
+pub struct Served {
+    twin: Twin,
+}
+
+impl Served {
+    /// Whether a CONNECT to a namespace that does not exist is answered, so that it can be asked on any connection.
+    pub fn answers_unknown_namespaces(&self) -> bool {
+        self.twin == Twin::Nowhere
+    }
+
+    /// The end of a session that was followed request by request, and on which something had been answered.
+    pub fn closed(&self, how: impl Into<String>) -> Life {
+        Life::Closed(End::new(how.into()))
+    }
+}
+
+/// How often a control is tried: one lost connection says nothing of the others.
+const ATTEMPTS: usize = 2;
+
+impl Probe {
+    /// The positive control of `transport`: a handshake, and a CONNECT that was answered, by whatever answer.
+    ///
+    /// # Errors
+    /// [`Stop::Broken`] where nothing was answered in this run: then no refusal and no silence tells anything.
+    pub async fn served(&self, transport: Transport) -> Result<Served, Stop> {
+        let controls = &self.setting.controls;
+        let cell = match transport {
+            Transport::Polling => &controls.polling,
+            Transport::WebSocket => &controls.websocket,
+        };
+        let made = cell.get_or_init(|| self.control(transport)).await.clone();
+        proven(transport, made)
+    }
+
+    /// As [`Probe::served`], for requests that belong to no transport.
+    ///
+    /// # Errors
+    /// As [`Probe::served`].
+    pub async fn served_at_all(&self) -> Result<Served, Stop> {
+        self.served(self.plain_transport()).await
+    }
+
+    /// The control anew, after an answer that a target which is gone would give as well: silence, or a closed connection.
+    ///
+    /// # Errors
+    /// As [`Probe::served`].
+    pub async fn serves_still(&self, transport: Transport) -> Result<Served, Stop> {
+        self.served(transport).await?;
+        proven(transport, self.control(transport).await)
+    }
+
+    /// As [`Probe::serves_still`], for requests that belong to no transport.
+    ///
+    /// # Errors
+    /// As [`Probe::served`].
+    pub async fn serves_at_all_still(&self) -> Result<Served, Stop> {
+        self.serves_still(self.plain_transport()).await
+    }
+
+    /// The positive control of events: a connected client sent one that nobody handles, and its connection lived on. Without
+    /// that, a connection that is closed for a malformed event may be closed for any.
+    ///
+    /// # Errors
+    /// [`Stop::Broken`] where it was closed, or no client could connect.
+    pub async fn takes_events(&self, transport: Transport) -> Verdict {
+        let controls = &self.setting.controls;
+        let cell = match transport {
+            Transport::Polling => &controls.events_by_polling,
+            Transport::WebSocket => &controls.events_by_websocket,
+        };
+        cell.get_or_init(|| self.send_lawfully(transport)).await.clone().map_err(|why| {
+            Stop::Broken(format!(
+                "over {transport}, a connection does not live on after a lawful event either, so that nothing follows from \
+                 its end: {why}"
+            ))
+        })
+    }
+
+    /// The positive control of tokens: a valid one was accepted. Without that, one that is bad in one way only may be refused
+    /// as every token is.
+    ///
+    /// # Errors
+    /// [`Stop::Broken`] where it was not.
+    pub async fn admits(&self, transport: Transport) -> Verdict {
+        let controls = &self.setting.controls;
+        let cell = match transport {
+            Transport::Polling => &controls.admission_by_polling,
+            Transport::WebSocket => &controls.admission_by_websocket,
+        };
+        let made = cell.get_or_init(|| async { self.connect_lawfully(transport).await.map(drop) }).await.clone();
+        made.map_err(|why| {
+            Stop::Broken(format!("a valid token is not accepted over {transport} either (see auth.valid-token): {why}"))
+        })
+    }
+
+    async fn connect_lawfully(&self, transport: Transport) -> Result<Client, String> {
+        let mut client = self.aside(transport).await?;
+        let credentials = self.credentials(&self.user("control")).await.unwrap_or_default();
+        match client.connect(credentials).await {
+            Ok(Answer::Connected(_)) => Ok(client),
+            Ok(answer) => Err(answer.to_string()),
+            Err(_) => Err("no client could connect".into()),
+        }
+    }
+
+    async fn send_lawfully(&self, transport: Transport) -> Result<(), String> {
+        let mut client = self.connect_lawfully(transport).await?;
+        client.send(&SocketPacket::event(&self.contract().namespace, &self.nonce("control"), &[]));
+        match client.life().await {
+            Ok(Life::Open) => Ok(()),
+            Ok(life) => Err(life.to_string()),
+            Err(_) => Err("the connection was lost".into()),
+        }
+    }
+
+    fn plain_transport(&self) -> Transport {
+        if self.target().usable(Transport::Polling) { Transport::Polling } else { Transport::WebSocket }
+    }
+
+    async fn control(&self, transport: Transport) -> Result<Twin, String> {
+        let mut trouble = String::new();
+        for _ in 0..ATTEMPTS {
+            match self.ask_lawfully(transport).await {
+                Ok(twin) => return Ok(twin),
+                Err(why) => trouble = why,
+            }
+        }
+        Err(trouble)
+    }
+
+    async fn ask_lawfully(&self, transport: Transport) -> Result<Twin, String> {
+        let mut client = self.aside(transport).await?;
+        let nowhere = match client.question(None).await {
+            Ok(_) if client.is_answered() => return Ok(Twin::Nowhere),
+            Ok(packet) => format!("4{}", packet.encode()),
+            Err(error) => error.to_string(),
+        };
+        let credentials = self.credentials(&self.user("control")).await.unwrap_or_default();
+        let mut client = self.aside(transport).await?;
+        let answer = client.connect(credentials).await;
+        match answer {
+            Ok(Answer::Connected(_) | Answer::Refused(_)) if client.is_answered() => Ok(Twin::Own),
+            _ => Err(format!("CONNECT to an unknown namespace: {nowhere}")),
+        }
+    }
+
+    /// A session that is in no check's transcript.
+    async fn aside(&self, transport: Transport) -> Result<Client, String> {
+        let contract = self.contract();
+        let transcript = Transcript::new(self.setting.redactor.clone());
+        let origin = &self.target().origin;
+        let endpoint = Endpoint::new(self.setting.http.clone(), origin, &contract.path, contract.deadline, transcript);
+        let opened = self.open_at(endpoint.labelled("control"), transport, Heartbeats::Answered).await;
+        opened.map_err(|error| error.to_string())
+    }
+}
+
+fn proven(transport: Transport, made: Result<Twin, String>) -> Result<Served, Stop> {
+    made.map(|twin| Served { twin }).map_err(|why| {
+        Stop::Broken(format!(
+            "nothing lawful was answered over {transport}, so that nothing follows from what is refused or does not come: \
+             {why}"
+        ))
+    })
+}
+
+impl Client {
+    /// Has the target answer something on this connection, so that its end can be an answer to what comes next. Where the
+    /// target answers no unknown namespace, the run's control must do.
+    ///
+    /// # Errors
+    /// [`Stop::Broken`] where it does not answer.
+    pub async fn ask(&mut self, probe: &Probe) -> Verdict {
+        if self.is_answered() {
+            return Ok(());
+        }
+        let served = probe.served(self.transport()).await?;
+        if served.answers_unknown_namespaces() {
+            self.question(None).await.map_err(|error| unasked(self.transport(), &error))?;
+        }
+        self.vouch(served);
+        Ok(())
+    }
+}
+
+/// A connection on which not even what is lawful was answered.
+pub fn unasked(transport: Transport, error: &WireError) -> Stop {
+    Stop::Broken(format!("before anything was asked over {transport}, a lawful CONNECT was not answered: {error}"))
+}
+
+/// Whether an answer says nothing of the request: there were too many (429), or the server, or what is behind a proxy, could
+/// not deal with any (5xx, but for 501, which says that it does not know such a thing).
+pub fn is_evasive(response: &HttpResponse) -> bool {
+    response.status == 429 || (response.status >= 500 && response.status != 501)
+}
+
+/// Takes an answer for one to what was asked.
+///
+/// # Errors
+/// [`Stop::Broken`] where it [is none](is_evasive).
+pub fn to_the_point(what: impl std::fmt::Display, response: HttpResponse) -> Result<HttpResponse, Stop> {
+    if is_evasive(&response) {
+        return Err(Stop::Broken(format!("{what}: answered {response}, which says nothing of what was asked")));
+    }
+    Ok(response)
+}
