@@ -51,7 +51,7 @@ pub struct Finding {
     /// Whether this machine's own slowness would look the same; see [`Finding::doubtful`].
     pub(super) doubtful: bool,
     /// What it says to whoever looks at several checks.
-    pub evidence: Vec<Evidence>,
+    pub evidence: Option<Box<Evidence>>,
 }
 
 /// Begins a finding with its reason: what is wrong, as one sentence.
@@ -59,7 +59,7 @@ pub struct Finding {
 pub fn fail(reason: impl Into<String>) -> Finding {
     let failure =
         Failure { reason: reason.into(), sent: String::new(), received: String::new(), expected: String::new() };
-    Finding { failure, level: None, doubtful: false, evidence: Vec::new() }
+    Finding { failure, level: None, doubtful: false, evidence: None }
 }
 
 impl Finding {
@@ -89,7 +89,7 @@ impl Finding {
     pub fn copies(mut self, of: Copied, counts: impl Into<Vec<usize>>) -> Self {
         let counts = counts.into();
         if counts.iter().any(|count| *count > 1) {
-            self.evidence.push(Evidence::Copies { of, counts });
+            self.evidence = Some(Box::new(Evidence::Copies { of, counts }));
         }
         self
     }
@@ -97,7 +97,7 @@ impl Finding {
     /// Hands over what was seen.
     #[must_use]
     pub fn witness(mut self, evidence: Evidence) -> Self {
-        self.evidence.push(evidence);
+        self.evidence = Some(Box::new(evidence));
         self
     }
 

@@ -380,7 +380,7 @@ impl Runner {
             Ok(Ok(Ok(()))) => Outcome::Pass,
             Ok(Ok(Err(Stop::Fail(finding)))) => {
                 level = finding.level.unwrap_or(level);
-                evidence = finding.evidence;
+                evidence.extend(finding.evidence.map(|evidence| *evidence));
                 Outcome::Fail(finding.failure)
             }
             Ok(Ok(Err(Stop::Skip(reason)))) => Outcome::Skip { reason, lacks: None },

@@ -329,7 +329,7 @@ async fn unless_it_ends_others(probe: &Probe, stop: Stop) -> Stop {
             .received(format!("the other client's connection ends, {ENDED} times of {ENDED}"))
             .expected(REFUSAL),
     };
-    finding.evidence.push(Evidence::EndsOthers { times: ENDED });
+    finding.evidence = Some(Box::new(Evidence::EndsOthers { times: ENDED }));
     Stop::Fail(finding)
 }
 

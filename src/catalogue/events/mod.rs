@@ -62,7 +62,7 @@ pub(super) async fn expect_one_pong_each(probe: &Probe, client: &mut Client, rou
     .sent(format!("{sent} ({rounds} times)"))
     .received(format!("{pongs} × `{}`", ping.reply))
     .expected(&expected)
-    .copies(Copied::Pong, if pongs % rounds == 0 { vec![pongs / rounds] } else { Vec::new() })
+    .copies(Copied::Pong, if pongs.is_multiple_of(rounds) { vec![pongs / rounds] } else { Vec::new() })
     .stop()
 }
 

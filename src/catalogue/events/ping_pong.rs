@@ -48,7 +48,7 @@ async fn run(probe: &Probe) -> Verdict {
 
 /// Adds to the finding how many pongs two more users get, where there were too many.
 async fn on_further_connections(probe: &Probe, transport: Transport, mut finding: Finding) -> Finding {
-    if let Some(Evidence::Copies { counts, .. }) = finding.evidence.first_mut() {
+    if let Some(Evidence::Copies { counts, .. }) = finding.evidence.as_deref_mut() {
         for _ in 0..2 {
             match super::pongs(probe, transport).await {
                 Ok(pongs) => counts.push(pongs),
