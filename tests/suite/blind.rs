@@ -108,6 +108,7 @@ async fn run(mode: Mode, changes: &[(&'static str, &str)], checks: Vec<&'static 
         reference: false,
         contract: Contract::load(Layers { file: None, env: std::iter::empty(), flags }).expect("a contract"),
         checks,
+        unjudged: Vec::new(),
         jobs: DEFAULT_JOBS,
         max_wait: Some(Duration::from_secs(2)),
         flags: Vec::new(),
