@@ -584,7 +584,7 @@ fn auth(given: &mut Merged) -> Auth {
     Auth {
         token_field: given.text("auth.token-field"),
         algorithm,
-        algorithm_declared: given.is_given("auth.algorithm"),
+        algorithm_declared: matches!(source, Some(TokenSource::Command(_))) && given.is_given("auth.algorithm"),
         claims: given.object("auth.claims"),
         issuer: given.optional_text("auth.issuer"),
         audience: given.optional_text("auth.audience"),
