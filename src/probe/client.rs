@@ -85,6 +85,9 @@ pub struct Client {
     inbox: Vec<SocketPacket>,
     attachments: Vec<Bytes>,
     deadline: Duration,
+    /// How long the answer to a CONNECT may take: what ends a connection without one later than that may be the server's own
+    /// patience with clients that are not connected.
+    connect_deadline: Duration,
     quiet_window: Duration,
     endpoint: Endpoint,
     notes: Vec<String>,
@@ -123,6 +126,7 @@ impl Client {
             inbox: Vec::new(),
             attachments: Vec::new(),
             deadline: endpoint.deadline(),
+            connect_deadline: endpoint.deadline().min(probe.unconnected_deadline()),
             quiet_window: probe.target().quiet_window(),
             endpoint,
             notes: Vec::new(),
@@ -196,7 +200,7 @@ impl Client {
         let is_answer = |packet: &SocketPacket| {
             packet.namespace == namespace && matches!(packet.kind, Kind::Connect | Kind::ConnectError)
         };
-        match self.wait("answer to CONNECT", from, Instant::now() + self.deadline, is_answer).await {
+        match self.wait("answer to CONNECT", from, Instant::now() + self.connect_deadline, is_answer).await {
             // A guest's CONNECT has nothing to know it by.
             Ok(packet) if sent.data.is_some() && is_echo(&packet, &sent) => {
                 Err(self.broken(&WireError::Malformed("what is sent comes back as it is".into())))

@@ -58,8 +58,12 @@ impl Entry {
         let entry = loop {
             match session.next("answer to CONNECT", deadline).await {
                 Ok(EnginePacket::Message(text)) => match SocketPacket::decode(&text) {
+                    // A reply has a sid; what has none may be the CONNECT itself, come back.
                     Ok(packet) if packet.namespace == namespace && packet.kind == Kind::Connect => {
-                        break Entry::Connected;
+                        let sid = packet.data.as_ref().and_then(|data| data.get("sid"));
+                        if sid.is_some_and(Value::is_string) {
+                            break Entry::Connected;
+                        }
                     }
                     Ok(packet) if packet.namespace == namespace && packet.kind == Kind::ConnectError => {
                         break Entry::Refused(packet.encode());

@@ -60,6 +60,28 @@ fn named(method: &str, version: Option<&str>) -> String {
     }
 }
 
+/// A session to be refused, and one beside it that tells whether sessions are lost by themselves.
+struct Pair {
+    endpoint: Endpoint,
+    sid: String,
+    witness: Polling,
+}
+
+impl Pair {
+    async fn open(probe: &Probe, label: &str) -> Result<Pair, Stop> {
+        let (witness, sid) = served(probe, "witness").await?;
+        let witness = Polling::new(&witness, &sid);
+        let (endpoint, sid) = served(probe, label).await?;
+        Ok(Pair { endpoint, sid, witness })
+    }
+
+    /// A refusal counts where a session of the same age is served still.
+    async fn still_served(&self, probe: &Probe) -> Verdict {
+        let asked = self.witness.push(&[super::question(&probe.nonce("question"))]).await;
+        asked.map_err(|error| Stop::Broken(format!("a session beside it, with EIO=4, is not served any more: {error}")))
+    }
+}
+
 /// A session that was just served: a POST that asks something was taken, so that a poll has something to bring.
 async fn served(probe: &Probe, label: &str) -> Result<(Endpoint, String), Stop> {
     let endpoint = probe.endpoint(label);
@@ -78,41 +100,46 @@ fn url(endpoint: &Endpoint, transport: Transport, sid: &str, version: Option<&st
 }
 
 async fn get(probe: &Probe, version: Option<&str>) -> Verdict {
-    let (endpoint, sid) = served(probe, "GET").await?;
-    let url = url(&endpoint, Transport::Polling, &sid, version);
-    super::expect_bad_request(probe, &named("A GET", version), &format!("GET {url}"), endpoint.get(url).await).await
+    let pair = Pair::open(probe, "GET").await?;
+    let url = url(&pair.endpoint, Transport::Polling, &pair.sid, version);
+    let answer = pair.endpoint.get(url.clone()).await;
+    super::expect_bad_request(probe, &named("A GET", version), &format!("GET {url}"), answer).await?;
+    pair.still_served(probe).await
 }
 
 async fn post(probe: &Probe, version: Option<&str>) -> Verdict {
-    let (endpoint, sid) = served(probe, "POST").await?;
-    let url = url(&endpoint, Transport::Polling, &sid, version);
+    let pair = Pair::open(probe, "POST").await?;
+    let url = url(&pair.endpoint, Transport::Polling, &pair.sid, version);
     let body = super::question(&probe.nonce("question")).encode();
     let sent = format!("POST {url} of {body}");
     let headers = Endpoint::content_type("text/plain;charset=UTF-8");
-    let answer = endpoint.send(reqwest::Method::POST, url, headers, Some(body.into()), probe.deadline()).await;
-    super::expect_bad_request(probe, &named("A POST", version), &sent, answer).await
+    let answer = pair.endpoint.send(reqwest::Method::POST, url, headers, Some(body.into()), probe.deadline()).await;
+    super::expect_bad_request(probe, &named("A POST", version), &sent, answer).await?;
+    pair.still_served(probe).await
 }
 
 async fn upgrade(probe: &Probe, version: Option<&str>) -> Verdict {
-    refused(probe, version).await?;
+    let pair = Pair::open(probe, "upgrade").await?;
+    refused(&pair, version).await?;
     // A server that is gone closes connections as well.
-    probe.serves_still(Transport::WebSocket).await.map(drop)
+    probe.serves_still(Transport::WebSocket).await?;
+    pair.still_served(probe).await
 }
 
-async fn refused(probe: &Probe, version: Option<&str>) -> Verdict {
-    let (endpoint, sid) = served(probe, "upgrade").await?;
-    let url = url(&endpoint, Transport::WebSocket, &sid, version);
+async fn refused(pair: &Pair, version: Option<&str>) -> Verdict {
+    let Pair { endpoint, sid, .. } = pair;
+    let url = url(endpoint, Transport::WebSocket, sid, version);
     let what = named("An upgrade", version);
     let sent = format!("GET {url} with Upgrade: websocket, then 2probe");
     let finding = |reason: &str| {
         fail(format!("{what} {reason}")).sent(&sent).expected("a 4xx, or the end of the connection instead of 3probe")
     };
-    match WebSocket::open(&endpoint, url.clone(), Default::default()).await {
+    match WebSocket::open(endpoint, url.clone(), Default::default()).await {
         Ok(Upgrade::Accepted(mut socket)) => {
             if socket.send_text("2probe").await.is_err() {
                 return Ok(());
             }
-            match super::first_word(&mut socket, &endpoint).await {
+            match super::first_word(&mut socket, endpoint).await {
                 Ok(None) => Ok(()),
                 Ok(Some(text)) => finding("is served").received(text).stop(),
                 Err(error) => {
