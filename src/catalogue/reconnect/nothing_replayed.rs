@@ -74,9 +74,9 @@ async fn run(probe: &Probe) -> Verdict {
 
 /// Calls the trigger with a message of its own.
 async fn notify(probe: &Probe) -> Result<Vars, Stop> {
-    let message = probe.nonce("notification");
+    let (message, vars) = rest::message(probe)?;
     probe.notify(&message).await?;
-    Ok(Vars::new().message(message))
+    Ok(vars)
 }
 
 /// Waits for the notification. That it arrives is judged by `rest.emit-once`.
