@@ -53,9 +53,9 @@ pub enum Frame {
 
 /// An open WebSocket.
 pub struct WebSocket {
-    // Boxed because it is large, and moves with every session.
+    // Both boxed because they are large, and move with every session.
     stream: Box<WebSocketStream<Upgraded>>,
-    endpoint: Endpoint,
+    endpoint: Box<Endpoint>,
     extensions: String,
 }
 
@@ -90,7 +90,7 @@ impl WebSocket {
             .max_frame_size(Some(MAX_MESSAGE))
             .read_buffer_size(READ_BUFFER);
         let stream = Box::new(WebSocketStream::from_raw_socket(upgraded, Role::Client, Some(config)).await);
-        Ok(Upgrade::Accepted(WebSocket { stream, endpoint: endpoint.clone(), extensions }))
+        Ok(Upgrade::Accepted(WebSocket { stream, endpoint: Box::new(endpoint.clone()), extensions }))
     }
 
     pub(super) fn endpoint(&self) -> &Endpoint {

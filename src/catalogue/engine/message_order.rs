@@ -75,7 +75,7 @@ async fn acknowledged(probe: &Probe, ack: &Ack, transport: Transport) -> Verdict
     while let Some(numbers) = burst.next() {
         let from = client.mark();
         for number in numbers.clone() {
-            let (event, args) = ack.emit.render(&Vars::new().message(&text(&nonce, number)));
+            let (event, args) = ack.emit.render(&Vars::new().message(text(&nonce, number)));
             let mut packet = SocketPacket::event(&probe.contract().namespace, &event, &args);
             packet.ack_id = Some(number as u64);
             client.send(&packet);
@@ -106,7 +106,7 @@ async fn delivered(probe: &Probe, declared: &Rooms, transport: Transport) -> Ver
     while let Some(numbers) = burst.next() {
         let from = member.mark();
         for number in numbers.clone() {
-            sender.emit(&declared.send, &Vars::new().room(&room).message(&text(&nonce, number)));
+            sender.emit(&declared.send, &Vars::new().room(&room).message(text(&nonce, number)));
         }
         let event = declared.receive.event.as_str();
         let number_of = |packet: &SocketPacket| {

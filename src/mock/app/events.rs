@@ -129,7 +129,7 @@ struct Turns(Arc<AtomicUsize>);
 
 impl Turns {
     fn is_late(&self) -> bool {
-        self.0.fetch_add(1, Ordering::Relaxed) % 2 == 0
+        self.0.fetch_add(1, Ordering::Relaxed).is_multiple_of(2)
     }
 }
 
