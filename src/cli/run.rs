@@ -43,7 +43,7 @@ pub struct RunArgs {
     /// How many checks run at once
     #[arg(long, help_heading = "Checks", value_name = "N", default_value_t = DEFAULT_JOBS as u16, value_parser = clap::value_parser!(u16).range(1..))]
     jobs: u16,
-    /// Skip, by name, checks that the protocol makes wait longer than this, such as 10s
+    /// Skip, by name, checks that the protocol makes wait longer than this, such as 10s [default: 10m]
     #[arg(long, help_heading = "Checks", value_name = "DURATION", value_parser = humantime::parse_duration)]
     max_wait: Option<Duration>,
     /// The contract's file [default: siospec.toml in the current directory, if there is one and a URL is given]

@@ -46,6 +46,9 @@ const DEADLINES_PER_CHECK: u32 = 12;
 /// How long the next check is put off, at the most, because the target does not keep up with those that run.
 const PATIENCE_WITH_TARGET: Duration = Duration::from_millis(100);
 
+/// What would wait longer is left out unless `--max-wait` says otherwise: a target may claim a heartbeat of weeks.
+const LONGEST_WAIT: Duration = Duration::from_secs(10 * 60);
+
 /// What a run tells while it goes on. Every output is made from these.
 #[derive(Clone, Debug)]
 pub enum Event {
@@ -279,7 +282,8 @@ impl Runner {
             }
         }
         let wait = self.wait(check);
-        if let Some(max) = self.plan.max_wait.filter(|max| wait > *max) {
+        let max = self.plan.max_wait.unwrap_or(LONGEST_WAIT);
+        if wait > max {
             let [wait, max] = [wait, max].map(|duration| humantime::format_duration(round(duration)));
             let reason = format!("would wait {wait}, which is longer than {max} (--max-wait)");
             return self.result_of(check, Outcome::Skip { reason, lacks: Some(Lack::Time) }, Instant::now());
@@ -370,7 +374,7 @@ impl Runner {
         let handshake = self.setting.target.handshake();
         let reload = self.setting.contract.reload.as_ref().map_or(Duration::ZERO, |reload| reload.deadline);
         let limit = DEADLINES_PER_CHECK * self.setting.contract.deadline
-            + 2 * (handshake.ping_interval() + handshake.ping_timeout())
+            + 2 * (handshake.ping_interval() + handshake.ping_timeout()).min(LONGEST_WAIT)
             + self.wait(check)
             + reload;
         let exchange = AssertUnwindSafe((check.run)(&probe)).catch_unwind();
