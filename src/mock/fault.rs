@@ -470,7 +470,7 @@ faults! {
     OriginCheckedOnPollingOnly = "origin-checked-on-polling-only",
     /// Pages of any origin may poll (`*`, without credentials), and those of a foreign one may not open a WebSocket.
     OriginCheckedOnWebsocketOnly = "origin-checked-on-websocket-only",
-    /// A cookie stands in for the token on a WebSocket that a page opens, whatever the page's origin.
+    /// A cookie stands in for the token on a WebSocket that a page of another origin opens.
     CookieOpensWebsocket = "cookie-opens-websocket",
     /// An unknown session id is answered with a stack trace.
     ErrorsWithStackTrace = "errors-with-stack-trace",

@@ -24,6 +24,11 @@ impl Cors<'_> {
         Cors { origin, is_foreign, faults }
     }
 
+    /// Whether the origin is another than the server's own.
+    pub fn is_foreign(&self) -> bool {
+        self.is_foreign
+    }
+
     fn is_allowed(&self) -> bool {
         self.origin.as_ref().is_some_and(|origin| origin == ALLOWED_ORIGIN)
     }

@@ -494,7 +494,7 @@ impl Gateway {
         }
 
         let has_cookie = request.headers().get(header::COOKIE).is_some_and(|cookie| cookie == COOKIE);
-        let vouched_for = has_cookie && request.headers().contains_key(header::ORIGIN);
+        let vouched_for = has_cookie && Cors::new(&request, &self.settings.faults).is_foreign();
         let offered = request.headers().get(header::SEC_WEBSOCKET_EXTENSIONS).cloned();
         let (mut answer, upgrading) = websocket::accept(request)?;
         if faults.has(Fault::CompressesWebsocket)
