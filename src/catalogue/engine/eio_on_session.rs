@@ -11,7 +11,7 @@ use url::Url;
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
-    probe::{Probe, Stop, Verdict, fail},
+    probe::{Client, Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
     wire::{Endpoint, Polling, Session, Transport, Upgrade, WebSocket, WireError},
 };
@@ -64,20 +64,22 @@ fn named(method: &str, version: Option<&str>) -> String {
 struct Pair {
     endpoint: Endpoint,
     sid: String,
-    witness: Polling,
+    witness: Client,
 }
 
 impl Pair {
     async fn open(probe: &Probe, label: &str) -> Result<Pair, Stop> {
-        let (witness, sid) = served(probe, "witness").await?;
-        let witness = Polling::new(&witness, &sid);
+        // A client, which answers its heartbeats: the looks may take longer than a session lives without.
+        let mut witness = probe.open("witness", Transport::Polling).await?;
+        let asked = witness.round_trip(None).await;
+        asked.map_err(|error| Stop::Broken(format!("a POST with EIO=4, to compare with: {error}")))?;
         let (endpoint, sid) = served(probe, label).await?;
         Ok(Pair { endpoint, sid, witness })
     }
 
     /// A refusal counts where a session of the same age is served still.
-    async fn still_served(&self, probe: &Probe) -> Verdict {
-        let asked = self.witness.push(&[super::question(&probe.nonce("question"))]).await;
+    async fn still_served(mut self) -> Verdict {
+        let asked = self.witness.round_trip(None).await;
         asked.map_err(|error| Stop::Broken(format!("a session beside it, with EIO=4, is not served any more: {error}")))
     }
 }
@@ -104,7 +106,7 @@ async fn get(probe: &Probe, version: Option<&str>) -> Verdict {
     let url = url(&pair.endpoint, Transport::Polling, &pair.sid, version);
     let answer = pair.endpoint.get(url.clone()).await;
     super::expect_bad_request(probe, &named("A GET", version), &format!("GET {url}"), answer).await?;
-    pair.still_served(probe).await
+    pair.still_served().await
 }
 
 async fn post(probe: &Probe, version: Option<&str>) -> Verdict {
@@ -115,7 +117,7 @@ async fn post(probe: &Probe, version: Option<&str>) -> Verdict {
     let headers = Endpoint::content_type("text/plain;charset=UTF-8");
     let answer = pair.endpoint.send(reqwest::Method::POST, url, headers, Some(body.into()), probe.deadline()).await;
     super::expect_bad_request(probe, &named("A POST", version), &sent, answer).await?;
-    pair.still_served(probe).await
+    pair.still_served().await
 }
 
 async fn upgrade(probe: &Probe, version: Option<&str>) -> Verdict {
@@ -123,7 +125,7 @@ async fn upgrade(probe: &Probe, version: Option<&str>) -> Verdict {
     refused(&pair, version).await?;
     // A server that is gone closes connections as well.
     probe.serves_still(Transport::WebSocket).await?;
-    pair.still_served(probe).await
+    pair.still_served().await
 }
 
 async fn refused(pair: &Pair, version: Option<&str>) -> Verdict {
