@@ -15,25 +15,56 @@ use crate::wire::round;
 pub async fn confirmed<T, F: Future<Output = Result<T, Stop>>>(probe: &Probe, look: impl Fn() -> F) -> Result<T, Stop> {
     let begun = Instant::now();
     let first = match look().await {
-        Err(stop @ Stop::Broken(_)) => stop,
-        Err(Stop::Fail(finding)) if finding.doubtful => Stop::Fail(finding),
+        Err(stop) if is_in_doubt(&stop) => stop,
         judged => return judged,
     };
     let Some(late) = probe.was_late(begun) else { return Err(first) };
     let late = humantime::format_duration(round(late));
-    match (look().await, first) {
-        (Ok(seen), Stop::Fail(finding)) => {
-            probe.note(format!(
-                "seen once, and not again: {}; this machine was {late} late then",
-                finding.failure.reason
-            ));
-            Ok(seen)
+    let (seen, first) = again(first, look().await)?;
+    probe.note(match first {
+        Stop::Fail(finding) => {
+            format!("seen once, and not again: {}; this machine was {late} late then", finding.failure.reason)
         }
-        (Ok(seen), Stop::Broken(reason)) => {
-            probe.note(format!("judged at the second try: {reason}; this machine was {late} late then"));
-            Ok(seen)
+        Stop::Broken(reason) | Stop::Skip(reason) => {
+            format!("judged at the second try: {reason}; this machine was {late} late then")
         }
+    });
+    Ok(seen)
+}
+
+/// As [`confirmed`], whether or not this machine was late: for exchanges of a client that is not ours, and may lose a race
+/// with itself.
+///
+/// # Errors
+/// As [`confirmed`].
+pub async fn seen_twice<T, F: Future<Output = Result<T, Stop>>>(
+    probe: &Probe,
+    look: impl Fn() -> F,
+) -> Result<T, Stop> {
+    let first = match look().await {
+        Err(stop) if is_in_doubt(&stop) => stop,
+        judged => return judged,
+    };
+    let (seen, first) = again(first, look().await)?;
+    if let Stop::Fail(finding) = first {
+        probe.note(format!("seen once, and not again: {}", finding.failure.reason));
+    }
+    Ok(seen)
+}
+
+fn is_in_doubt(stop: &Stop) -> bool {
+    match stop {
+        Stop::Broken(_) => true,
+        Stop::Fail(finding) => finding.doubtful,
+        Stop::Skip(_) => false,
+    }
+}
+
+/// What two looks come to.
+fn again<T>(first: Stop, second: Result<T, Stop>) -> Result<(T, Stop), Stop> {
+    match (second, first) {
+        (Ok(seen), first) => Ok((seen, first)),
         (Err(Stop::Broken(_)), finding @ Stop::Fail(_)) => Err(finding),
-        (second, _) => second,
+        (Err(second), _) => Err(second),
     }
 }

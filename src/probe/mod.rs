@@ -23,7 +23,7 @@ use tokio::time::Instant;
 use url::Url;
 
 pub use client::{Answer, Client, Life};
-pub use confirm::confirmed;
+pub use confirm::{confirmed, seen_twice};
 pub use control::{Controls, Served, is_evasive, to_the_point, unasked};
 pub use echo::{Echo, Echoed, bytes_as_text};
 pub use origin::{Entry, admit};

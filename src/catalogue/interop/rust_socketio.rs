@@ -82,7 +82,7 @@ mod client {
     use crate::{
         catalogue::{interop::relay::Relay, rest, rooms},
         contract::{Emit, Expect, Rest, Rooms, Vars},
-        probe::{Finding, Probe, Stop, Verdict, confirmed, fail, in_order, on_wire},
+        probe::{Finding, Probe, Stop, Verdict, fail, in_order, on_wire, seen_twice},
         wire::{Transport, round},
     };
 
@@ -128,7 +128,7 @@ mod client {
         if ways.len() == 2 {
             ways.push(Way::Upgrade);
         }
-        in_order(ways.into_iter().map(|way| confirmed(probe, move || exchange(probe, way)))).await.map(drop)
+        in_order(ways.into_iter().map(|way| seen_twice(probe, move || exchange(probe, way)))).await.map(drop)
     }
 
     /// All that the client does, connected in one way.
