@@ -201,8 +201,6 @@ struct Unanswered {
     since: Mutex<VecDeque<Instant>>,
     /// Told when there is one less.
     answered: Notify,
-    /// How long the answers took.
-    late: Lateness,
 }
 
 /// A request that waits for its answer.
@@ -224,7 +222,6 @@ impl Drop for Asked<'_> {
         }
         drop(since);
         let took = self.1.elapsed();
-        self.0.late.add(took);
         if took > PROMPT {
             lag::notice(took);
         }
@@ -259,11 +256,6 @@ impl Http {
     #[must_use]
     pub fn for_page(self, page: Page) -> Http {
         Http { page, ..self }
-    }
-
-    /// How long the target took for an answer since then, at the worst.
-    pub fn slowest_since(&self, begun: Instant) -> Duration {
-        self.unanswered.late.worst_since(begun)
     }
 
     /// How long a pong of ours had to wait before it was written, since then, at the worst.
