@@ -71,6 +71,12 @@ impl Lateness {
         let since = late.iter().rev().take_while(|(at, _)| *at >= begun).map(|(_, by)| *by);
         since.max().unwrap_or_default()
     }
+
+    /// How often it was that much, or more, since then.
+    #[must_use]
+    pub fn count_since(&self, begun: Instant, least: Duration) -> usize {
+        lock(&self.0).iter().rev().take_while(|(at, _)| *at >= begun).filter(|(_, by)| *by >= least).count()
+    }
 }
 
 #[derive(Debug)]

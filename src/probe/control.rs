@@ -92,6 +92,14 @@ impl Probe {
         self.serves_still(self.plain_transport()).await
     }
 
+    /// Whether the target answers what is lawful now, whatever it did before.
+    ///
+    /// # Errors
+    /// Why it does not.
+    pub async fn answers_now(&self) -> Result<(), String> {
+        self.control(self.plain_transport()).await.map(drop)
+    }
+
     /// The positive control of events: a connected client sent one that nobody handles, and its connection lived on. Without
     /// that, a connection that is closed for a malformed event may be closed for any.
     ///

@@ -50,6 +50,8 @@ pub struct Finding {
     pub level: Option<Level>,
     /// Whether this machine's own slowness would look the same; see [`Finding::doubtful`].
     pub(super) doubtful: bool,
+    /// Whether others come to harm by what was sent; see [`Finding::harms_others`].
+    pub harms_others: bool,
     /// What it says to whoever looks at several checks.
     pub evidence: Option<Box<Evidence>>,
 }
@@ -59,7 +61,7 @@ pub struct Finding {
 pub fn fail(reason: impl Into<String>) -> Finding {
     let failure =
         Failure { reason: reason.into(), sent: String::new(), received: String::new(), expected: String::new() };
-    Finding { failure, level: None, doubtful: false, evidence: None }
+    Finding { failure, level: None, doubtful: false, harms_others: false, evidence: None }
 }
 
 impl Finding {
@@ -113,6 +115,14 @@ impl Finding {
     #[must_use]
     pub fn doubtful(mut self) -> Self {
         self.doubtful = true;
+        self
+    }
+
+    /// Says that the target as a whole, or other clients of it, come to harm by what the check sent. Whatever runs beside the
+    /// check may have done that: the runner runs it once more with nothing beside it before it counts.
+    #[must_use]
+    pub fn harms_others(mut self) -> Self {
+        self.harms_others = true;
         self
     }
 

@@ -7,7 +7,10 @@ use std::{
     any::Any,
     collections::HashMap,
     panic::AssertUnwindSafe,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant, SystemTime},
 };
 
@@ -45,6 +48,13 @@ const DEADLINES_PER_CHECK: u32 = 12;
 
 /// How long the next check is put off, at the most, because the target does not keep up with those that run.
 const PATIENCE_WITH_TARGET: Duration = Duration::from_millis(100);
+
+/// How many slow answers meanwhile make a check worth a second look that could not be judged.
+const OVERTAXED: usize = 3;
+/// How long a target that went down is waited for: what a supervisor takes to start a Nuxt server again.
+const COMES_BACK_WITHIN: Duration = Duration::from_secs(20);
+/// How long until it is asked again whether it is back.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(250);
 
 /// What would wait longer is left out unless `--max-wait` says otherwise: a target may claim a heartbeat of weeks.
 const LONGEST_WAIT: Duration = Duration::from_secs(10 * 60);
@@ -96,6 +106,8 @@ pub struct Runner {
     notifications: Mutex<()>,
     rooms: Mutex<()>,
     alone: RwLock<()>,
+    /// Whether the target went down and did not come back.
+    gone: AtomicBool,
     /// Whether a failure fails the run: only such a one blocks what rests on it.
     refuses: Refuses,
     events: Option<mpsc::UnboundedSender<Event>>,
@@ -163,6 +175,7 @@ impl Runner {
             notifications: Mutex::default(),
             rooms: Mutex::default(),
             alone: RwLock::default(),
+            gone: AtomicBool::new(false),
             refuses: Arc::new(|result| Gate::default().refuses(result)),
             events: None,
             retries: 0,
@@ -289,6 +302,18 @@ impl Runner {
             return self.result_of(check, Outcome::Skip { reason, lacks: Some(Lack::Time) }, Instant::now());
         }
 
+        let mut result = self.tried(check).await;
+        for _ in 0..self.retries {
+            if !matches!(result.outcome, Outcome::Fail(_) | Outcome::Broken { .. }) || result.is_flaky() {
+                break;
+            }
+            result = result.tried_again(self.tried(check).await);
+        }
+        result
+    }
+
+    /// Runs the check when it is its turn, beside what it gets along with.
+    async fn tried(&self, check: &'static Check) -> CheckResult {
         let contract = &self.setting.contract;
         // Exclusion only where no nonce tells one check's broadcasts from another's.
         let _notifications = match (check.isolation, &contract.rest) {
@@ -299,22 +324,95 @@ impl Runner {
             (Isolation::Rooms, Some(rooms)) if !rooms.send.carries_message() => Some(self.rooms.lock().await),
             _ => None,
         };
-        let (_shared, _exclusive) = match check.isolation {
+        let (shared, exclusive) = match check.isolation {
             Isolation::Alone => (None, Some(self.alone.write().await)),
             _ => (Some(self.alone.read().await), None),
         };
-        let _job = self.jobs.acquire().await.expect("the semaphore is never closed");
+        let job = self.jobs.acquire().await.expect("the semaphore is never closed");
         self.setting.lag.turn().await;
         self.setting.http.until_it_keeps_up(self.setting.target.promptly(), PATIENCE_WITH_TARGET).await;
         self.tell(Event::Started(check.id));
-        let mut result = self.exchange(check).await;
-        for _ in 0..self.retries {
-            if !matches!(result.outcome, Outcome::Fail(_) | Outcome::Broken { .. }) || result.is_flaky() {
-                break;
-            }
-            result = result.tried_again(self.exchange(check).await);
+        let begun = tokio::time::Instant::now();
+        let (result, harms_others) = self.exchange(check).await;
+        let Setting { http, target, .. } = &*self.setting;
+        let late = http.late_answers_since(begun, target.promptly());
+        if harms_others {
+            drop((job, shared, exclusive));
+            return self.tried_alone(check, result).await;
+        }
+        if matches!(result.outcome, Outcome::Broken { .. }) && late >= OVERTAXED {
+            drop((job, shared, exclusive));
+            return self.tried_at_leisure(check, result, late).await;
         }
         result
+    }
+
+    /// What becomes of a check that could not be judged while the target was slow with what others asked as well: all of them
+    /// together were too much for it. Nothing was proven, so that a second look, with nothing beside it, hides nothing.
+    async fn tried_at_leisure(&self, check: &'static Check, first: CheckResult, late: usize) -> CheckResult {
+        let Outcome::Broken { reason } = &first.outcome else { return first };
+        let _alone = self.alone.write().await;
+        let (mut second, _) = self.exchange(check).await;
+        if !matches!(second.outcome, Outcome::Broken { .. }) {
+            let promptly = humantime::format_duration(round(self.setting.target.promptly()));
+            second.notes.push(format!(
+                "judged with nothing beside it: {reason}; {late} other answers took longer than {promptly} then"
+            ));
+        }
+        self.redacted(second)
+    }
+
+    /// What becomes of a check that says that others come to harm by what it sent. Whatever ran beside it may have done
+    /// that, and the target may have been down before: it is run once more, when it has the target to itself, and only right
+    /// after the target answered.
+    async fn tried_alone(&self, check: &'static Check, first: CheckResult) -> CheckResult {
+        let Outcome::Fail(failure) = &first.outcome else { return first };
+        let reason = &failure.reason;
+        let _alone = self.alone.write().await;
+        if let Err(why) = self.until_it_answers().await {
+            let reason = format!(
+                "the target went down while this ran beside other checks, and does not come back, so that nobody can tell \
+                 which of them did it: {reason}; {why}"
+            );
+            return self.redacted(CheckResult { outcome: Outcome::Broken { reason }, ..first });
+        }
+        let (mut second, harms_others) = self.exchange(check).await;
+        if matches!(second.outcome, Outcome::Pass) {
+            let reason = format!(
+                "beside other checks it looked as if this did harm to others, with nothing beside it it does none, so that \
+                 something else did: {reason}"
+            );
+            let first = self.redacted(CheckResult { outcome: Outcome::Broken { reason }, ..first });
+            return first.tried_again(second);
+        }
+        if harms_others {
+            let after = match Probe::new(Arc::clone(&self.setting)).answers_now().await {
+                Ok(()) => "seen again with nothing beside it: the target answered before, and did so again afterwards",
+                Err(_) => "seen again with nothing beside it: the target answered before, and did not afterwards",
+            };
+            second.notes.push(after.into());
+        }
+        second
+    }
+
+    /// Waits until the target answers what is lawful, as long as one takes to be started again, but only once: a target that
+    /// has not come back then is gone.
+    async fn until_it_answers(&self) -> Result<(), String> {
+        let deadline = Instant::now() + COMES_BACK_WITHIN;
+        loop {
+            let answered = Probe::new(Arc::clone(&self.setting)).answers_now().await;
+            let is_gone = self.gone.load(Ordering::Relaxed);
+            if answered.is_ok() {
+                self.gone.store(false, Ordering::Relaxed);
+                return Ok(());
+            }
+            if is_gone || Instant::now() > deadline {
+                self.gone.store(true, Ordering::Relaxed);
+                return answered;
+            }
+            // Nothing tells when a server is there but asking it.
+            tokio::time::sleep(BETWEEN_LOOKS).await;
+        }
     }
 
     fn planned(&self, id: &str) -> Option<&'static Check> {
@@ -368,7 +466,8 @@ impl Runner {
     }
 
     /// Runs the check itself: bounded in time, and apart from everything else should it panic.
-    async fn exchange(&self, check: &'static Check) -> CheckResult {
+    /// Also: whether it says that others come to harm by it.
+    async fn exchange(&self, check: &'static Check) -> (CheckResult, bool) {
         let begun = Instant::now();
         let probe = Probe::new(Arc::clone(&self.setting));
         let handshake = self.setting.target.handshake();
@@ -380,10 +479,12 @@ impl Runner {
         let exchange = AssertUnwindSafe((check.run)(&probe)).catch_unwind();
         let mut level = check.level;
         let mut evidence = Vec::new();
+        let mut harms_others = false;
         let outcome = match tokio::time::timeout(limit, exchange).await {
             Ok(Ok(Ok(()))) => Outcome::Pass,
             Ok(Ok(Err(Stop::Fail(finding)))) => {
                 level = finding.level.unwrap_or(level);
+                harms_others = finding.harms_others;
                 evidence.extend(finding.evidence.map(|evidence| *evidence));
                 Outcome::Fail(finding.failure)
             }
@@ -408,7 +509,7 @@ impl Runner {
             let commands = reproduce::by_hand(&around, failure, &result.transcript);
             result.by_hand = commands.map(|commands| self.setting.redactor.redact(&commands));
         }
-        result
+        (result, harms_others)
     }
 
     fn wait(&self, check: &Check) -> Duration {

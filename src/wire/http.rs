@@ -201,6 +201,8 @@ struct Unanswered {
     since: Mutex<VecDeque<Instant>>,
     /// Told when there is one less.
     answered: Notify,
+    /// How long those took that were answered.
+    took: Lateness,
 }
 
 /// A request that waits for its answer.
@@ -211,6 +213,13 @@ impl Unanswered {
         let now = Instant::now();
         self.since.lock().expect("nothing panics while it holds the list").push_back(now);
         Asked(self, now)
+    }
+}
+
+impl Asked<'_> {
+    /// There is an answer, so that what it took tells how busy the target is.
+    fn answered(&self) {
+        self.0.took.add(self.1.elapsed());
     }
 }
 
@@ -281,6 +290,11 @@ impl Http {
             }
         };
         let _ = timeout(patience, keeps_up).await;
+    }
+
+    /// How many answers took longer than `promptly` since then. Those that never came are not counted.
+    pub fn late_answers_since(&self, begun: Instant, promptly: Duration) -> usize {
+        self.unanswered.took.count_since(begun, promptly)
     }
 
     fn bare(&self) -> Result<&reqwest::Client, WireError> {
@@ -465,7 +479,7 @@ impl Endpoint {
         }
         // A poll is answered when there is something to say.
         let is_poll = *method == Method::GET && url.query_pairs().any(|(name, _)| name == "sid");
-        let _asked = (!is_poll).then(|| self.http.unanswered.ask());
+        let asked = (!is_poll).then(|| self.http.unanswered.ask());
         let exchange = async {
             let response = request.send().await.map_err(|error| classify(&error))?;
             self.keep_cookies(response.headers());
@@ -476,7 +490,10 @@ impl Endpoint {
             Err(_) => Err(WireError::Timeout { what: "HTTP answer", after: deadline }),
         };
         match &answer {
-            Ok(response) => self.record(Direction::Received, &wire_text(response)),
+            Ok(response) => {
+                asked.iter().for_each(Asked::answered);
+                self.record(Direction::Received, &wire_text(response));
+            }
             Err(error) => self.record(Direction::Remark, &error.to_string()),
         }
         answer

@@ -305,6 +305,7 @@ async fn expect_life(probe: &Probe, attempts: &[Attempt]) -> Result<Vec<Tried>, 
             .received(trouble)
             .expected(format!("{REFUSAL} to each"))
             .doubtful()
+            .harms_others()
             .stop();
     }
     Ok(answered)

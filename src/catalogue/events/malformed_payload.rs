@@ -110,6 +110,7 @@ async fn expect_life(probe: &Probe, peers: &mut [Client], sent: &str) -> Verdict
                 ))
                 .expected("the other client's connection goes on")
                 .doubtful()
+                .harms_others()
                 .stop();
         }
         peer.take_notes(probe);
@@ -119,8 +120,9 @@ async fn expect_life(probe: &Probe, peers: &mut [Client], sent: &str) -> Verdict
         Err(Stop::Broken(reason)) => fail("After malformed arguments of one client, nobody can connect")
             .sent(sent)
             .received(reason)
-            .doubtful()
             .expected("a new client connects")
+            .doubtful()
+            .harms_others()
             .stop(),
         Err(stop) => Err(stop),
     }

@@ -119,6 +119,7 @@ async fn expect_peace(probe: &Probe, peers: &mut [Client], name: &str, mark: &st
                 ))
                 .expected("the other client's connection goes on")
                 .doubtful()
+                .harms_others()
                 .stop();
         }
         peer.take_notes(probe);

@@ -106,6 +106,7 @@ async fn expect_served(probe: &Probe, others: &mut [Client]) -> Verdict {
             .sent("a POST whose body comes a byte a second")
             .received(format!("{who}: {error}"))
             .expected("an answer to everybody else in time")
+            .harms_others()
             .stop(),
         // Their heartbeats were not served either.
         Err((who, error)) if has_ended(&error) => fail("While one POST drips, others lose their connection")
@@ -113,6 +114,7 @@ async fn expect_served(probe: &Probe, others: &mut [Client]) -> Verdict {
             .received(format!("{who}: {error}"))
             .expected("an answer to everybody else in time")
             .doubtful()
+            .harms_others()
             .stop(),
         Err((who, error)) => Err(Stop::Broken(format!("{who}, while a POST drips: {error}"))),
     }

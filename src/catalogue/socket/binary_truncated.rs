@@ -101,6 +101,7 @@ async fn lives_on(probe: &Probe, transport: Transport) -> Verdict {
             .sent(format!("a binary event without its attachment; then a new client over {transport}"))
             .received(reason)
             .expected("a server that goes on")
+            .harms_others()
             .stop(),
         Err(stop) => Err(stop),
     }

@@ -110,6 +110,7 @@ async fn lives_on(probe: &Probe) -> Verdict {
             .sent(format!("each of {}; then a new connection over {transport}", join(all)))
             .received(trouble)
             .expected("a server that goes on")
+            .harms_others()
             .stop();
     }
     Ok(())
