@@ -193,6 +193,8 @@ pub enum Lack {
     Key,
     /// A transport that works. That it does not is accepted.
     Transport,
+    /// A certificate that counts.
+    Certificate,
     /// The time that the protocol makes it wait.
     Time,
 }

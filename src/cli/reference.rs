@@ -13,7 +13,7 @@ use crate::{
     catalogue::{self, Check, Isolation, Wait},
     contract::{Contract, Layers, Reload, ReloadAction, Secret, TokenSource},
     lag::Lag,
-    mock::{Cluster, Options, ReferenceServer, Variant},
+    mock::{Authority, Cluster, Options, ReferenceServer, Variant},
     redact::Redactor,
     runner::{Plan, Runner},
     verdict::ExitCode,
@@ -35,12 +35,15 @@ enum Part {
     PublicKey,
     /// One that recovers connections.
     Recovery,
+    /// One that speaks TLS.
+    Tls,
     /// Two nodes.
     Cluster,
 }
 
 impl Part {
-    const ALL: [Part; 6] = [Part::Main, Part::Alone, Part::Impatient, Part::PublicKey, Part::Recovery, Part::Cluster];
+    const ALL: [Part; 7] =
+        [Part::Main, Part::Alone, Part::Impatient, Part::PublicKey, Part::Recovery, Part::Tls, Part::Cluster];
 
     /// Where a check can be judged.
     fn of(check: &Check) -> Part {
@@ -57,6 +60,8 @@ impl Part {
             Part::Recovery
         } else if shows(Variant::Cluster) {
             Part::Cluster
+        } else if shows(Variant::Tls) {
+            Part::Tls
         } else {
             Part::Main
         }
@@ -65,7 +70,7 @@ impl Part {
     fn options(self, args: &ServerArgs) -> Options {
         let options = args.short_options();
         match self {
-            Part::Main | Part::Alone | Part::Cluster => options,
+            Part::Main | Part::Alone | Part::Cluster | Part::Tls => options,
             Part::Impatient => Options { connect_timeout: args.connect_timeout.unwrap_or(SOON), ..options },
             Part::PublicKey => options.with_variant(Variant::PublicKey),
             Part::Recovery => options.with_variant(Variant::Recovery),
@@ -134,6 +139,7 @@ pub async fn start(request: Request<'_>) -> Result<(Reference, Vec<Runner>), Tro
         };
         let cluster = Cluster::default();
         let options = if part == Part::Cluster { options.with_cluster(&cluster) } else { options };
+        let options = if part == Part::Tls { with_tls(options, &mut contract)? } else { options };
         let server = start_server(options.clone(), &mut contract).await?;
         if part == Part::Cluster {
             let second = start_server(options, &mut contract).await?;
@@ -155,6 +161,15 @@ pub async fn start(request: Request<'_>) -> Result<(Reference, Vec<Runner>), Tro
         runners.push(runner.map_err(|untestable| super::run::untestable(&untestable, request.redactor))?);
     }
     Ok((Reference { servers }, runners))
+}
+
+/// Has the server speak TLS with a certificate made for it, and the contract trust whoever gave it that.
+fn with_tls(options: Options, contract: &mut Contract) -> Result<Options, Trouble> {
+    let authority = Authority::new().map_err(|error| {
+        Trouble::new(ExitCode::OwnFault, format!("no certificate can be made for the reference server: {error}"))
+    })?;
+    contract.authorities = Some(authority.root);
+    Ok(options.with_tls(authority.server))
 }
 
 /// Adds what these checks rest on, of those that are to be run at all.

@@ -9,7 +9,7 @@ use super::{Ended, INTERRUPTED, Trouble, out, positive_duration, serve::interrup
 use crate::{
     contract::{self, Contract, Layers},
     lang::Lang,
-    probe::{Untestable, reconnoitre},
+    probe::{Untestable, reconnoitre, trust},
     redact::Redactor,
     report::{Progress, text},
     verdict::ExitCode,
@@ -36,6 +36,12 @@ pub struct WaitArgs {
     /// The contract's file, for path and headers [default: siospec.toml in the current directory, if there is one]
     #[arg(long, value_name = "FILE", env = "SIOSPEC_CONFIG")]
     config: Option<PathBuf>,
+    /// File with certificates (PEM) of authorities to trust beside the platform's [default: the contract's]
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<String>,
+    /// Do not look at the target's certificate
+    #[arg(long)]
+    insecure_tls: bool,
 }
 
 pub async fn wait(args: WaitArgs) -> Ended {
@@ -47,11 +53,18 @@ pub async fn wait(args: WaitArgs) -> Ended {
         file: contract::file(args.config.as_deref()).map_err(Trouble::mistake)?,
         // What is empty is a secret that this job is not given, and does not need.
         env: contract::environment().filter(|(_, value)| !value.is_empty()),
-        flags: path.map(|path| ("path", path)).into_iter().collect(),
+        flags: [
+            path.map(|path| ("path", path)),
+            args.ca_file.map(|file| ("ca-file", file)),
+            args.insecure_tls.then(|| ("insecure-tls", "true".to_owned())),
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
     })?;
     let redactor = Redactor::new();
     contract.conceal_in(&redactor);
-    let http = Http::new(&contract.headers, contract.deadline)
+    let http = Http::new(&contract.headers, contract.deadline, trust(&contract))
         .map_err(|error| Trouble::new(ExitCode::OwnFault, format!("no HTTP client could be set up: {error}")))?;
 
     let begun = Instant::now();

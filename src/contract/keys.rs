@@ -179,6 +179,10 @@ pub const KEYS: &[Key] = &[
         .about("Browsers say it with every POST and every WebSocket, and so does siospec. For an app that lets in its public origin alone and is tested elsewhere."),
     key(NODES, Kind::Texts, "[]", "Base URLs of further nodes of this deployment")
         .about("What is emitted on one node must then arrive on the others, once. The flag may be given several times."),
+    open("ca-file", Kind::Text, r#""ca.pem""#, "File with certificates (PEM) of authorities to trust beside the platform's")
+        .about("For an authority of the team's own. Relative to the contract's file. The variable SSL_CERT_FILE, which takes the place of the platform's, is heeded on Linux."),
+    key("insecure-tls", Kind::Bool, "false", "The target's certificate is not looked at")
+        .about("For a self-signed one. What rests on it is then not judged."),
     // auth
     key("auth.token-field", Kind::Text, r#""token""#, "Field of the CONNECT payload that holds the token"),
     key("auth.algorithm", Kind::Choice(ALGORITHMS), r#""HS256""#, "Signature algorithm of the tokens")

@@ -54,6 +54,10 @@ pub struct Contract {
     pub origin: Option<String>,
     /// Base URLs of further nodes of the same deployment, without a final slash.
     pub nodes: Vec<String>,
+    /// Certificates (PEM) of authorities that are trusted beside the platform's; `None` unless declared.
+    pub authorities: Option<String>,
+    /// Whether the target's certificate is not looked at.
+    pub insecure_tls: bool,
     /// How clients prove who they are.
     pub auth: Auth,
     /// The event that the server answers; `None` when declared off.
@@ -317,11 +321,13 @@ impl Contract {
     /// # Errors
     /// As [`Contract::load`], for what the file, the environment and the flags say at all.
     pub fn reach<E: Iterator<Item = (String, String)>>(layers: Layers<E>) -> Result<Self, Error> {
-        let given = Merged::new(layers);
+        let mut given = Merged::new(layers);
         let contract = Self {
             path: path_of(&given.text("path")),
             deadline: given.duration("deadline").unwrap_or_default(),
             headers: given.headers("headers"),
+            authorities: authorities(&mut given),
+            insecure_tls: given.flag("insecure-tls"),
             ..Self::default()
         };
         given.finish()?;
@@ -343,6 +349,8 @@ impl Contract {
             origins: given.texts("origins").iter().map(|origin| origin.trim_end_matches('/').to_owned()).collect(),
             origin: origin(&mut given),
             nodes: nodes(&mut given),
+            authorities: authorities(&mut given),
+            insecure_tls: given.flag("insecure-tls"),
             auth: auth(&mut given),
             ping: given
                 .flag("ping.enabled")
@@ -460,6 +468,21 @@ fn nodes(given: &mut Merged) -> Vec<String> {
         }
     }
     nodes.iter().map(|node| node.trim_end_matches('/').to_owned()).collect()
+}
+
+fn authorities(given: &mut Merged) -> Option<String> {
+    const NAME: &str = "ca-file";
+    let file = given.optional_text(NAME)?;
+    let (called, path) = (given.called(NAME), given.resolve(NAME, &file));
+    let (title, label) = match read_file(&path) {
+        Ok(text) if text.contains("-----BEGIN CERTIFICATE-----") => return Some(text),
+        Ok(_) => {
+            (format!("{called}: {} holds no PEM certificate", path.display()), "expected -----BEGIN CERTIFICATE-----")
+        }
+        Err(reason) => (format!("{called}: cannot read {}: {reason}", path.display()), "not readable"),
+    };
+    given.reject(NAME, title, label, None);
+    None
 }
 
 fn origin(given: &mut Merged) -> Option<String> {

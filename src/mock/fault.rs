@@ -226,6 +226,10 @@ faults! {
     AcceptsPublicKeyAsSecret = "accepts-public-key-as-secret" in PublicKey,
     /// A token is verified with the key that stands in its own header (`jwk`).
     TrustsEmbeddedKey = "trusts-embedded-key",
+    /// A token is verified with the key that is served at the address in its own header (`jku`).
+    TrustsNamedKeySet = "trusts-named-key-set",
+    /// The address in a token's header (`jku`) is asked, and then the token is refused.
+    AsksNamedKeySet = "asks-named-key-set",
     /// The header's `kid` is taken for the path of the file that holds the secret.
     TrustsKeyPath = "trusts-key-path",
     /// A token in the URL's query (`?token=…`) is as good as one in the CONNECT payload.

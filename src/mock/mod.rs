@@ -7,6 +7,7 @@
 //! Each [`Fault`] makes it deviate at exactly one spot; without faults every check of the catalogue passes against it.
 
 mod app;
+mod authority;
 mod fault;
 mod gateway;
 mod keys;
@@ -26,6 +27,7 @@ use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey};
 use tokio::sync::oneshot;
 
 pub use app::Cluster;
+pub use authority::Authority;
 pub use fault::Fault;
 pub use scenario::Scenario;
 

@@ -4,6 +4,7 @@ mod client;
 mod confirm;
 mod control;
 mod echo;
+mod elsewhere;
 mod origin;
 mod recon;
 mod steady;
@@ -26,6 +27,7 @@ pub use client::{Answer, Client, Life};
 pub use confirm::{confirmed, seen_twice};
 pub use control::{Controls, Served, is_evasive, to_the_point, unasked};
 pub use echo::{Echo, Echoed, bytes_as_text};
+pub use elsewhere::{Elsewhere, is_this_machine};
 pub use origin::{Entry, admit};
 pub use recon::{Target, Untestable, reconnoitre};
 pub use steady::Steady;
@@ -39,7 +41,7 @@ use crate::{
     redact::Redactor,
     wire::{
         Endpoint, Heartbeats, HttpResponse, Session, SocketPacket, Transcript, Transport, WireError,
-        http::{Http, Page, headers},
+        http::{Http, Page, Trust, headers},
     },
 };
 
@@ -437,6 +439,11 @@ fn taken(response: &HttpResponse) -> Result<(), Stop> {
         return Ok(());
     }
     Err(Stop::Broken(format!("the REST trigger answered {response} (see rest.response)")))
+}
+
+/// Whom the contract says to trust at the other end of TLS.
+pub fn trust(contract: &Contract) -> Trust {
+    Trust { authorities: contract.authorities.clone(), anybody: contract.insecure_tls }
 }
 
 /// Host and port of a node, to tell it from the others by.

@@ -105,7 +105,10 @@ impl Untestable {
     pub const fn advice(&self) -> &'static str {
         match self {
             Untestable::Unreachable(_) => "Is the server running, and are host and port right?",
-            Untestable::Tls(_) => "Check the certificate, its host name and the URL's scheme (http or https).",
+            Untestable::Tls(_) => {
+                "Check the certificate, its host name and the URL's scheme (http or https). An authority of your own is named by \
+                 --ca-file; --insecure-tls does without."
+            }
             Untestable::NotHttp(_) => "Check the port, and the URL's scheme (http or https).",
             Untestable::Page(_) => {
                 "Socket.IO is not attached there. In Nuxt, see that the server plugin runs and that `path` is the one \

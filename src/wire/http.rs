@@ -173,6 +173,15 @@ fn html_title(html: &str) -> String {
     }
 }
 
+/// Which servers are believed at the other end of TLS.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Trust {
+    /// Certificates (PEM) of authorities that count beside the platform's.
+    pub authorities: Option<String>,
+    /// Whether any certificate will do, for any name.
+    pub anybody: bool,
+}
+
 /// The HTTP clients of a run. They are made once: loading the platform's certificates takes longer than most checks.
 #[derive(Clone)]
 pub struct Http {
@@ -184,6 +193,7 @@ pub struct Http {
     /// As `fresh`, and without the contract's headers, for requests that must not carry its secrets. Made when it is asked
     /// for.
     bare: Arc<OnceLock<reqwest::Client>>,
+    trust: Trust,
     connect_timeout: Duration,
     /// The contract's own cookies, which a request with others must still carry.
     cookies: Option<String>,
@@ -244,14 +254,15 @@ impl Http {
     /// # Errors
     /// [`WireError::Malformed`] when a declared header is none, [`WireError::Tls`] when the platform's TLS cannot be set
     /// up.
-    pub fn new(headers: &[(String, Secret)], connect_timeout: Duration) -> Result<Http, WireError> {
+    pub fn new(headers: &[(String, Secret)], connect_timeout: Duration, trust: Trust) -> Result<Http, WireError> {
         let headers = self::headers(headers).map_err(WireError::Malformed)?;
         let cookies = headers.get(COOKIE).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let names_origin = headers.contains_key(ORIGIN);
         Ok(Http {
-            pooled: build(client(connect_timeout).default_headers(headers.clone()))?,
-            fresh: build(client(connect_timeout).default_headers(headers).pool_max_idle_per_host(0))?,
+            pooled: client(connect_timeout, &trust, |client| client.default_headers(headers.clone()))?,
+            fresh: client(connect_timeout, &trust, |client| client.default_headers(headers).pool_max_idle_per_host(0))?,
             bare: Arc::default(),
+            trust,
             connect_timeout,
             cookies,
             names_origin,
@@ -301,13 +312,18 @@ impl Http {
         if let Some(bare) = self.bare.get() {
             return Ok(bare);
         }
-        let made = build(client(self.connect_timeout).pool_max_idle_per_host(0))?;
+        let made = client(self.connect_timeout, &self.trust, |client| client.pool_max_idle_per_host(0))?;
         Ok(self.bare.get_or_init(|| made))
     }
 }
 
-fn client(connect_timeout: Duration) -> reqwest::ClientBuilder {
-    reqwest::Client::builder()
+fn client(
+    connect_timeout: Duration,
+    trust: &Trust,
+    set_up: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder,
+) -> Result<reqwest::Client, WireError> {
+    let unfit = |error: &reqwest::Error| WireError::Tls(chain(error));
+    let mut client = reqwest::Client::builder()
         // WebSocket's upgrade exists in HTTP/1.1 only, and reqwest would else negotiate HTTP/2 over TLS.
         .http1_only()
         .redirect(reqwest::redirect::Policy::none())
@@ -316,10 +332,12 @@ fn client(connect_timeout: Duration) -> reqwest::ClientBuilder {
         // Shorter than any server's: a request on a connection that is being closed would look like a refusal.
         .pool_idle_timeout(Duration::from_secs(2))
         .connect_timeout(connect_timeout)
-}
-
-fn build(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, WireError> {
-    builder.build().map_err(|error| WireError::Tls(chain(&error)))
+        .tls_danger_accept_invalid_certs(trust.anybody);
+    if let Some(authorities) = &trust.authorities {
+        let authorities = reqwest::Certificate::from_pem_bundle(authorities.as_bytes());
+        client = client.tls_certs_merge(authorities.map_err(|error| unfit(&error))?);
+    }
+    set_up(client).build().map_err(|error| unfit(&error))
 }
 
 impl Endpoint {

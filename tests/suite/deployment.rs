@@ -6,7 +6,7 @@ use futures::{StreamExt, stream};
 use rstest::rstest;
 use siospec::{
     catalogue,
-    mock::{DEFAULT_JWT_SECRET, Fault, Options, ReferenceServer, Tls, Variant},
+    mock::{Authority, DEFAULT_JWT_SECRET, Fault, Options, ReferenceServer, Variant},
     runner::{Runner, Selection},
     verdict::{Outcome, RunReport},
 };
@@ -17,9 +17,8 @@ use crate::harness::{
     TestResult, Tool,
     balancer::Balancer,
     redis::Redis,
-    require, skip,
+    require,
     target::{options, reference_runner},
-    tls::Authority,
 };
 
 /// How long one answer may take, as in the matrix.
@@ -137,24 +136,19 @@ async fn a_balancer_that_forgets_sessions_is_found_out() -> TestResult {
     Ok(())
 }
 
-/// Through the program, since the platform's trust is a matter of the whole process.
 async fn score_tls(fault: Option<Fault>) -> Result<RunReport, crate::harness::Stop> {
-    let authority = Authority::new();
-    let tls = Tls { certificates: authority.certificate, key: authority.key };
-    let options = options().guarded().with_tls(tls).with_faults(fault);
+    let authority = Authority::new()?;
+    let options = options().guarded().with_tls(authority.server).with_faults(fault);
     let contract = Options::contract(&options);
     let server = ReferenceServer::start(options).await?;
     let url = format!("https://localhost:{}", server.address().port());
     let folder = tempdir()?;
-    let roots = folder.path().join("roots.pem");
-    fs::write(&roots, &authority.root)?;
+    fs::write(folder.path().join("roots.pem"), &authority.root)?;
     fs::write(folder.path().join("siospec.toml"), contract)?;
     let output = Command::new(env!("CARGO_BIN_EXE_siospec"))
         .args(["run", &url, "--auth-secret", DEFAULT_JWT_SECRET, "--deadline", DEADLINE, "--report", "json"])
-        .args(["--reload-url", &format!("{url}/__siospec/reload")])
+        .args(["--reload-url", &format!("{url}/__siospec/reload"), "--ca-file", "roots.pem"])
         .current_dir(folder.path())
-        .env("SSL_CERT_FILE", &roots)
-        .env_remove("SSL_CERT_DIR")
         .env_remove("SIOSPEC_REQUIRE")
         .output()
         .await?;
@@ -166,9 +160,6 @@ async fn score_tls(fault: Option<Fault>) -> Result<RunReport, crate::harness::St
 #[rstest]
 #[test]
 async fn a_server_that_speaks_tls_passes_every_check() -> TestResult {
-    if !cfg!(target_os = "linux") {
-        return skip("only Linux's trust can be given by a variable");
-    }
     assert_exact(None, &score_tls(None).await?, Variant::Tls);
     Ok(())
 }
@@ -176,9 +167,6 @@ async fn a_server_that_speaks_tls_passes_every_check() -> TestResult {
 #[rstest]
 #[test]
 async fn each_fault_of_tls_fails_exactly_the_checks_that_declare_it() -> TestResult {
-    if !cfg!(target_os = "linux") {
-        return skip("only Linux's trust can be given by a variable");
-    }
     for fault in Fault::ALL.iter().copied().filter(|fault| fault.variant() == Variant::Tls) {
         assert_exact(Some(fault), &score_tls(Some(fault)).await?, Variant::Tls);
     }

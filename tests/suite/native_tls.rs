@@ -1,6 +1,6 @@
 //! The TLS beneath the interop client (`crates/native-tls`): every setting that lowers or raises a guard.
 
-use crate::harness::{TestResult, tls};
+use crate::harness::TestResult;
 use native_tls::{Certificate, Identity, Protocol, TlsAcceptor, TlsConnector};
 use rstest::{fixture, rstest};
 use std::error::Error;
@@ -16,10 +16,10 @@ struct Authority {
 
 #[fixture]
 fn authority() -> Authority {
-    let made = tls::Authority::new();
+    let made = siospec::mock::Authority::new().unwrap();
     Authority {
         root: Certificate::from_pem(made.root.as_bytes()).unwrap(),
-        server: Identity::from_pkcs8(made.certificate.as_bytes(), made.key.as_bytes()).unwrap(),
+        server: Identity::from_pkcs8(made.server.certificates.as_bytes(), made.server.key.as_bytes()).unwrap(),
     }
 }
 

@@ -4,7 +4,7 @@ use std::{fs, time::Duration};
 
 use rstest::rstest;
 use siospec::{
-    mock::{DEFAULT_JWT_SECRET, ReferenceServer},
+    mock::{Authority, DEFAULT_JWT_SECRET, ReferenceServer},
     probe::Untestable,
 };
 use tempfile::tempdir;
@@ -19,7 +19,7 @@ use tokio::{
 use crate::harness::{
     TestResult, skip,
     target::{options, score},
-    tls::{Authority, Terminator},
+    tls::Terminator,
 };
 
 /// Answers whatever it is sent with these bytes, and closes.
@@ -80,7 +80,7 @@ async fn a_server_that_accepts_and_says_nothing_is_not_waited_for() -> TestResul
 #[test]
 async fn a_certificate_that_nobody_vouches_for_is_a_matter_of_tls() -> TestResult {
     let server = ReferenceServer::start(options()).await?;
-    let terminator = Terminator::start(&Authority::new(), server.address()).await?;
+    let terminator = Terminator::start(&Authority::new()?, server.address()).await?;
     let scored = score(&format!("https://localhost:{}", terminator.port), &[]).await;
     assert!(matches!(scored, Err(Untestable::Tls(_))), "{scored:?}");
     let plain = score(&format!("https://{}", server.address()), &[]).await;
@@ -88,30 +88,56 @@ async fn a_certificate_that_nobody_vouches_for_is_a_matter_of_tls() -> TestResul
     Ok(())
 }
 
-/// Through the program, since the platform's trust is a matter of the whole process.
 #[rstest]
+#[case::known_to_the_platform(&[], "certificate and host name are valid")]
+#[case::named(&["--ca-file", "roots.pem"], "certificate and host name are valid")]
+#[case::not_looked_at(&["--insecure-tls"], "the target's certificate is not looked at")]
 #[test]
-async fn a_deployment_behind_tls_is_scored_like_any_other() -> TestResult {
-    if !cfg!(target_os = "linux") {
+async fn a_deployment_behind_tls_is_scored_like_any_other(#[case] flags: &[&str], #[case] said: &str) -> TestResult {
+    if !cfg!(target_os = "linux") && flags.is_empty() {
         return skip("only Linux's trust can be given by a variable");
     }
-    let authority = Authority::new();
+    let authority = Authority::new()?;
     let server = ReferenceServer::start(options()).await?;
     let terminator = Terminator::start(&authority, server.address()).await?;
     let folder = tempdir()?;
     let roots = folder.path().join("roots.pem");
     fs::write(&roots, &authority.root)?;
-    let output = Command::new(env!("CARGO_BIN_EXE_siospec"))
-        .args(["run", &format!("https://localhost:{}", terminator.port), "--auth-secret", DEFAULT_JWT_SECRET])
+    let url = format!("https://localhost:{}", terminator.port);
+    let siospec = |verb: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_siospec"));
+        command.args([verb, &url]).args(flags).current_dir(folder.path()).env_remove("SIOSPEC_REQUIRE");
+        if flags.is_empty() {
+            command.env("SSL_CERT_FILE", &roots).env_remove("SSL_CERT_DIR");
+        }
+        command
+    };
+    let waited = siospec("wait").args(["--timeout", "20s"]).output().await?;
+    assert_eq!(waited.status.code(), Some(0), "{}", String::from_utf8_lossy(&waited.stderr));
+    let output = siospec("run")
+        .args(["--auth-secret", DEFAULT_JWT_SECRET, "--report", "markdown"])
         .args(["--choices-connect-timeout", "5s", "--choices-idle-limit", "4s"])
-        .current_dir(folder.path())
-        .env("SSL_CERT_FILE", &roots)
-        .env_remove("SSL_CERT_DIR")
-        .env_remove("SIOSPEC_REQUIRE")
         .output()
         .await?;
     let report = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{report}{}", String::from_utf8_lossy(&output.stderr));
     assert!(report.contains(" 0 failed"), "{report}");
+    assert!(report.contains(said), "{report}");
+    Ok(())
+}
+
+#[rstest]
+#[case::no_file("nowhere.pem", "cannot read")]
+#[case::no_certificate("siospec.toml", "holds no PEM certificate")]
+#[test]
+async fn what_is_no_certificate_is_a_mistake(#[case] file: &str, #[case] said: &str) -> TestResult {
+    let folder = tempdir()?;
+    fs::write(folder.path().join("siospec.toml"), "path = \"/socket.io\"\n")?;
+    let mut command = Command::new(env!("CARGO_BIN_EXE_siospec"));
+    let output =
+        command.args(["run", "https://localhost:1", "--ca-file", file]).current_dir(folder.path()).output().await?;
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert!(told.contains(said), "{told}");
     Ok(())
 }

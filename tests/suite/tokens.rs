@@ -135,7 +135,7 @@ fn each_bad_token_is_bad_in_its_own_way() {
 #[test]
 fn injected_keys_stand_in_the_header() {
     let (tokens, _) = tokens(&[("auth.secret", SECRET)]);
-    let injections = tokens.key_injections("a").unwrap();
+    let injections = tokens.key_injections("a", "http://127.0.0.1:1").unwrap();
     let fields: HashSet<&str> = injections.iter().map(|(what, _)| what.split(':').next().unwrap()).collect();
     assert_eq!(fields, HashSet::from(["jwk", "jku", "x5u", "kid"]));
     for (what, token) in &injections {
@@ -202,7 +202,7 @@ fn a_private_key_signs_and_gives_its_public_key(#[case] name: &str) {
     assert_eq!(format!("{:?}", error.kind()), "InvalidSignature");
     assert!(verify(&confused[0].1, Algorithm::HS256, public.as_bytes()).is_ok(), "keyed with the PEM");
     assert!(verify(&confused[1].1, Algorithm::HS256, public.trim_end().as_bytes()).is_ok());
-    let injected = &tokens.key_injections("a").unwrap()[0].1;
+    let injected = &tokens.key_injections("a", "http://127.0.0.1:1").unwrap()[0].1;
     let jwk: jsonwebtoken::jwk::Jwk = serde_json::from_value(part(injected, 0)["jwk"].clone()).unwrap();
     assert!(jsonwebtoken::decode::<Value>(injected, &DecodingKey::from_jwk(&jwk).unwrap(), &validation).is_ok());
 }

@@ -1,15 +1,19 @@
 //! A token whose header tells the server which key to verify it with is refused: `jwk`, `jku`, `x5u`, and a `kid` that is
 //! a path or a piece of SQL.
 //!
-//! Each token is signed with a key of ours: the one in `jwk`, or the content that the `kid` leads to (an empty file, the
-//! result of an injected query). The addresses in `jku` and `x5u` lead nowhere, so a server that asks them cannot be told
-//! from one that does not, unless it stumbles. It must answer each, and live on.
+//! Each token is signed with a key of ours: the one in `jwk`, the one that the address in `jku` serves, or the content that the
+//! `kid` leads to (an empty file, the result of an injected query). The server must answer each, and live on. siospec itself
+//! serves that key set, on this machine's loopback: who asks for it lets a stranger choose what the server connects to
+//! (server-side request forgery), whatever it does with the answer. Targets elsewhere cannot reach it; then the addresses lead
+//! nowhere, and a server that asks them cannot be told from one that does not.
+
+use serde_json::json;
 
 use super::{Attempt, expect_refusal_unharmed};
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
-    probe::{Probe, Verdict},
+    probe::{Elsewhere, Probe, Verdict, fail, is_this_machine},
     verdict::{Level, Row},
 };
 
@@ -29,12 +33,36 @@ pub const CHECK: Check = Check {
           `const key = keys.get(header.kid)`, and refuse what is not in it: never read a file, run a query or fetch an \
           address that the token names.",
     effort: Effort::Hours,
-    faults: &[Fault::TrustsEmbeddedKey, Fault::TrustsKeyPath],
+    faults: &[Fault::TrustsEmbeddedKey, Fault::TrustsKeyPath, Fault::TrustsNamedKeySet, Fault::AsksNamedKeySet],
     run: |probe| Box::pin(run(probe)),
 };
 
 async fn run(probe: &Probe) -> Verdict {
-    let tokens = probe.tokens().key_injections(&probe.user("forger").name)?.into_iter();
+    const NOWHERE: &str = "https://siospec.invalid";
+    let keys = json!({ "keys": [probe.tokens().forgers_key()?] });
+    let elsewhere = match is_this_machine(&probe.target().origin) {
+        true => Elsewhere::answering(keys).await.ok(),
+        false => None,
+    };
+    let address = elsewhere.as_ref().map_or(NOWHERE, Elsewhere::url);
+    let tokens = probe.tokens().key_injections(&probe.user("forger").name, address)?.into_iter();
     let attempts = tokens.map(|(what, token)| Attempt::with_token(probe, format!("a token with {what}"), token));
-    expect_refusal_unharmed(probe, &attempts.collect::<Vec<_>>()).await
+    expect_refusal_unharmed(probe, &attempts.collect::<Vec<_>>()).await?;
+    let Some(elsewhere) = &elsewhere else {
+        probe.note(
+            "whether the addresses in jku and x5u are asked was not looked at: siospec serves keys on loopback alone",
+        );
+        return Ok(());
+    };
+    if let Some(asked) = elsewhere.asked().first() {
+        return fail("The server asks an address that a token names")
+            .sent(format!("CONNECT with a token whose header names {address}{asked}"))
+            .received(format!("GET {asked} at that address, from the server"))
+            .expected("no request: a token must not choose what the server connects to")
+            .stop();
+    }
+    probe.note(format!(
+        "nobody asked {address}, which jku and x5u named; a target in a container, or that takes https alone, cannot"
+    ));
+    Ok(())
 }

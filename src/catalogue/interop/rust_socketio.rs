@@ -71,6 +71,7 @@ mod client {
         Event, Payload, TransportType,
         asynchronous::{Client, ClientBuilder},
     };
+    use rustls::pki_types::{CertificateDer, pem::PemObject};
     use serde_json::Value;
     use tokio::{
         runtime::Runtime,
@@ -418,6 +419,9 @@ mod client {
         for (name, value) in &contract.headers {
             builder = builder.opening_header(name.as_str(), value.expose());
         }
+        if let Some(connector) = tls(contract)? {
+            builder = builder.tls_config(connector);
+        }
         if let (Some(_), Some(Host::Domain(name))) = (relay, origin.host())
             && name != "localhost"
         {
@@ -426,6 +430,22 @@ mod client {
             builder = builder.opening_header("Host", host);
         }
         Ok(builder)
+    }
+
+    /// What the client must be told of TLS, where the contract says anything.
+    fn tls(contract: &crate::contract::Contract) -> Result<Option<native_tls::TlsConnector>, Stop> {
+        if contract.authorities.is_none() && !contract.insecure_tls {
+            return Ok(None);
+        }
+        let unfit =
+            |error: native_tls::Error| Stop::Broken(format!("the stock client's TLS cannot be set up: {error}"));
+        let mut builder = native_tls::TlsConnector::builder();
+        builder.danger_accept_invalid_certs(contract.insecure_tls);
+        let authorities = contract.authorities.as_deref().unwrap_or_default();
+        for certificate in CertificateDer::pem_slice_iter(authorities.as_bytes()).flatten() {
+            builder.add_root_certificate(native_tls::Certificate::from_der(&certificate).map_err(unfit)?);
+        }
+        builder.build().map(Some).map_err(unfit)
     }
 
     fn text(payload: Payload) -> String {

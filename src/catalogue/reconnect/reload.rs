@@ -21,7 +21,7 @@ use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite, events, rest},
     contract::{Reload, ReloadAction, Vars},
     mock::Fault,
-    probe::{Client, Probe, Stop, Verdict, fail},
+    probe::{Client, Probe, Stop, Verdict, fail, trust},
     verdict::{Copied, Level, Row},
     wire::{Endpoint, HttpResponse, Transport, WireError, http::Http, round},
 };
@@ -189,7 +189,7 @@ async fn call(probe: &Probe, method: http::Method, url: &Url, deadline: Duration
         target
     } else {
         // The contract's headers are the target's alone.
-        let http = Http::new(&[], deadline)?;
+        let http = Http::new(&[], deadline, trust(probe.contract()))?;
         Endpoint::new(http, url, "", deadline, probe.transcript().clone()).labelled("reload")
     };
     endpoint.send(method, url.clone(), HeaderMap::new(), None, deadline).await

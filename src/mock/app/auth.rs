@@ -1,6 +1,10 @@
 //! Who may connect: the token of the CONNECT payload, and every way of getting it wrong.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    io::{Read, Write},
+    net::{SocketAddr, TcpStream},
+    time::{Duration, SystemTime},
+};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey, Validation, jwk::Jwk};
@@ -163,6 +167,12 @@ impl Auth {
             let jwk: Jwk = serde_json::from_value(jwk.clone()).ok()?;
             return Some((DecodingKey::from_jwk(&jwk).ok()?, self.algorithm));
         }
+        if let Some(url) = header.get("jku").and_then(Value::as_str)
+            && (self.faults.has(Fault::TrustsNamedKeySet) || self.faults.has(Fault::AsksNamedKeySet))
+        {
+            let jwk = fetch_key(url).filter(|_| self.faults.has(Fault::TrustsNamedKeySet))?;
+            return Some((DecodingKey::from_jwk(&jwk).ok()?, self.algorithm));
+        }
         // Files are not really read: this one is empty everywhere.
         let path = header.get("kid").and_then(Value::as_str)?;
         (self.faults.has(Fault::TrustsKeyPath) && path.ends_with("/dev/null"))
@@ -185,6 +195,21 @@ impl Auth {
     fn unless(&self, fault: Fault) -> Verdict {
         if self.faults.has(fault) { Verdict::Admit(User::default()) } else { Verdict::Refuse }
     }
+}
+
+/// The first key of the set at that address, which must be on this machine: a fault is no reason to ask anybody else.
+fn fetch_key(url: &str) -> Option<Jwk> {
+    const PATIENCE: Option<Duration> = Some(Duration::from_secs(1));
+    const LARGEST: u64 = 64 << 10;
+    let (address, path) = url.strip_prefix("http://")?.split_once('/')?;
+    let address: SocketAddr = address.parse().ok().filter(|address: &SocketAddr| address.ip().is_loopback())?;
+    let mut stream = TcpStream::connect(address).ok()?;
+    stream.set_read_timeout(PATIENCE).ok()?;
+    write!(stream, "GET /{path} HTTP/1.0\r\n\r\n").ok()?;
+    let mut answer = String::new();
+    stream.take(LARGEST).read_to_string(&mut answer).ok()?;
+    let mut set: Value = serde_json::from_str(answer.split_once("\r\n\r\n")?.1).ok()?;
+    serde_json::from_value(set["keys"][0].take()).ok()
 }
 
 fn in_time(claims: &Map<String, Value>) -> bool {
