@@ -12,6 +12,7 @@ pub mod node;
 pub mod process;
 pub mod redis;
 mod registry;
+pub mod relay;
 mod skip;
 mod snapshots;
 pub mod socketioxide;

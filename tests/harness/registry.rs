@@ -47,8 +47,19 @@ pub fn trials() -> Vec<Trial> {
 }
 
 /// The modules whose tests wait long, for what others build or for what a protocol makes them wait.
-const LONG: [&str; 10] =
-    ["causes", "client", "container", "deployment", "implementations", "matrix", "npm", "nuxt", "report", "recon"];
+const LONG: [&str; 11] = [
+    "causes",
+    "client",
+    "container",
+    "deployment",
+    "field",
+    "implementations",
+    "matrix",
+    "npm",
+    "nuxt",
+    "report",
+    "recon",
+];
 
 fn takes_long(test: &Test) -> bool {
     test.module.split("::").nth(2).is_some_and(|module| LONG.contains(&module))

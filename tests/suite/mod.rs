@@ -10,6 +10,7 @@ mod container;
 mod contract;
 mod deployment;
 mod docs;
+mod field;
 mod gate;
 mod harness;
 mod implementations;

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, join_all};
 use rstest::rstest;
 use siospec::{
     catalogue::{Check, Effort, Isolation, Need, Wait},
@@ -20,7 +20,11 @@ use siospec::{
     runner::{Event, Plan, Runner, Selection},
     verdict::{CheckResult, ExitCode, Level, Outcome, Row, RunReport},
 };
-use tokio::sync::{Barrier, mpsc};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+    sync::{Barrier, mpsc},
+};
 
 use crate::harness::target::options;
 
@@ -348,3 +352,103 @@ fn a_selection_that_matches_nothing_names_the_nearest() {
     let mistake = Selection::new(&["auth.forged-signatur".into()], &[]).err().expect("a mistake").to_string();
     assert!(mistake.contains("auth.forged-signature"), "{mistake}");
 }
+
+/// What another check beside it did is not blamed on it; the run does not pass all the same.
+#[rstest]
+#[test]
+async fn harm_that_is_not_seen_again_alone_is_nobodys_failure() {
+    static LOOKS: AtomicUsize = AtomicUsize::new(0);
+    static INSIDE: AtomicUsize = AtomicUsize::new(0);
+    let suspect = check("t.suspect", |_| {
+        Box::pin(async {
+            match LOOKS.fetch_add(1, Ordering::SeqCst) {
+                0 => fail("the server is down").harms_others().stop(),
+                _ => {
+                    assert_eq!(INSIDE.load(Ordering::SeqCst), 0, "nothing runs beside it");
+                    Ok(())
+                }
+            }
+        })
+    });
+    fn beside(_: &Probe) -> BoxFuture<'_, Verdict> {
+        Box::pin(async {
+            INSIDE.fetch_add(1, Ordering::SeqCst);
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            INSIDE.fetch_sub(1, Ordering::SeqCst);
+            Ok(())
+        })
+    }
+    let report = run(vec![suspect, check("t.a", beside), check("t.b", beside)]).await;
+    let suspect = result(&report, "t.suspect");
+    let Outcome::Broken { reason } = &suspect.outcome else { panic!("{suspect:#?}") };
+    assert!(reason.contains("the server is down") && suspect.is_flaky(), "{suspect:#?}");
+    assert_eq!(report.exit_code(), ExitCode::OwnFault);
+}
+
+#[rstest]
+#[test]
+async fn harm_that_is_seen_again_alone_is_a_failure() {
+    let suspect = check("t.suspect", |_| Box::pin(async { fail("the server is down").harms_others().stop() }));
+    let report = run(vec![suspect]).await;
+    let suspect = result(&report, "t.suspect");
+    assert!(suspect.is_failure(), "{suspect:#?}");
+    assert!(suspect.notes.iter().any(|note| note.contains("did so again afterwards")), "{suspect:#?}");
+}
+
+/// Nothing can be run alone on a target that does not come back.
+#[rstest]
+#[test]
+async fn who_ended_a_target_that_stays_away_is_not_known() {
+    static SERVER: Mutex<Option<ReferenceServer>> = Mutex::new(None);
+    let suspect = check("t.suspect", |_| {
+        Box::pin(async {
+            drop(SERVER.lock().unwrap().take());
+            fail("the server is down").harms_others().stop()
+        })
+    });
+    let server = ReferenceServer::start(options()).await.expect("a free port");
+    let runner = Runner::new(plan(&server, &[], vec![suspect]), Redactor::new()).await.expect("testable");
+    *SERVER.lock().unwrap() = Some(server);
+    let report = Arc::new(runner).run().await;
+    let Outcome::Broken { reason } = &result(&report, "t.suspect").outcome else { panic!("{report:#?}") };
+    assert!(reason.contains("does not come back"), "{reason}");
+}
+
+/// Where all that run together are too much for the target, what could not be judged is tried with nothing beside it.
+#[rstest]
+#[case::overtaxed(3, true)]
+#[case::not_overtaxed(0, false)]
+#[test]
+async fn what_an_overtaxed_target_left_unjudged_is_tried_again(#[case] late: usize, #[case] judged: bool) {
+    let slow = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    static SLOW: Mutex<Option<(String, usize)>> = Mutex::new(None);
+    let lock = SERIAL.lock().await;
+    *SLOW.lock().unwrap() = Some((format!("http://{}/", slow.local_addr().unwrap()), late));
+    let serving = tokio::spawn(async move {
+        while let Ok((mut stream, _)) = slow.accept().await {
+            tokio::spawn(async move {
+                let _ = stream.read(&mut [0; 4096]).await;
+                // Longer than any server here takes.
+                tokio::time::sleep(Duration::from_millis(400)).await;
+                let _ = stream.write_all(b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n").await;
+            });
+        }
+    });
+    let unsure = check("t.unsure", |probe| {
+        Box::pin(async {
+            let Some((url, late)) = SLOW.lock().unwrap().take() else { return Ok(()) };
+            let endpoint = probe.endpoint("slow");
+            let url: url::Url = url.parse().unwrap();
+            join_all((0..late).map(|_| endpoint.get(url.clone()))).await;
+            Err(Stop::Broken("no answer".into()))
+        })
+    });
+    let report = run(vec![unsure]).await;
+    serving.abort();
+    drop(lock);
+    let result = result(&report, "t.unsure");
+    assert_eq!(result.outcome == Outcome::Pass, judged, "{result:#?}");
+    assert_eq!(result.notes.iter().any(|note| note.contains("no answer")), judged, "{result:#?}");
+}
+
+static SERIAL: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
