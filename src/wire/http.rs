@@ -22,7 +22,12 @@ use tokio::{
 };
 use url::Url;
 
-use super::{Direction, Transcript, Transport, WireError, shorten};
+pub use super::pool::Trust;
+use super::{
+    Direction, Transcript, Transport, WireError,
+    pool::{Keep, Pools, noting_connection},
+    shorten,
+};
 use crate::{
     lag::{self, Lateness},
     secret::Secret,
@@ -51,9 +56,11 @@ pub struct Endpoint {
     page: Page,
     /// Parameters that the URL of every Engine.IO request carries beside the protocol's own.
     query: Vec<(String, String)>,
-    /// What load balancers set to know which node a session is on. One jar per connection: a jar for the whole run
+    /// What load balancers set to know which node a session is on. One jar per client: a jar for the whole run
     /// would pin all of it to one node.
     cookies: Arc<Mutex<BTreeMap<String, String>>>,
+    /// The connections that this client keeps between requests, as browsers do. Real users share none.
+    kept: Arc<OnceLock<reqwest::Client>>,
 }
 
 /// The page that sends the requests, as far as its `Origin` tells.
@@ -173,28 +180,18 @@ fn html_title(html: &str) -> String {
     }
 }
 
-/// Which servers are believed at the other end of TLS.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Trust {
-    /// Certificates (PEM) of authorities that count beside the platform's.
-    pub authorities: Option<String>,
-    /// Whether any certificate will do, for any name.
-    pub anybody: bool,
-}
-
 /// The HTTP clients of a run. They are made once: loading the platform's certificates takes longer than most checks.
 #[derive(Clone)]
 pub struct Http {
-    /// Keeps connections alive between requests, as browsers do.
-    pooled: reqwest::Client,
+    pools: Pools,
+    /// What every request carries.
+    headers: HeaderMap,
     /// Opens a connection for each request, as browsers do for each WebSocket. A kept connection that the target closes
     /// on an upgrade would else be taken for a stale one, and the upgrade be tried again behind the check's back.
     fresh: reqwest::Client,
     /// As `fresh`, and without the contract's headers, for requests that must not carry its secrets. Made when it is asked
     /// for.
     bare: Arc<OnceLock<reqwest::Client>>,
-    trust: Trust,
-    connect_timeout: Duration,
     /// The contract's own cookies, which a request with others must still carry.
     cookies: Option<String>,
     /// Whether the contract's headers say an `Origin` themselves.
@@ -258,12 +255,12 @@ impl Http {
         let headers = self::headers(headers).map_err(WireError::Malformed)?;
         let cookies = headers.get(COOKIE).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let names_origin = headers.contains_key(ORIGIN);
+        let pools = Pools::new(connect_timeout, &trust)?;
         Ok(Http {
-            pooled: client(connect_timeout, &trust, |client| client.default_headers(headers.clone()))?,
-            fresh: client(connect_timeout, &trust, |client| client.default_headers(headers).pool_max_idle_per_host(0))?,
+            fresh: pools.client(headers.clone(), Keep::Never)?,
+            pools,
+            headers,
             bare: Arc::default(),
-            trust,
-            connect_timeout,
             cookies,
             names_origin,
             page: Page::None,
@@ -312,32 +309,9 @@ impl Http {
         if let Some(bare) = self.bare.get() {
             return Ok(bare);
         }
-        let made = client(self.connect_timeout, &self.trust, |client| client.pool_max_idle_per_host(0))?;
+        let made = self.pools.client(HeaderMap::new(), Keep::Never)?;
         Ok(self.bare.get_or_init(|| made))
     }
-}
-
-fn client(
-    connect_timeout: Duration,
-    trust: &Trust,
-    set_up: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder,
-) -> Result<reqwest::Client, WireError> {
-    let unfit = |error: &reqwest::Error| WireError::Tls(chain(error));
-    let mut client = reqwest::Client::builder()
-        // WebSocket's upgrade exists in HTTP/1.1 only, and reqwest would else negotiate HTTP/2 over TLS.
-        .http1_only()
-        .redirect(reqwest::redirect::Policy::none())
-        .no_proxy()
-        .user_agent(concat!("siospec/", env!("CARGO_PKG_VERSION")))
-        // Shorter than any server's: a request on a connection that is being closed would look like a refusal.
-        .pool_idle_timeout(Duration::from_secs(2))
-        .connect_timeout(connect_timeout)
-        .tls_danger_accept_invalid_certs(trust.anybody);
-    if let Some(authorities) = &trust.authorities {
-        let authorities = reqwest::Certificate::from_pem_bundle(authorities.as_bytes());
-        client = client.tls_certs_merge(authorities.map_err(|error| unfit(&error))?);
-    }
-    set_up(client).build().map_err(|error| unfit(&error))
 }
 
 impl Endpoint {
@@ -353,12 +327,21 @@ impl Endpoint {
             label: String::new(),
             query: Vec::new(),
             cookies: Arc::default(),
+            kept: Arc::default(),
         }
     }
 
-    /// The same endpoint for a connection that the transcript calls `label`, with a cookie jar of its own.
+    /// The same endpoint for a client that the transcript calls `label`, with a cookie jar and connections of its own.
     pub fn labelled(&self, label: &str) -> Endpoint {
-        Endpoint { label: label.to_owned(), cookies: Arc::default(), ..self.clone() }
+        Endpoint { label: label.to_owned(), cookies: Arc::default(), kept: Arc::default(), ..self.clone() }
+    }
+
+    fn kept(&self) -> Result<&reqwest::Client, WireError> {
+        if let Some(kept) = self.kept.get() {
+            return Ok(kept);
+        }
+        let made = self.http.pools.client(self.http.headers.clone(), Keep::ForAWhile)?;
+        Ok(self.kept.get_or_init(|| made))
     }
 
     /// The same endpoint, where an answer may take so long.
@@ -446,7 +429,7 @@ impl Endpoint {
         deadline: Duration,
     ) -> Result<HttpResponse, WireError> {
         let headers = self.as_browsers_do(&method, &url, headers);
-        let request = self.http.pooled.request(method.clone(), url.clone()).headers(headers.clone());
+        let request = self.kept()?.request(method.clone(), url.clone()).headers(headers.clone());
         self.exchange(&method, &url, &headers, request, body, deadline).await
     }
 
@@ -498,8 +481,23 @@ impl Endpoint {
         // A poll is answered when there is something to say.
         let is_poll = *method == Method::GET && url.query_pairs().any(|(name, _)| name == "sid");
         let asked = (!is_poll).then(|| self.http.unanswered.ask());
+        let again = request.try_clone();
         let exchange = async {
-            let response = request.send().await.map_err(|error| classify(&error))?;
+            let (sent, opened) = noting_connection(request.send()).await;
+            let response = match (sent.map_err(|error| classify(&error)), again) {
+                // A kept connection may be closed by the server just when it is used again. As in browsers (RFC 9112, 9.3.1)
+                // only what a new one brings is believed.
+                (Err(WireError::Closed(how)), Some(again)) if !opened => {
+                    self.record(
+                        Direction::Remark,
+                        &format!("a kept connection was closed ({how}); asked again on a new one"),
+                    );
+                    let (_, request) = again.build_split();
+                    let request = request.map_err(|error| classify(&error))?;
+                    self.http.fresh.execute(request).await.map_err(|error| classify(&error))?
+                }
+                (sent, _) => sent?,
+            };
             self.keep_cookies(response.headers());
             read(response).await
         };
@@ -731,7 +729,7 @@ async fn read(response: reqwest::Response) -> Result<HttpResponse, WireError> {
 }
 
 /// The error and all its causes, which is where reqwest keeps what matters.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -5,6 +5,7 @@
 
 pub mod engine;
 pub mod http;
+mod pool;
 pub mod session;
 pub mod socket;
 pub mod transcript;

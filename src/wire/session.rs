@@ -14,10 +14,11 @@ use std::{
 
 use bytes::Bytes;
 use reqwest::{Method, header::HeaderMap};
+use serde_json::Value;
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinSet,
-    time::{Instant, timeout_at},
+    time::{Instant, sleep_until, timeout_at},
 };
 
 use super::{
@@ -32,6 +33,11 @@ const MAX_PENDING_BYTES: usize = 32 << 20;
 const MAX_EMPTY_POLLS: usize = 1_000;
 /// Packets that go into one POST at the most.
 const MAX_BATCH: usize = 500;
+/// How long after its handshake a session that is not known is asked for once more: workers behind one port may tell each
+/// other of it (`@socket.io/sticky`).
+const YOUNG: Duration = Duration::from_millis(50);
+/// The code of that answer (Engine.IO, "Session ID unknown").
+const UNKNOWN_SID: u64 = 1;
 /// How [`WireError::Closed`] tells that a session was ended by its server, and not by a connection that was cut.
 pub const CLOSE_PACKET: &str = "by an Engine.IO close packet";
 
@@ -40,12 +46,26 @@ pub const CLOSE_PACKET: &str = "by an Engine.IO close packet";
 pub struct Polling {
     endpoint: Endpoint,
     sid: String,
+    /// Until when a session may still be on its way from the worker that opened it to the others.
+    young_until: Option<Instant>,
 }
 
 impl Polling {
     /// Continues the session `sid`.
     pub fn new(endpoint: &Endpoint, sid: &str) -> Polling {
-        Polling { endpoint: endpoint.clone(), sid: sid.to_owned() }
+        Polling { endpoint: endpoint.clone(), sid: sid.to_owned(), young_until: None }
+    }
+
+    /// Continues a session that was opened just now, as [`YOUNG`] has it.
+    fn just_opened(endpoint: &Endpoint, sid: &str) -> Polling {
+        Polling { young_until: Some(Instant::now() + YOUNG), ..Polling::new(endpoint, sid) }
+    }
+
+    /// When to ask again, where the answer is that the session is not known, so soon after its handshake that it need not be.
+    fn may_be_known_at(&self, response: &HttpResponse) -> Option<Instant> {
+        let is_unknown =
+            || serde_json::from_slice::<Value>(&response.body).is_ok_and(|body| body["code"] == UNKNOWN_SID);
+        self.young_until.filter(|until| Instant::now() < *until && response.status == 400 && is_unknown())
     }
 
     /// One GET, answered within `deadline`.
@@ -53,8 +73,18 @@ impl Polling {
     /// # Errors
     /// As [`Endpoint::send`].
     pub async fn get(&self, deadline: Duration) -> Result<HttpResponse, WireError> {
-        let url = self.endpoint.engine_url(Transport::Polling, Some(&self.sid));
-        self.endpoint.send(Method::GET, url, HeaderMap::new(), None, deadline).await
+        let ask = async || {
+            let url = self.endpoint.engine_url(Transport::Polling, Some(&self.sid));
+            self.endpoint.send(Method::GET, url, HeaderMap::new(), None, deadline).await
+        };
+        let answer = ask().await?;
+        match self.may_be_known_at(&answer) {
+            Some(soon) => {
+                sleep_until(soon).await;
+                ask().await
+            }
+            None => Ok(answer),
+        }
     }
 
     /// One GET and the packets of its payload.
@@ -75,9 +105,20 @@ impl Polling {
     /// # Errors
     /// As [`Endpoint::send`].
     pub async fn post(&self, payload: String) -> Result<HttpResponse, WireError> {
-        let url = self.endpoint.engine_url(Transport::Polling, Some(&self.sid));
-        let headers = Endpoint::content_type("text/plain;charset=UTF-8");
-        self.endpoint.send(Method::POST, url, headers, Some(Bytes::from(payload)), self.endpoint.deadline()).await
+        let payload = Bytes::from(payload);
+        let ask = async || {
+            let url = self.endpoint.engine_url(Transport::Polling, Some(&self.sid));
+            let headers = Endpoint::content_type("text/plain;charset=UTF-8");
+            self.endpoint.send(Method::POST, url, headers, Some(payload.clone()), self.endpoint.deadline()).await
+        };
+        let answer = ask().await?;
+        match self.may_be_known_at(&answer) {
+            Some(soon) => {
+                sleep_until(soon).await;
+                ask().await
+            }
+            None => Ok(answer),
+        }
     }
 
     /// One POST of packets, which must be answered by a success. The protocol has 200, and clients insist on it;
@@ -151,7 +192,7 @@ impl Session {
         match transport {
             Transport::Polling => {
                 let (handshake, early) = Session::polling_handshake(endpoint).await?;
-                let polling = Polling::new(endpoint, &handshake.sid);
+                let polling = Polling::just_opened(endpoint, &handshake.sid);
                 Ok(Session::over_polling_with(polling, handshake, early, heartbeats))
             }
             Transport::WebSocket => {
