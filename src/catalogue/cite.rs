@@ -80,6 +80,8 @@ cites! {
     SIO_NUXT = "Socket.IO documentation, \"How to use with Nuxt\"", "https://socket.io/how-to/use-with-nuxt";
     /// A client library other than the browser's.
     RUST_SOCKETIO = "rust_socketio 0.6", "https://github.com/1c3t3a/rust-socketio";
+    /// When nginx takes a server for failed.
+    NGINX_UPSTREAM = "nginx, ngx_http_upstream_module, \"max_fails\"", "https://nginx.org/en/docs/http/ngx_http_upstream_module.html#max_fails";
     /// The server's side of a dropped connection.
     SIO_DISCONNECT_EVENTS = "Socket.IO documentation, \"The Socket instance (server-side)\", \"disconnect\"", "https://socket.io/docs/v4/server-socket-instance/#disconnect";
     /// The team's own checklist.

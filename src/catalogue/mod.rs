@@ -171,6 +171,9 @@ pub enum Isolation {
     Rooms,
     /// It disturbs everything else, such as by a reload: it runs alone, after all others.
     Alone,
+    /// What stands in front of the target may keep everybody out for a while because of it: it runs alone, after those as well,
+    /// and ends when the target serves again.
+    Last,
 }
 
 /// How long the protocol makes a check wait, beyond the deadline of each answer.

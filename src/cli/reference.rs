@@ -50,7 +50,7 @@ impl Part {
         let shows = |variant: Variant| check.faults.iter().any(|fault| fault.variant() == variant);
         if shows(Variant::Plain) {
             match (check.isolation, check.wait) {
-                (Isolation::Alone, _) => Part::Alone,
+                (Isolation::Alone | Isolation::Last, _) => Part::Alone,
                 (_, Wait::ConnectTimeout) => Part::Impatient,
                 _ => Part::Main,
             }

@@ -439,6 +439,9 @@ faults! {
     EventsCrossTwice = "events-cross-twice" in Cluster,
     /// Behind TLS: everything is served over http as well, instead of a redirect to https.
     ServesPlainHttp = "serves-plain-http" in Tls,
+    /// After an upgrade on another path every request is answered 502 for two seconds, as by a proxy that takes the server for
+    /// failed.
+    ForeignUpgradeTakesNodeOut = "foreign-upgrade-takes-node-out",
     /// A WebSocket is compressed (permessage-deflate) where the client offers it.
     CompressesWebsocket = "compresses-websocket",
 

@@ -1,6 +1,12 @@
 //! The TCP side: accepts connections, and sends each request to the gateway or to the web application.
 
-use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    io,
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use axum::{Router, body::Body};
 use futures::future::join_all;
@@ -41,6 +47,9 @@ const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(50);
 /// How long a client may take over the head of a request, and over the handshake of TLS.
 const HEAD_WITHIN: Duration = Duration::from_secs(30);
 
+/// How long a proxy sends nobody to a server that it takes for failed; nginx does so for ten seconds.
+const OUT_FOR: Duration = Duration::from_secs(2);
+
 /// The first byte of everybody who speaks TLS: the type of a handshake record.
 const TLS_HANDSHAKE: u8 = 0x16;
 
@@ -58,6 +67,8 @@ struct Front {
     engine: Option<Gateway>,
     router: Router,
     tls: Option<TlsAcceptor>,
+    /// Until when nobody is served, with the fault that a foreign upgrade takes the server out of a proxy's service.
+    out_until: Mutex<Option<Instant>>,
 }
 
 /// A connection that is cut without an answer. hyper closes the connection of a service that fails.
@@ -111,14 +122,14 @@ async fn deployment(
     let deployment = Arc::new(Deployment::new(options, faults.clone(), address).await?);
     let gateway = Gateway::new(gateway::Settings::new(options, faults.clone()), deployment.clone());
     let router = app::router(deployment, gateway.clone());
-    Ok(Front { faults, gateway, engine: None, router, tls })
+    Ok(Front { faults, gateway, engine: None, router, tls, out_until: Mutex::default() })
 }
 
 fn protocol(options: &Options, faults: Faults, tls: Option<TlsAcceptor>) -> Front {
     let settings = || gateway::Settings::new(options, faults.clone());
     let gateway = Gateway::new(settings(), Arc::new(Protocol::new(options.connect_timeout)));
     let engine = Gateway::new(settings().without_socket_io(), Arc::new(Echo));
-    Front { gateway, engine: Some(engine), router: Router::new(), tls, faults }
+    Front { gateway, engine: Some(engine), router: Router::new(), tls, faults, out_until: Mutex::default() }
 }
 
 fn acceptor(tls: &Tls) -> io::Result<TlsAcceptor> {
@@ -201,6 +212,10 @@ impl Front {
     }
 
     async fn answer(&self, request: Request<Incoming>) -> Result<Response<Body>, Cut> {
+        let out_until = *self.out_until.lock().unwrap_or_else(PoisonError::into_inner);
+        if out_until.is_some_and(|until| Instant::now() < until) {
+            return Ok(bad_gateway());
+        }
         if let Some(engine) = &self.engine
             && request.uri().path().starts_with(ENGINE_IO)
         {
@@ -212,6 +227,10 @@ impl Front {
             return Ok(answer.map(Body::new));
         }
         if gateway::is_upgrade(request.headers()) {
+            if self.faults.has(Fault::ForeignUpgradeTakesNodeOut) {
+                *self.out_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + OUT_FOR);
+                return Ok(bad_gateway());
+            }
             if self.faults.has(Fault::HangsForeignUpgrade) {
                 return Ok(gateway::hang_upgrade(request).map(Body::new));
             }
@@ -234,4 +253,9 @@ impl Front {
         }
         false
     }
+}
+
+fn bad_gateway() -> Response<Body> {
+    answer::with_body(StatusCode::BAD_GATEWAY, "text/html", "<html><title>502 Bad Gateway</title></html>")
+        .map(Body::new)
 }

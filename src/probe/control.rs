@@ -6,7 +6,15 @@
 //! [`Life::Closed`](super::Life::Closed) or an [`Answer::Closed`](super::Answer::Closed) only where the target had answered
 //! something on that connection, or is made from a [`Served`].
 
-use tokio::sync::OnceCell;
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+use tokio::{
+    sync::{Mutex, OnceCell},
+    time::{Instant, sleep},
+};
 
 use super::{Answer, Client, Life, Probe, Stop, Verdict, client::End};
 use crate::wire::{Endpoint, Heartbeats, HttpResponse, SocketPacket, Transcript, Transport, WireError};
@@ -29,6 +37,10 @@ pub struct Controls {
     admission_by_websocket: OnceCell<Result<(), String>>,
     events_by_polling: OnceCell<Result<(), String>>,
     events_by_websocket: OnceCell<Result<(), String>>,
+    /// Whether the target went away and did not come back.
+    gone: AtomicBool,
+    /// Held by whoever looks at how a proxy answers a foreign upgrade.
+    pub(super) foreign: Mutex<()>,
 }
 
 /// Proof that a transport was seen to serve what is lawful in this run. Only [`Probe::served`] makes it.
@@ -51,6 +63,11 @@ impl Served {
 
 /// How often a control is tried: one lost connection says nothing of the others.
 const ATTEMPTS: usize = 2;
+/// How long a target that went away is waited for: what a supervisor takes to start a Nuxt server again, and longer than nginx
+/// leaves a server alone.
+const COMES_BACK_WITHIN: Duration = Duration::from_secs(20);
+/// How long until it is asked again whether it is back.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(250);
 
 impl Probe {
     /// The positive control of `transport`: a handshake, and a CONNECT that was answered, by whatever answer.
@@ -98,6 +115,28 @@ impl Probe {
     /// Why it does not.
     pub async fn answers_now(&self) -> Result<(), String> {
         self.control(self.plain_transport()).await.map(drop)
+    }
+
+    /// Waits until the target answers what is lawful, as long as one takes to be started again, and gives how long that was:
+    /// zero where it answers at once. A target that has not come back once is gone, and is not waited for again.
+    ///
+    /// # Errors
+    /// Why it does not answer.
+    pub async fn until_it_answers(&self) -> Result<Duration, String> {
+        let begun = Instant::now();
+        let gone = &self.setting.controls.gone;
+        loop {
+            let answered = self.answers_now().await;
+            let is_late = gone.load(Ordering::Relaxed) || begun.elapsed() > COMES_BACK_WITHIN;
+            if answered.is_ok() || is_late {
+                gone.store(answered.is_err(), Ordering::Relaxed);
+                // What answered at the first look was there all the time.
+                let waited = begun.elapsed();
+                return answered.map(|()| if waited < BETWEEN_LOOKS { Duration::ZERO } else { waited });
+            }
+            // Nothing tells when a server is there but asking it.
+            sleep(BETWEEN_LOOKS).await;
+        }
     }
 
     /// The positive control of events: a connected client sent one that nobody handles, and its connection lived on. Without

@@ -7,10 +7,7 @@ use std::{
     any::Any,
     collections::HashMap,
     panic::AssertUnwindSafe,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
 
@@ -51,11 +48,6 @@ const PATIENCE_WITH_TARGET: Duration = Duration::from_millis(100);
 
 /// How many slow answers meanwhile make a check worth a second look that could not be judged.
 const OVERTAXED: usize = 3;
-/// How long a target that went down is waited for: what a supervisor takes to start a Nuxt server again.
-const COMES_BACK_WITHIN: Duration = Duration::from_secs(20);
-/// How long until it is asked again whether it is back.
-const BETWEEN_LOOKS: Duration = Duration::from_millis(250);
-
 /// What would wait longer is left out unless `--max-wait` says otherwise: a target may claim a heartbeat of weeks.
 const LONGEST_WAIT: Duration = Duration::from_secs(10 * 60);
 
@@ -106,8 +98,6 @@ pub struct Runner {
     notifications: Mutex<()>,
     rooms: Mutex<()>,
     alone: RwLock<()>,
-    /// Whether the target went down and did not come back.
-    gone: AtomicBool,
     /// Whether a failure fails the run: only such a one blocks what rests on it.
     refuses: Refuses,
     events: Option<mpsc::UnboundedSender<Event>>,
@@ -175,7 +165,6 @@ impl Runner {
             notifications: Mutex::default(),
             rooms: Mutex::default(),
             alone: RwLock::default(),
-            gone: AtomicBool::new(false),
             refuses: Arc::new(|result| Gate::default().refuses(result)),
             events: None,
             retries: 0,
@@ -229,8 +218,9 @@ impl Runner {
     async fn judge_all(self: Arc<Self>) -> RunReport {
         let begun = Instant::now();
         let started = now();
-        let (alone, together): (Vec<&Check>, Vec<&Check>) =
-            self.plan.checks.iter().copied().partition(|check| check.isolation == Isolation::Alone);
+        let is_alone = |check: &&Check| matches!(check.isolation, Isolation::Alone | Isolation::Last);
+        let (mut alone, together): (Vec<&Check>, Vec<&Check>) = self.plan.checks.iter().copied().partition(is_alone);
+        alone.sort_by_key(|check| check.isolation == Isolation::Last);
         // What waits longest begins first, so that the run takes little more than that.
         let mut together = together;
         together.sort_by_key(|check| std::cmp::Reverse(self.wait(check)));
@@ -325,7 +315,7 @@ impl Runner {
             _ => None,
         };
         let (shared, exclusive) = match check.isolation {
-            Isolation::Alone => (None, Some(self.alone.write().await)),
+            Isolation::Alone | Isolation::Last => (None, Some(self.alone.write().await)),
             _ => (Some(self.alone.read().await), None),
         };
         let job = self.jobs.acquire().await.expect("the semaphore is never closed");
@@ -369,7 +359,7 @@ impl Runner {
         let Outcome::Fail(failure) = &first.outcome else { return first };
         let reason = &failure.reason;
         let _alone = self.alone.write().await;
-        if let Err(why) = self.until_it_answers().await {
+        if let Err(why) = Probe::new(Arc::clone(&self.setting)).until_it_answers().await {
             let reason = format!(
                 "the target went down while this ran beside other checks, and does not come back, so that nobody can tell \
                  which of them did it: {reason}; {why}"
@@ -393,26 +383,6 @@ impl Runner {
             second.notes.push(after.into());
         }
         second
-    }
-
-    /// Waits until the target answers what is lawful, as long as one takes to be started again, but only once: a target that
-    /// has not come back then is gone.
-    async fn until_it_answers(&self) -> Result<(), String> {
-        let deadline = Instant::now() + COMES_BACK_WITHIN;
-        loop {
-            let answered = Probe::new(Arc::clone(&self.setting)).answers_now().await;
-            let is_gone = self.gone.load(Ordering::Relaxed);
-            if answered.is_ok() {
-                self.gone.store(false, Ordering::Relaxed);
-                return Ok(());
-            }
-            if is_gone || Instant::now() > deadline {
-                self.gone.store(true, Ordering::Relaxed);
-                return answered;
-            }
-            // Nothing tells when a server is there but asking it.
-            tokio::time::sleep(BETWEEN_LOOKS).await;
-        }
     }
 
     fn planned(&self, id: &str) -> Option<&'static Check> {

@@ -9,6 +9,7 @@ mod no_double_delivery;
 mod poll_rate;
 mod sticky_sessions;
 mod tls;
+mod upstream_survives;
 
 use futures::future::try_join_all;
 use url::Url;
@@ -25,7 +26,8 @@ checks![
     compression_safe,
     cross_node_rooms,
     cross_node_rest,
-    no_double_delivery
+    no_double_delivery,
+    upstream_survives
 ];
 
 /// The target and its further nodes, each once.

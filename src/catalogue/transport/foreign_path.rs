@@ -6,9 +6,9 @@
 use crate::{
     catalogue::{Check, Effort, Isolation, Wait, cite},
     mock::Fault,
-    probe::{Probe, Stop, Verdict, fail, to_the_point},
+    probe::{Foreign, Probe, Verdict, fail, to_the_point},
     verdict::{Level, Row},
-    wire::{Frame, Transport, Upgrade, WebSocket, WireError},
+    wire::{Frame, Transport},
 };
 
 pub const CHECK: Check = Check {
@@ -19,7 +19,7 @@ pub const CHECK: Check = Check {
     cites: &[cite::RFC6455_4, cite::SIO_SERVER_OPTIONS],
     needs: &[],
     requires: &[],
-    isolation: Isolation::SideBySide,
+    isolation: Isolation::Last,
     wait: Wait::None,
     meaning: "A client with a mistyped path waits for ever instead of failing, and anybody can hold connections open \
               without a session that would time them out.",
@@ -36,17 +36,17 @@ async fn run(probe: &Probe) -> Verdict {
     let finding = |reason: &str| {
         fail(reason).sent(format!("GET {url} with Upgrade: websocket")).expected("a 4xx, or the end of the connection")
     };
-    let mut socket = match WebSocket::open(&endpoint, url.clone(), Default::default()).await {
-        Ok(Upgrade::Refused(response)) => {
+    let mut socket = match probe.upgrade_elsewhere(&endpoint, &url).await? {
+        Foreign::Refused(response) if (502..=504).contains(&response.status) => return Ok(()),
+        Foreign::Refused(response) => {
             to_the_point(format!("GET {url}"), response)?;
             return probe.served_at_all().await.map(drop);
         }
-        Err(WireError::Closed(_) | WireError::Malformed(_)) => return probe.serves_at_all_still().await.map(drop),
-        Ok(Upgrade::Accepted(socket)) => socket,
-        Err(error @ WireError::Timeout { .. }) => {
+        Foreign::Closed => return probe.serves_at_all_still().await.map(drop),
+        Foreign::Accepted(socket) => socket,
+        Foreign::Silence(error) => {
             return finding("The upgrade is left without an answer").received(error).stop();
         }
-        Err(error) => return Err(Stop::Broken(format!("GET {url}: {error}"))),
     };
     match socket.receive(probe.deadline()).await {
         Ok(Frame::Closed(_)) => probe.serves_at_all_still().await.map(drop),

@@ -7,9 +7,9 @@
 use crate::{
     catalogue::{Check, Effort, Isolation, Wait, cite},
     mock::Fault,
-    probe::{Probe, Stop, Verdict, fail, in_order, to_the_point},
+    probe::{Foreign, Probe, Stop, Verdict, fail, in_order, to_the_point},
     verdict::{Level, Row},
-    wire::{EnginePacket, Frame, Transport, Upgrade, WebSocket, WireError, engine},
+    wire::{EnginePacket, Frame, Transport, WireError, engine},
 };
 
 pub const CHECK: Check = Check {
@@ -20,7 +20,7 @@ pub const CHECK: Check = Check {
     cites: &[cite::CHECKLIST, cite::SIO_NUXT],
     needs: &[],
     requires: &[],
-    isolation: Isolation::SideBySide,
+    isolation: Isolation::Last,
     wait: Wait::None,
     meaning: "Two socket servers run side by side: clients of one never hear what the other emits.",
     fix: "Make the one `Server` in `server/plugins/`, and delete the one in `server/api/` (or `server/routes/`).",
@@ -38,20 +38,22 @@ async fn run(probe: &Probe) -> Verdict {
     if places.is_empty() {
         return Err(Stop::Skip(format!("the declared path, `{}`, holds all places to look at", own)));
     }
-    in_order(places.into_iter().map(|place| look_at(probe, place))).await?;
+    in_order(places.iter().map(|place| poll_at(probe, place))).await?;
+    in_order(places.iter().map(|place| upgrade_at(probe, place))).await?;
     // Silence, and closed connections, are what a server that is gone has for everything.
     probe.serves_at_all_still().await.map(drop)
 }
 
-async fn look_at(probe: &Probe, place: &str) -> Verdict {
+fn finding(how: &str, place: &str, got: &str) -> Verdict {
+    fail(format!("{place} answers a Socket.IO handshake"))
+        .sent(format!("{how} {place}/?EIO=4"))
+        .received(got)
+        .expected("anything but an open packet")
+        .stop()
+}
+
+async fn poll_at(probe: &Probe, place: &str) -> Verdict {
     let endpoint = probe.endpoint(place);
-    let finding = |how: &str, got: &str| {
-        fail(format!("{place} answers a Socket.IO handshake"))
-            .sent(format!("{how} {place}/?EIO=4"))
-            .received(got)
-            .expected("anything but an open packet")
-            .stop()
-    };
     for url in [
         endpoint.engine_url_at(place, Transport::Polling, None),
         without_slash(endpoint.engine_url_at(place, Transport::Polling, None)),
@@ -61,7 +63,7 @@ async fn look_at(probe: &Probe, place: &str) -> Verdict {
                 let text = response.text();
                 if matches!(engine::decode_payload(&text).as_deref(), Ok([EnginePacket::Open(data), ..]) if is_open(data))
                 {
-                    return finding("GET", &text);
+                    return finding("GET", place, &text);
                 }
                 to_the_point(place, response)?;
             }
@@ -70,19 +72,22 @@ async fn look_at(probe: &Probe, place: &str) -> Verdict {
             Err(error) => return Err(Stop::Broken(format!("{place}: {error}"))),
         }
     }
+    Ok(())
+}
+
+async fn upgrade_at(probe: &Probe, place: &str) -> Verdict {
+    let endpoint = probe.endpoint(place);
     let url = endpoint.engine_url_at(place, Transport::WebSocket, None);
-    match WebSocket::open(&endpoint, url, Default::default()).await {
-        Ok(Upgrade::Refused(response)) => drop(to_the_point(place, response)?),
-        Err(error @ (WireError::Connect(_) | WireError::Tls(_))) => {
-            return Err(Stop::Broken(format!("{place}: {error}")));
-        }
-        Err(_) => {}
-        // Only silence keeps this waiting, beside the other checks.
-        Ok(Upgrade::Accepted(mut socket)) => {
+    match probe.upgrade_elsewhere(&endpoint, &url).await? {
+        Foreign::Refused(response) if (502..=504).contains(&response.status) => {}
+        Foreign::Refused(response) => drop(to_the_point(place, response)?),
+        Foreign::Closed | Foreign::Silence(_) => {}
+        // Only silence keeps this waiting.
+        Foreign::Accepted(mut socket) => {
             if let Ok(Frame::Text(text)) = socket.receive(probe.deadline()).await
                 && matches!(EnginePacket::decode(&text), Ok(EnginePacket::Open(data)) if is_open(&data))
             {
-                return finding("upgrade at", &text);
+                return finding("upgrade at", place, &text);
             }
         }
     }
