@@ -612,6 +612,11 @@ impl Endpoint {
         headers
     }
 
+    /// Whether the target has set cookies for this client.
+    pub fn has_cookies(&self) -> bool {
+        !self.cookies.lock().expect("nothing panics while it holds the jar").is_empty()
+    }
+
     /// Keeps what `Set-Cookie` says for the rest of this connection, up to a bound.
     fn keep_cookies(&self, headers: &HeaderMap) {
         let mut jar = self.cookies.lock().expect("nothing panics while it holds the jar");

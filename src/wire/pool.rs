@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use futures::future::BoxFuture;
 use reqwest::header::HeaderMap;
 use rustls::{
     ClientConfig,
@@ -125,18 +126,25 @@ impl<S> Layer<S> for Noting {
     }
 }
 
-impl<S: Service<R>, R> Service<R> for Noted<S> {
+impl<S: Service<R>, R> Service<R> for Noted<S>
+where
+    S::Future: Send + 'static,
+{
     type Response = S::Response;
     type Error = S::Error;
-    type Future = S::Future;
+    type Future = BoxFuture<'static, Result<S::Response, S::Error>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.0.poll_ready(context)
     }
 
-    fn call(&mut self, request: R) -> S::Future {
-        // A connection that is opened in the background, for a request that got another one meanwhile, is nobody's.
-        let _ = OPENED.try_with(|opened| opened.set(true));
-        self.0.call(request)
+    fn call(&mut self, request: R) -> Self::Future {
+        let opening = self.0.call(request);
+        Box::pin(async {
+            let opened = opening.await;
+            // One that a request no longer waits for, because another connection became free, is opened in a task of its own.
+            let _ = OPENED.try_with(|noted| noted.set(true));
+            opened
+        })
     }
 }

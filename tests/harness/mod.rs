@@ -10,6 +10,7 @@ pub mod expectations;
 pub mod messages;
 pub mod node;
 pub mod process;
+pub mod proxy;
 pub mod redis;
 mod registry;
 pub mod relay;

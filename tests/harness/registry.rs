@@ -47,7 +47,7 @@ pub fn trials() -> Vec<Trial> {
 }
 
 /// The modules whose tests wait long, for what others build or for what a protocol makes them wait.
-const LONG: [&str; 11] = [
+const LONG: [&str; 12] = [
     "causes",
     "client",
     "container",
@@ -57,6 +57,7 @@ const LONG: [&str; 11] = [
     "matrix",
     "npm",
     "nuxt",
+    "proxies",
     "report",
     "recon",
 ];

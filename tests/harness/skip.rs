@@ -2,7 +2,7 @@
 //!
 //! `SIOSPEC_REQUIRE=node,docker` turns the absence of one into a failure, so that CI cannot skip in silence.
 
-use super::node::NPM;
+use super::{node::NPM, proxy};
 use std::error::Error;
 use std::process::{Command, Stdio};
 use std::sync::{LazyLock, Mutex};
@@ -40,10 +40,12 @@ pub enum Tool {
     Python,
     /// A Redis server.
     Redis,
+    /// nginx, haproxy, Apache and Caddy.
+    Proxies,
 }
 
 impl Tool {
-    const ALL: [Self; 5] = [Self::Node, Self::Chromium, Self::Docker, Self::Python, Self::Redis];
+    const ALL: [Self; 6] = [Self::Node, Self::Chromium, Self::Docker, Self::Python, Self::Redis, Self::Proxies];
 
     fn name(self) -> &'static str {
         match self {
@@ -52,6 +54,7 @@ impl Tool {
             Self::Docker => "docker",
             Self::Python => "python",
             Self::Redis => "redis",
+            Self::Proxies => "proxies",
         }
     }
 
@@ -65,6 +68,10 @@ impl Tool {
             Self::Docker => runs("docker", &["info", "--format", "{{.ServerVersion}}"]),
             Self::Python => runs("python3", &["-c", "import venv, ensurepip"]),
             Self::Redis => runs("redis-server", &["--version"]),
+            Self::Proxies => proxy::Kind::ALL.iter().all(|kind| {
+                let version = if *kind == proxy::Kind::Caddy { "version" } else { "-v" };
+                cfg!(unix) && runs(kind.program(), &[version])
+            }),
         }
     }
 }
@@ -91,7 +98,7 @@ pub fn require(tool: Tool) -> TestResult {
 pub fn check_requirements() -> Result<(), String> {
     match requirements().find(|name| Tool::ALL.iter().all(|tool| tool.name() != name)) {
         Some(name) => {
-            Err(format!("SIOSPEC_REQUIRE names `{name}`; known are node, chromium, docker, python and redis"))
+            Err(format!("SIOSPEC_REQUIRE names `{name}`; known are node, chromium, docker, python, redis and proxies"))
         }
         None => Ok(()),
     }

@@ -96,6 +96,12 @@ async fn nuxt() -> TestResult {
 #[test]
 async fn python_socketio() -> TestResult {
     require(Tool::Python)?;
+    let (_service, url) = start_python().await?;
+    assert_as_expected("python-socketio", &scored(&url).await)
+}
+
+/// Starts python-socketio under uvicorn.
+pub async fn start_python() -> Result<(Service, String), Complaint> {
     let (fixture, python) = Fixture::in_venv("python").await?;
     let seconds = HEARTBEAT.as_secs().to_string();
     let mut command = Command::new(python);
@@ -105,9 +111,10 @@ async fn python_socketio() -> TestResult {
         .env("JWT_SECRET", SECRET)
         .env("PING_INTERVAL", &seconds)
         .env("PING_TIMEOUT", &seconds);
-    let mut service = Service::start(&mut command)?;
+    let said = |error| Complaint(format!("python: {error}"));
+    let mut service = Service::start(&mut command).map_err(said)?;
     let url = service.word_after("Uvicorn running on ", PATIENCE).await?;
-    assert_as_expected("python-socketio", &scored(&url).await)
+    Ok((service, url))
 }
 
 #[rstest]

@@ -20,6 +20,7 @@ mod native_tls;
 mod npm;
 mod nuxt;
 mod protocol;
+mod proxies;
 mod recon;
 mod redact;
 mod report;

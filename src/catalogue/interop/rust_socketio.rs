@@ -84,8 +84,11 @@ mod client {
         catalogue::{interop::relay::Relay, rest, rooms},
         contract::{Emit, Expect, Rest, Rooms, Vars},
         probe::{Finding, Probe, Stop, Verdict, fail, in_order, on_wire, seen_twice},
-        wire::{Transport, round},
+        wire::{EnginePacket, Polling, Session, Transport, WireError, round},
     };
+
+    /// How often a session is asked for without its cookies: often enough for a balancer that goes by turns.
+    const WITHOUT_COOKIES: usize = 4;
 
     /// How the client connects.
     #[derive(Clone, Copy)]
@@ -129,7 +132,34 @@ mod client {
         if ways.len() == 2 {
             ways.push(Way::Upgrade);
         }
+        if probe.target().usable(Transport::Polling) && goes_by_cookie(probe).await? {
+            let reason = "rust_socketio keeps no cookies, and by polling sessions are found again by a cookie here";
+            ways.retain(|way| matches!(way, Way::WebSocket));
+            if ways.is_empty() {
+                return Err(Stop::Skip(reason.into()));
+            }
+            probe.note(format!("judged on WebSocket alone: {reason}"));
+        }
         in_order(ways.into_iter().map(|way| seen_twice(probe, move || exchange(probe, way)))).await.map(drop)
+    }
+
+    /// Whether a session is not known to who lacks the cookie that came with its handshake.
+    async fn goes_by_cookie(probe: &Probe) -> Result<bool, Stop> {
+        let lost = |error: WireError| Stop::Broken(format!("a session by polling: {error}"));
+        let endpoint = probe.endpoint("with cookies");
+        let (handshake, _) = Session::polling_handshake(&endpoint).await.map_err(lost)?;
+        if !endpoint.has_cookies() {
+            return Ok(false);
+        }
+        for number in 1..=WITHOUT_COOKIES {
+            let stranger = probe.endpoint(&format!("without cookies {number}"));
+            let answer =
+                Polling::new(&stranger, &handshake.sid).post(EnginePacket::Noop.encode()).await.map_err(lost)?;
+            if !answer.is_success() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// All that the client does, connected in one way.

@@ -1,0 +1,217 @@
+//! Deployments behind real proxies: what is healthy passes, and each proxy's classic mistake is what the report names first.
+
+use std::time::Duration;
+
+use rstest::rstest;
+use siospec::{
+    causes,
+    mock::{Cluster, ReferenceServer},
+    verdict::{CheckResult, Level, Outcome, RunReport},
+};
+
+use super::implementations::{PROMISES, start_node};
+use crate::harness::{
+    Stop, TestResult, Tool,
+    node::Fixture,
+    process::Service,
+    proxy::{Kind, Proxy},
+    require,
+    target::{options, score},
+};
+
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The configuration by which each of them passes Socket.IO on, as their documentation has it.
+fn healthy(kind: Kind, server: &str) -> String {
+    match kind {
+        Kind::Nginx => nginx(server, "proxy_set_header Host $http_host;"),
+        Kind::Haproxy => format!("  timeout tunnel 1h\nlisten web\n  bind 127.0.0.1:@PORT\n  server a {server}\n"),
+        Kind::Apache => format!(
+            "Listen 127.0.0.1:@PORT\nRewriteEngine On\nRewriteCond %{{HTTP:Upgrade}} websocket [NC]\n\
+             RewriteRule ^/(.*) ws://{server}/$1 [P,L]\nProxyPreserveHost On\nProxyPass / http://{server}/\n"
+        ),
+        Kind::Caddy => format!("http://127.0.0.1:@PORT {{\n  reverse_proxy {server}\n}}\n"),
+    }
+}
+
+fn nginx(server: &str, more: &str) -> String {
+    nginx_with("", server, more)
+}
+
+/// `around` stands beside the `server` block.
+fn nginx_with(around: &str, server: &str, more: &str) -> String {
+    format!(
+        "http {{\n  access_log off;\n  map $http_upgrade $connection_upgrade {{ default upgrade; \"\" close; }}\n  {around}\n  \
+         server {{\n    listen 127.0.0.1:@PORT;\n    location / {{\n      proxy_pass http://{server}; proxy_http_version 1.1;\n      \
+         proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade;\n      {more}\n    }}\n  }}\n}}\n"
+    )
+}
+
+async fn node() -> Result<(Service, String), Stop> {
+    let fixture = Fixture::shared("node").await?;
+    let (service, url) = start_node(&fixture, &["server.mjs"]).await?;
+    Ok((service, url.trim_start_matches("http://").trim_end_matches('/').to_owned()))
+}
+
+async fn judged(url: &str) -> RunReport {
+    let report = tokio::time::timeout(PATIENCE, score(url, &PROMISES)).await.expect("it comes to an end");
+    report.unwrap_or_else(|untestable| panic!("{untestable}"))
+}
+
+/// What fails the run, or could not be judged.
+fn wrong(report: &RunReport) -> Vec<&CheckResult> {
+    let is_wrong = |result: &&CheckResult| {
+        result.fails_the_run() || matches!(result.outcome, Outcome::Broken { .. } | Outcome::Blocked { .. })
+    };
+    report.results.iter().filter(is_wrong).collect()
+}
+
+#[track_caller]
+fn assert_healthy(report: &RunReport) {
+    let wrong = wrong(report);
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    let causes = causes::of(&report.results);
+    assert!(causes.is_empty(), "{causes:#?}");
+}
+
+#[track_caller]
+fn assert_first_cause(report: &RunReport, id: &str) {
+    let causes = causes::of(&report.results);
+    let found: Vec<&str> = causes.iter().map(|cause| cause.id.as_str()).collect();
+    assert_eq!(found, [id], "{:#?}", wrong(report));
+}
+
+async fn passes(kind: Kind) -> TestResult {
+    require(Tool::Node)?;
+    require(Tool::Proxies)?;
+    let (_service, server) = node().await?;
+    let proxy = Proxy::start(kind, &healthy(kind, &server)).await?;
+    assert_healthy(&judged(&proxy.url).await);
+    Ok(())
+}
+
+#[rstest]
+#[test]
+async fn what_is_healthy_passes(
+    #[values(Kind::Nginx, Kind::Haproxy, Kind::Apache, Kind::Caddy)] kind: Kind,
+) -> TestResult {
+    passes(kind).await
+}
+
+#[rstest]
+#[test]
+#[ignore = "ten runs each: for .ci/run"]
+async fn what_is_healthy_passes_each_time(
+    #[values(Kind::Nginx, Kind::Haproxy, Kind::Apache, Kind::Caddy)] kind: Kind,
+) -> TestResult {
+    for _ in 0..10 {
+        passes(kind).await?;
+    }
+    Ok(())
+}
+
+/// Without the lines that pass the upgrade on.
+#[rstest]
+#[case(Kind::Nginx)]
+#[case(Kind::Apache)]
+#[test]
+async fn an_upgrade_that_is_stripped_is_named(#[case] kind: Kind) -> TestResult {
+    require(Tool::Node)?;
+    require(Tool::Proxies)?;
+    let (_service, server) = node().await?;
+    let configuration = match kind {
+        Kind::Nginx => format!(
+            "http {{ server {{ listen 127.0.0.1:@PORT; location / {{ proxy_pass http://{server}; proxy_set_header Host \
+             $http_host; }} }} }}"
+        ),
+        _ => format!("Listen 127.0.0.1:@PORT\nProxyPreserveHost On\nProxyPass / http://{server}/\n"),
+    };
+    let proxy = Proxy::start(kind, &configuration).await?;
+    assert_first_cause(&judged(&proxy.url).await, "upgrade-stripped");
+    Ok(())
+}
+
+/// Two nodes that know of each other, and a proxy that sends each request to the next one.
+#[rstest]
+#[case::by_turns("  balance roundrobin\n", "", false)]
+#[case::by_cookie("  balance roundrobin\n  cookie SRV insert indirect nocache\n", "cookie", true)]
+#[test]
+async fn affinity_by_cookie_is_affinity(
+    #[case] how: &str,
+    #[case] cookie: &str,
+    #[case] is_sticky: bool,
+) -> TestResult {
+    require(Tool::Proxies)?;
+    let cluster = Cluster::default();
+    let nodes = [(); 2].map(|()| options().with_cluster(&cluster));
+    let [a, b] = nodes;
+    let (a, b) = (ReferenceServer::start(a).await?, ReferenceServer::start(b).await?);
+    let line = |name: &str, server: &ReferenceServer| {
+        let cookie = if cookie.is_empty() { String::new() } else { format!(" {cookie} {name}") };
+        format!("  server {name} {}{cookie}\n", server.address())
+    };
+    let servers = line("a", &a) + &line("b", &b);
+    let configuration = format!("  timeout tunnel 1h\nlisten web\n  bind 127.0.0.1:@PORT\n{how}{servers}");
+    let proxy = Proxy::start(Kind::Haproxy, &configuration).await?;
+    let flags = [
+        ("auth.secret", siospec::mock::DEFAULT_JWT_SECRET),
+        ("choices.connect-timeout", "5s"),
+        ("choices.idle-limit", "4s"),
+    ];
+    let report = score(&proxy.url, &flags).await.unwrap_or_else(|untestable| panic!("{untestable}"));
+    if is_sticky {
+        assert_healthy(&report);
+    } else {
+        assert_first_cause(&report, "no-sticky-sessions");
+    }
+    Ok(())
+}
+
+/// nginx takes a server that ends foreign upgrades out of service, and that is all that is wrong.
+#[rstest]
+#[test]
+async fn foreign_upgrades_that_take_nodes_out_are_one_finding() -> TestResult {
+    require(Tool::Node)?;
+    require(Tool::Proxies)?;
+    let ((_one, a), (_two, b)) = (node().await?, node().await?);
+    let upstream = format!("upstream app {{ ip_hash; server {a}; server {b}; }}");
+    let configuration = nginx_with(&upstream, "app", "proxy_set_header Host $host;");
+    let proxy = Proxy::start(Kind::Nginx, &configuration).await?;
+    let report = judged(&proxy.url).await;
+    assert_healthy(&report);
+    let survives = report.results.iter().find(|result| result.id == "deploy.upstream-survives").expect("it is run");
+    assert!(survives.is_failure() && survives.level == Level::Should, "{survives:#?}");
+    Ok(())
+}
+
+/// python-socketio compares the page's origin with the `Host` that the proxy does not pass on.
+#[rstest]
+#[test]
+async fn a_host_that_is_not_passed_on_is_named() -> TestResult {
+    require(Tool::Python)?;
+    require(Tool::Proxies)?;
+    let (_service, url) = super::implementations::start_python().await?;
+    let server = url.trim_start_matches("http://").trim_end_matches('/');
+    let proxy = Proxy::start(Kind::Nginx, &nginx(server, "")).await?;
+    let report = judged(&proxy.url).await;
+    assert_first_cause(&report, "own-origin-refused");
+    let own = report.results.iter().find(|result| result.id == "security.own-origin").expect("it is run");
+    let Outcome::Fail(failure) = &own.outcome else { panic!("{own:#?}") };
+    assert!(own.fix.contains("Host") || failure.reason.contains("Host"), "{own:#?}");
+    Ok(())
+}
+
+/// A limiter lets one user's page through, and not a whole run.
+#[rstest]
+#[test]
+async fn a_limit_of_requests_is_named() -> TestResult {
+    require(Tool::Node)?;
+    require(Tool::Proxies)?;
+    let (_service, server) = node().await?;
+    let zone = "limit_req_zone $binary_remote_addr zone=user:1m rate=50r/s;";
+    let limit = "proxy_set_header Host $http_host; limit_req zone=user burst=100 nodelay; limit_req_status 429;";
+    let proxy = Proxy::start(Kind::Nginx, &nginx_with(zone, &server, limit)).await?;
+    let report = judged(&proxy.url).await;
+    assert_first_cause(&report, "requests-limited");
+    Ok(())
+}
