@@ -297,6 +297,12 @@ faults! {
     TruncatesAttachments = "truncates-attachments",
     /// Placeholders are not replaced by their attachments: binary data is echoed as `{"_placeholder":true,…}`.
     KeepsPlaceholders = "keeps-placeholders",
+    /// The attachments of an event for the client are sent in reverse order.
+    SwapsAttachmentsSent = "swaps-attachments-sent",
+    /// After the attachments of an event for the client comes one more binary packet, which no header announced.
+    UnannouncedBinary = "unannounced-binary",
+    /// The attachments of an event for the client are text (`b…`) on WebSocket, too.
+    TextAttachmentOnWebsocket = "text-attachment-on-websocket",
     /// A text packet in place of an attachment is taken, and the incomplete binary event forgotten.
     TakesTextForAttachment = "takes-text-for-attachment",
     /// A binary event is acknowledged before its attachments are there.

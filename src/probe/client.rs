@@ -1,16 +1,21 @@
 //! A Socket.IO client, as a check drives it.
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::{Probe, Served, Stop};
+use super::{Probe, Served, Stop, bytes_as_text};
 use crate::{
     contract::{Emit, Expect, Vars},
     wire::{
-        Direction, Endpoint, EnginePacket, Handshake, Session, SocketPacket, Transport, WireError, round, socket::Kind,
+        Direction, Endpoint, EnginePacket, Handshake, Session, SocketPacket, Transport, WireError, round, shorten,
+        socket::Kind,
     },
 };
 
@@ -78,12 +83,46 @@ impl fmt::Display for Life {
     }
 }
 
+/// How binary data of the target came against the protocol. Socket.IO's own clients end the connection for all but the last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Disorder {
+    /// Binary data that no packet announced.
+    Unannounced(Transport, Bytes),
+    /// A text packet where so many attachments were still to come.
+    Interrupted(Transport, usize, String),
+    /// Binary data as text on WebSocket.
+    AsText(Bytes),
+}
+
+impl fmt::Display for Disorder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Disorder::Unannounced(over, data) => {
+                write!(f, "over {over}, binary data came that no packet announced: {}", bytes_as_text(data))
+            }
+            Disorder::Interrupted(over, missing, packet) => {
+                write!(f, "over {over}, 4{packet} came where {missing} of the announced attachments were missing")
+            }
+            Disorder::AsText(data) => {
+                write!(
+                    f,
+                    "over WebSocket, binary data came as a text frame: {}",
+                    EnginePacket::Binary(data.clone()).encode()
+                )
+            }
+        }
+    }
+}
+
 /// A client with an open session, connected to the contract's namespace or not. Everything it hears stays in its inbox.
 pub struct Client {
     session: Session,
     namespace: String,
     inbox: Vec<SocketPacket>,
     attachments: Vec<Bytes>,
+    /// Attachments that were announced and have not come yet.
+    announced: usize,
+    disorder: Arc<Mutex<Option<Disorder>>>,
     deadline: Duration,
     /// How long the answer to a CONNECT may take: what ends a connection without one later than that may be the server's own
     /// patience with clients that are not connected.
@@ -125,6 +164,8 @@ impl Client {
             namespace: probe.contract().namespace.clone(),
             inbox: Vec::new(),
             attachments: Vec::new(),
+            announced: 0,
+            disorder: Arc::clone(&probe.disorder),
             deadline: endpoint.deadline(),
             connect_deadline: endpoint.deadline().min(probe.unconnected_deadline()),
             quiet_window: probe.target().quiet_window(),
@@ -306,18 +347,43 @@ impl Client {
         }
         match &packet {
             EnginePacket::Message(text) => {
+                let missing = std::mem::take(&mut self.announced);
+                if missing > 0 {
+                    return Err(self.disordered(&Disorder::Interrupted(self.transport(), missing, shorten(text, 200))));
+                }
                 let malformed =
                     |error| WireError::Malformed(format!("the target sent a packet that is no Socket.IO: {error}"));
                 let packet = SocketPacket::decode(text).map_err(malformed)?;
                 self.answered |= is_word_of_its_own(&packet);
+                self.announced = packet.attachments;
                 self.inbox.push(packet);
                 self.look_for_disconnect()?;
             }
-            EnginePacket::Binary(data) => self.attachments.push(data.clone()),
+            EnginePacket::Binary(data) => {
+                if self.announced == 0 {
+                    return Err(self.disordered(&Disorder::Unannounced(self.transport(), data.clone())));
+                }
+                if self.session.had_binary_as_text() {
+                    self.note_disorder(&Disorder::AsText(data.clone()));
+                }
+                self.announced -= 1;
+                self.attachments.push(data.clone());
+            }
             EnginePacket::Ping(_) => self.heartbeats += 1,
             _ => {}
         }
         Ok(packet)
+    }
+
+    /// Takes note of it for `socket.binary-from-server`.
+    fn note_disorder(&self, how: &Disorder) {
+        self.disorder.lock().expect("no check panics while it notes").get_or_insert_with(|| how.clone());
+    }
+
+    /// As [`Client::note_disorder`], where nothing can be made of what comes after it.
+    fn disordered(&self, how: &Disorder) -> WireError {
+        self.note_disorder(how);
+        WireError::Malformed(format!("{how} (see socket.binary-from-server)"))
     }
 
     /// The place in the inbox where what comes from now on begins.

@@ -22,7 +22,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 use url::Url;
 
-pub use client::{Answer, Client, Life};
+pub use client::{Answer, Client, Disorder, Life};
 pub use confirm::{confirmed, seen_twice};
 pub use control::{Controls, Served, is_evasive, to_the_point, unasked};
 pub use echo::{Echo, Echoed, bytes_as_text};
@@ -67,6 +67,7 @@ pub struct Probe {
     endpoint: Endpoint,
     transcript: Transcript,
     notes: Mutex<Vec<String>>,
+    disorder: Arc<Mutex<Option<Disorder>>>,
 }
 
 /// One user of the deployment: the same one may connect several times.
@@ -83,7 +84,7 @@ impl Probe {
         let Setting { contract, target, http, .. } = &*setting;
         let endpoint =
             Endpoint::new(http.clone(), &target.origin, &contract.path, contract.deadline, transcript.clone());
-        Probe { setting, endpoint, transcript, notes: Mutex::default() }
+        Probe { setting, endpoint, transcript, notes: Mutex::default(), disorder: Arc::default() }
     }
 
     /// What the deployment promises.
@@ -143,6 +144,11 @@ impl Probe {
     /// The remarks so far.
     pub fn notes(&self) -> Vec<String> {
         self.notes.lock().expect("no check panics while it notes").clone()
+    }
+
+    /// How binary data first came against the protocol, on any connection of this check.
+    pub fn disorder(&self) -> Option<Disorder> {
+        self.disorder.lock().expect("no check panics while it notes").clone()
     }
 
     /// The page that the deployment's users have open, whose `Origin` browsers send.
