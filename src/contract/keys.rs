@@ -225,6 +225,8 @@ pub const KEYS: &[Key] = &[
     open("rooms.receive-payload", Kind::Json, r#"{ message = "{{message}}" }"#, "What the first argument of the received message looks like (a pattern)")
         .about("A pattern: objects may hold more than is listed, {{any}} matches anything. Without it, the message must occur somewhere in the arguments.")
         .vars(PATTERN),
+    key("rooms.names", Kind::Choice(&["distinct", "folded"]), r#""distinct""#, "Whether names that differ are different rooms")
+        .about("As \"folded\", names that differ in letter case, in blanks around them, or in being a number or a text may be one room's."),
     // rest
     key("rest.enabled", Kind::Bool, "true", "Whether an HTTP route emits to the clients"),
     key("rest.method", Kind::Choice(&["POST", "PUT", "PATCH", "GET", "DELETE"]), r#""POST""#, "Method of the REST call"),

@@ -149,6 +149,8 @@ pub struct Rooms {
     pub send: Emit,
     /// What the members of the room get.
     pub receive: Expect,
+    /// Names that differ may be one room's, on purpose.
+    pub folds_names: bool,
 }
 
 /// The HTTP route that makes the server emit to every client.
@@ -352,6 +354,7 @@ impl Contract {
                 leave: emit(&given, "rooms.leave-event", "rooms.leave-args"),
                 send: emit(&given, "rooms.send-event", "rooms.send-args"),
                 receive: expect(&given, "rooms.receive-event", "rooms.receive-payload"),
+                folds_names: given.text("rooms.names") == "folded",
             }),
             rest: given.flag("rest.enabled").then(|| rest(&given)),
             ack: ack(&mut given),

@@ -354,6 +354,10 @@ faults! {
     LeaveLeavesAll = "leave-leaves-all",
     /// A user's rooms are restored on the next connection, without a join.
     RoomsSurviveDisconnect = "rooms-survive-disconnect",
+    /// Names of rooms are folded: letter case, and blanks around them, make no difference.
+    FoldsRoomNames = "folds-room-names",
+    /// A number is taken for a room's name, and is the room of the text of it.
+    MakesTextOfRoomNumbers = "makes-text-of-room-numbers",
     /// An object as message reaches the members of its room as the text `[object Object]`.
     MakesTextOfObjects = "makes-text-of-objects",
     /// Joining twice delivers twice.

@@ -6,6 +6,7 @@ mod join_authorization;
 mod join_twice;
 mod leave;
 mod member_receives;
+mod names;
 mod outsider_silent;
 mod own_room_eavesdrop;
 mod payload;
@@ -30,6 +31,7 @@ checks![
     join_twice,
     cross_transport,
     payload,
+    names,
     own_room_eavesdrop,
     join_authorization,
 ];

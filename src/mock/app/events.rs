@@ -133,10 +133,18 @@ impl Turns {
     }
 }
 
+/// A room's name as a client sends it. Only a text is one.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum RoomName {
+    Text(String),
+    Number(u64),
+}
+
 /// The argument of `send_message`.
 #[derive(Deserialize)]
 struct RoomMessage {
-    room: String,
+    room: RoomName,
     message: Payload,
 }
 
@@ -367,21 +375,25 @@ impl State {
             ready(())
         });
         let state = self.clone();
-        socket.on("join_room", move |socket: SocketRef, TryData(room): TryData<String>, ack: AckSender| {
-            let room = state.well_formed(room);
+        socket.on("join_room", move |socket: SocketRef, TryData(room): TryData<RoomName>, ack: AckSender| {
+            let room = state.named(room);
             acknowledge(ack, room.is_some_and(|room| state.join(&socket, room)));
             ready(())
         });
         let state = self.clone();
-        socket.on("leave_room", move |socket: SocketRef, TryData(room): TryData<String>, ack: AckSender| {
-            let room = state.well_formed(room);
+        socket.on("leave_room", move |socket: SocketRef, TryData(room): TryData<RoomName>, ack: AckSender| {
+            let room = state.named(room);
             acknowledge(ack, room.is_some_and(|room| state.leave(&socket, &room)));
             ready(())
         });
         let state = self.clone();
         let turns = Turns::default();
         socket.on("send_message", move |socket: SocketRef, TryData(message): TryData<RoomMessage>, ack: AckSender| {
-            let Some(message) = state.well_formed(message) else {
+            let (room, message) = match message {
+                Ok(RoomMessage { room, message }) => (Ok(room), message),
+                Err(error) => (Err(error), Payload::Null),
+            };
+            let Some(room) = state.named(room) else {
                 acknowledge(ack, false);
                 return ready(());
             };
@@ -389,11 +401,11 @@ impl State {
                 let state = state.clone();
                 tokio::spawn(async move {
                     tokio::time::sleep(JITTER).await;
-                    acknowledge(ack, state.send_message(&socket, &message));
+                    acknowledge(ack, state.send_message(&socket, &room, &message));
                 });
                 return ready(());
             }
-            acknowledge(ack, state.send_message(&socket, &message));
+            acknowledge(ack, state.send_message(&socket, &room, &message));
             ready(())
         });
         self.register_echo(socket);
@@ -448,12 +460,20 @@ impl State {
         });
     }
 
-    /// The argument of an event, if it is what it has to be.
-    fn well_formed<T, E>(&self, argument: Result<T, E>) -> Option<T> {
-        if argument.is_err() && self.faults.has(Fault::MalformedPayloadCrashes) {
+    /// The room that an event names, if its argument is what it has to be.
+    fn named<E>(&self, argument: Result<RoomName, E>) -> Option<String> {
+        let name = match argument {
+            Ok(RoomName::Text(name)) => Some(name),
+            Ok(RoomName::Number(number)) if self.faults.has(Fault::MakesTextOfRoomNumbers) => Some(number.to_string()),
+            Ok(RoomName::Number(_)) | Err(_) => None,
+        };
+        if name.is_none() && self.faults.has(Fault::MalformedPayloadCrashes) {
             self.crash();
         }
-        argument.ok()
+        if self.faults.has(Fault::FoldsRoomNames) {
+            return name.map(|name| name.trim().to_lowercase());
+        }
+        name
     }
 
     /// With the faults that take the server down: what its clients see of that.
@@ -667,7 +687,7 @@ impl State {
     }
 
     /// `send_message`: delivers to every member of the room, if the sender is one.
-    fn send_message(&self, socket: &SocketRef, RoomMessage { room, message }: &RoomMessage) -> bool {
+    fn send_message(&self, socket: &SocketRef, room: &str, message: &Payload) -> bool {
         let Some(sender) = self.connection(socket) else { return false };
         if !lock(&sender.rooms).contains_key(room) {
             return false;
@@ -675,7 +695,7 @@ impl State {
         if self.faults.has(Fault::RoomDeliversNothing) {
             return true;
         }
-        let mut rooms = vec![room.clone()];
+        let mut rooms = vec![room.to_owned()];
         if self.faults.has(Fault::RoomsRunTogether) {
             rooms.extend(lock(&sender.rooms).keys().filter(|other| *other != room).cloned());
         }
@@ -687,7 +707,7 @@ impl State {
             message => message.clone(),
         };
         let delivery = Payload::Map(vec![
-            ("room".to_owned(), Payload::Text(room.clone())),
+            ("room".to_owned(), Payload::Text(room.to_owned())),
             ("message".to_owned(), message),
             ("from".to_owned(), Payload::Text(from.clone())),
         ]);
@@ -695,7 +715,7 @@ impl State {
         let receivers = everyone
             .iter()
             .map(|receiver| (&**receiver, rooms.iter().map(|room| self.deliveries(receiver, room)).sum()));
-        self.emit(Audience::Room(room.clone()), ROOM_MESSAGE, vec![delivery.clone()], receivers);
+        self.emit(Audience::Room(room.to_owned()), ROOM_MESSAGE, vec![delivery.clone()], receivers);
         if let Some(relay) = &*lock(&self.relay) {
             relay.emit(Some(room), ROOM_MESSAGE, &delivery);
         }
