@@ -173,9 +173,9 @@ faults! {
     CannotSendLargeMessages = "cannot-send-large-messages",
     /// Characters outside the first 65,536 that a client sends are replaced by U+FFFD.
     ManglesAstral = "mangles-astral",
-    /// An `echo` with a character outside the first 65,536 is never acknowledged.
+    /// An `echo` with a character outside the first 65,536 is never acknowledged, and such a room message never delivered.
     LosesAstral = "loses-astral",
-    /// An `echo` of more than three quarters of `maxPayload` is never acknowledged.
+    /// An `echo` of more than three quarters of `maxPayload` is never acknowledged, and such a room message never delivered.
     LosesLargeMessages = "loses-large-messages",
     /// The body of a POST is read as Latin-1.
     ReadsPostsAsLatin1 = "reads-posts-as-latin1",

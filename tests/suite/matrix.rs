@@ -112,6 +112,17 @@ async fn a_deployment_that_lets_in_its_public_origin_alone_is_tested_with_that()
     assert_nothing_wrong(&report, &shown_elsewhere(Variant::Plain));
 }
 
+/// Nothing is acknowledged with what was sent, so that room messages alone promise that it comes back.
+#[rstest]
+#[case::text(Fault::LosesAstral)]
+#[case::large_message(Fault::LosesLargeMessages)]
+#[test]
+async fn what_is_lost_of_room_messages_alone_is_a_failure(#[case] fault: Fault) {
+    let changes = [("ack.reply", r#""{{any}}""#)];
+    let report = score_by(Variant::Plain, Some(fault), &changes, owed(fault), Lag::watch()).await;
+    assert_eq!(failed(&report), declared(fault).iter().map(|check| check.id).collect::<Vec<_>>());
+}
+
 #[rstest]
 #[test]
 async fn names_of_rooms_that_are_declared_folded_may_be() {

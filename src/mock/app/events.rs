@@ -133,6 +133,21 @@ impl Turns {
     }
 }
 
+/// With the faults `loses-astral` and `loses-large-messages`: the messages that are lost.
+#[derive(Clone, Copy)]
+struct Losses {
+    astral: bool,
+    /// More bytes than these.
+    large: Option<usize>,
+}
+
+impl Losses {
+    fn take(&self, message: &Payload) -> bool {
+        let Payload::Text(text) = message else { return false };
+        self.astral && text.chars().any(|c| c > '\u{ffff}') || self.large.is_some_and(|large| text.len() > large)
+    }
+}
+
 /// A room's name as a client sends it. Only a text is one.
 #[derive(Deserialize)]
 #[serde(untagged)]
@@ -437,14 +452,11 @@ impl State {
     fn register_echo(&self, socket: &SocketRef) {
         let wrong = self.faults.has(Fault::AckWrongPayload);
         let reorders = self.faults.has(Fault::ReordersAcks);
-        let large = self.large;
-        let loses = [Fault::LosesAstral, Fault::LosesLargeMessages].map(|fault| self.faults.has(fault));
+        let losses = self.losses();
         let turns = Turns::default();
         socket.on("echo", move |TryData(message): TryData<Payload>, ack: AckSender| {
             let message = message.unwrap_or(Payload::Null);
-            if let Payload::Text(text) = &message
-                && (loses[0] && text.chars().any(|c| c > '\u{ffff}') || loses[1] && text.len() > large)
-            {
+            if losses.take(&message) {
                 return ready(());
             }
             if reorders && turns.is_late() {
@@ -458,6 +470,12 @@ impl State {
             let _ = if wrong { ack.send("[object Object]") } else { ack.send(&message) };
             ready(())
         });
+    }
+
+    /// Which messages are lost.
+    fn losses(&self) -> Losses {
+        let large = self.faults.has(Fault::LosesLargeMessages).then_some(self.large);
+        Losses { astral: self.faults.has(Fault::LosesAstral), large }
     }
 
     /// The room that an event names, if its argument is what it has to be.
@@ -692,7 +710,7 @@ impl State {
         if !lock(&sender.rooms).contains_key(room) {
             return false;
         }
-        if self.faults.has(Fault::RoomDeliversNothing) {
+        if self.faults.has(Fault::RoomDeliversNothing) || self.losses().take(message) {
             return true;
         }
         let mut rooms = vec![room.to_owned()];
