@@ -253,6 +253,11 @@ pub const KEYS: &[Key] = &[
     key("choices.dynamic-namespaces", Kind::Bool, "false", "Whether any namespace can be connected to"),
     key("choices.namespaces", Kind::Texts, "[]", "Further namespaces that a valid token opens"),
     open("choices.private-room", Kind::Text, r#""admins""#, "A room that the tokens' users may not join"),
+    open("choices.private-room-claims", Kind::Object, r#"{ role = "admin" }"#, "Claims by which a user may join the private room")
+        .about("Added to those of auth.claims. For strangers who must not hear what members say; needs the signing secret or key.")
+        .vars(&[CLIENT]),
+    open("choices.private-room-token-env", Kind::Text, r#""ADMIN_TOKEN""#, "Variable that holds a valid token of a user who may join the private room")
+        .about("In place of claims, where siospec makes no tokens."),
     key("choices.idle-limit", Kind::Duration, r#""75s""#, "How long a connection that is idle but for heartbeats must live")
         .about("Proxies tend to cut what is silent for 60 s."),
     key("choices.connect-timeout", Kind::Duration, r#""45s""#, "How long a session may live without a CONNECT")

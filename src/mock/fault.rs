@@ -371,6 +371,9 @@ faults! {
     /// Everybody may join the private room.
     OpenPrivateRoom = "open-private-room",
 
+    /// Whoever is refused by the private room hears what its members say, and is only kept from speaking.
+    RefusedStillListens = "refused-still-listens",
+
     /// Every second message of a client waits 30 ms before it goes to its room, and others overtake it.
     ReordersRoomMessages = "reorders-room-messages",
 

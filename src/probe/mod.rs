@@ -34,7 +34,7 @@ pub use tokens::Tokens;
 pub use upgrade::Upgraded;
 
 use crate::{
-    contract::{Call, Contract, Emit, Expect, Ping, Rest, Rooms, Vars},
+    contract::{Call, Contract, Emit, Expect, Ping, PrivateMember, Rest, Rooms, Vars},
     lag::Lag,
     redact::Redactor,
     wire::{
@@ -302,9 +302,42 @@ impl Probe {
         self.connected(client, user).await
     }
 
-    async fn connected(&self, mut client: Client, user: &User) -> Result<Client, Stop> {
+    /// A connected client of a user who may join the private room. `None` where the contract declares none, or none can be
+    /// had, which is noted.
+    ///
+    /// # Errors
+    /// As [`Probe::client_of`].
+    pub async fn private_member(&self, label: &str, transport: Transport) -> Result<Option<Client>, Stop> {
+        let token = match &self.contract().choices.private_member {
+            None => {
+                self.note(
+                    "only a stranger's own message was looked at: the contract declares nobody who may join the private room \
+                     (choices.private-room-claims, choices.private-room-token-env)",
+                );
+                return Ok(None);
+            }
+            Some(PrivateMember::Claims(_)) if !self.tokens().can_mint() => {
+                self.note(
+                    "only a stranger's own message was looked at: a token with choices.private-room-claims needs the signing \
+                     secret or key; give a ready one by choices.private-room-token-env",
+                );
+                return Ok(None);
+            }
+            Some(PrivateMember::Claims(claims)) => self.tokens().with_claims(&self.user(label).name, claims)?,
+            Some(PrivateMember::Token(token)) => token.expose().to_owned(),
+        };
+        let client = self.open(label, transport).await?;
+        self.connected_by(client, Some(self.tokens().connect_payload(token.into()))).await.map(Some)
+    }
+
+    async fn connected(&self, client: Client, user: &User) -> Result<Client, Stop> {
+        let credentials = self.credentials(user).await?;
+        self.connected_by(client, credentials).await
+    }
+
+    async fn connected_by(&self, mut client: Client, credentials: Option<Value>) -> Result<Client, Stop> {
         let (label, transport) = (client.label().to_owned(), client.transport());
-        match client.connect(self.credentials(user).await?).await? {
+        match client.connect(credentials).await? {
             Answer::Connected(_) => {
                 client.fence().await?;
                 Ok(client)

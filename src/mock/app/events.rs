@@ -98,6 +98,7 @@ struct Admission {
     private_id: Option<String>,
     user: Option<String>,
     until: Option<SystemTime>,
+    is_staff: bool,
     comes_back: bool,
     /// What it was and what it missed, where it comes back to an earlier connection of its own.
     recovered: Option<(Absent, Vec<Sent>)>,
@@ -112,6 +113,8 @@ struct Connection {
     private_id: Option<String>,
     /// Whether its user was connected before.
     comes_back: bool,
+    /// Whether it may join the private room.
+    is_staff: bool,
     /// The token's `sub`.
     user: Option<String>,
     link: Arc<Link>,
@@ -285,6 +288,7 @@ impl State {
             private_id,
             user: recovered.as_ref().map_or(user.name, |(_, absent, _)| absent.user.clone()),
             until: user.until,
+            is_staff: user.is_staff,
             comes_back,
             recovered: recovered.map(|(_, absent, missed)| (absent, missed)),
         });
@@ -505,7 +509,7 @@ impl State {
     fn welcome(&self, socket: SocketRef) {
         let Some(visit) = visit_of(&socket) else { return };
         let Some(admission) = lock(&visit.admission).take() else { return };
-        let Admission { id, private_id, user, until, comes_back, recovered } = admission;
+        let Admission { id, private_id, user, until, is_staff, comes_back, recovered } = admission;
         let link = visit.link.clone();
         if let Some(until) = until {
             tokio::spawn(close_at(link.clone(), until));
@@ -529,6 +533,7 @@ impl State {
             id,
             private_id,
             comes_back,
+            is_staff,
             user,
             link,
         };
@@ -667,7 +672,8 @@ impl State {
     /// `join_room`
     fn join(&self, socket: &SocketRef, room: String) -> bool {
         let Some(connection) = self.connection(socket) else { return false };
-        if room == PRIVATE_ROOM && !self.faults.has(Fault::OpenPrivateRoom) {
+        let is_refused = self.is_closed_to(&connection, &room);
+        if is_refused && !self.faults.has(Fault::RefusedStillListens) {
             return false;
         }
         if self.faults.has(Fault::PrototypeRoomCrashes) && INHERITED.contains(&room.as_str()) {
@@ -681,7 +687,12 @@ impl State {
             relay.join(socket, &room);
         }
         *rooms.entry(room).or_default() += 1;
-        true
+        !is_refused
+    }
+
+    /// Whether that room is private, and not for that client.
+    fn is_closed_to(&self, connection: &Connection, room: &str) -> bool {
+        room == PRIVATE_ROOM && !connection.is_staff && !self.faults.has(Fault::OpenPrivateRoom)
     }
 
     /// `leave_room`
@@ -707,7 +718,7 @@ impl State {
     /// `send_message`: delivers to every member of the room, if the sender is one.
     fn send_message(&self, socket: &SocketRef, room: &str, message: &Payload) -> bool {
         let Some(sender) = self.connection(socket) else { return false };
-        if !lock(&sender.rooms).contains_key(room) {
+        if !lock(&sender.rooms).contains_key(room) || self.is_closed_to(&sender, room) {
             return false;
         }
         if self.faults.has(Fault::RoomDeliversNothing) || self.losses().take(message) {
