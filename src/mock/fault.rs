@@ -444,6 +444,8 @@ faults! {
     SessionsStickToConnections = "sessions-stick-to-connections",
     /// Among several nodes: what is emitted on one node stays there, as without an adapter.
     EventsStayOnNode = "events-stay-on-node" in Cluster,
+    /// Among several nodes: a message to a room reaches everybody, those outside 100 ms late, as by another node.
+    LeaksFromOtherNode = "leaks-from-other-node" in Cluster,
     /// Among several nodes: what is emitted on one node goes to the others by the adapter, and once more by hand.
     EventsCrossTwice = "events-cross-twice" in Cluster,
     /// Behind TLS: everything is served over http as well, instead of a redirect to https.

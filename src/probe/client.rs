@@ -135,6 +135,8 @@ pub struct Client {
     heard: usize,
     /// Whether the target answers a fence: then a connection is alive as long as it does.
     has_fences: bool,
+    /// Whether other nodes send to this client, too.
+    has_several_nodes: bool,
     /// Whether the target answered anything on this connection, so that its end can be an answer.
     answered: bool,
 }
@@ -151,6 +153,10 @@ fn is_word_of_its_own(packet: &SocketPacket) -> bool {
 fn is_echo(packet: &SocketPacket, sent: &SocketPacket) -> bool {
     packet.kind == sent.kind && packet.data == sent.data
 }
+
+/// How long what one node sends may be on its way to another's clients. A message takes a few milliseconds by Redis, and some
+/// tens by a database.
+const BETWEEN_NODES: Duration = Duration::from_millis(250);
 
 /// Packets that a client keeps; a target that sends more is cut off.
 const MAX_INBOX: usize = 20_000;
@@ -174,6 +180,7 @@ impl Client {
             heartbeats: 0,
             heard: 0,
             has_fences: probe.target().answers_fences,
+            has_several_nodes: !probe.contract().nodes.is_empty(),
             answered: false,
         }
     }
@@ -490,16 +497,36 @@ impl Client {
         }
     }
 
+    /// Waits until the target has dealt with what this connection sent before now, where nothing follows from what did not
+    /// come: as [`Client::fence`], but with several nodes no longer.
+    ///
+    /// # Errors
+    /// As [`Client::fence`].
+    pub async fn catch_up(&mut self) -> Result<(), Stop> {
+        self.cross_fence().await.map_err(|error| self.broken(&error))
+    }
+
     /// Waits until everything that the target sent on this connection before now has arrived.
     ///
     /// The fence is a CONNECT to a namespace that does not exist. The protocol has it answered, on every connection and
     /// whatever the application does, and the answer comes after what was sent before. A target that does not answer it
-    /// is given a quiet window instead, which [`Client::take_notes`] tells of.
+    /// is given a quiet window instead, which [`Client::take_notes`] tells of. So is, behind the fence, a deployment of several
+    /// nodes: a fence orders what one node sends, and says nothing of what another one has sent on its way there.
     ///
     /// # Errors
     /// [`Stop::Broken`] when the connection is lost: silence on a dead connection proves nothing.
     pub async fn fence(&mut self) -> Result<(), Stop> {
-        self.cross_fence().await.map_err(|error| self.broken(&error))
+        self.catch_up().await?;
+        if self.has_several_nodes {
+            let window = self.quiet_window.max(BETWEEN_NODES);
+            self.notes.push(format!(
+                "absence was judged by a fence and a quiet window of {} behind it: of several nodes, a fence orders what one \
+                 sends",
+                humantime::format_duration(round(window))
+            ));
+            self.listen(window).await?;
+        }
+        Ok(())
     }
 
     async fn cross_fence(&mut self) -> Result<(), WireError> {

@@ -63,7 +63,7 @@ impl Probe {
                 let mut member = self.client(&format!("{name} member"), transport).await?;
                 for client in [&mut sender, &mut member] {
                     client.emit(&rooms.join, &Vars::new().room(&room));
-                    client.fence().await?;
+                    client.catch_up().await?;
                 }
                 Way::Room { rooms, room, sender: Box::new(sender), member: Box::new(member) }
             }

@@ -339,7 +339,7 @@ impl Probe {
         let (label, transport) = (client.label().to_owned(), client.transport());
         match client.connect(credentials).await? {
             Answer::Connected(_) => {
-                client.fence().await?;
+                client.catch_up().await?;
                 Ok(client)
             }
             answer => Err(Stop::Broken(format!("client {label} ({transport}): {answer} (see auth.valid-token)"))),

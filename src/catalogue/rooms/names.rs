@@ -91,7 +91,7 @@ async fn are_apart(probe: &Probe, variant: &Variant) -> Result<bool, Stop> {
             "members of the room {of} do not hear each other (see rooms.member-receives)"
         )));
     }
-    member.fence().await?;
+    member.catch_up().await?;
     let is_taken = is_heard(probe, &sender, &mut peer, name).await?;
 
     let mut folded = is_overheard(probe, (&insider, of), &mut member, &mut peer).await?.map(|heard| (of, name, heard));
@@ -127,7 +127,7 @@ async fn pair(probe: &Probe, room: &Value) -> Result<[Client; 2], Stop> {
     let mut clients = probe.clients("member", &[probe.transport(); 2]).await?;
     for client in &mut clients {
         client.send(&packet(probe, &probe.rooms()?.join, Vars::new(), room));
-        client.fence().await?;
+        client.catch_up().await?;
     }
     clients.try_into().map_err(|_| Stop::Broken("a client is missing".into()))
 }

@@ -139,7 +139,7 @@ async fn in_room(probe: &Probe, declared: &Rooms, over: Transport) -> Result<boo
         rooms::join(probe, client, &room).await?;
     }
     rooms::settle(probe, &sender, &mut member, &room).await?;
-    member.fence().await?;
+    member.catch_up().await?;
     let (from, before) = (member.mark(), member.attachments().len());
     send(&sender, &sent.packet, &sent.attachments);
     // What comes after it tells that no more is to come.

@@ -45,6 +45,9 @@ const MAX_ROOMS: usize = 1_000;
 /// With the faults that reorder: how long every second event waits for something, as for a database.
 const JITTER: Duration = Duration::from_millis(30);
 
+/// With the fault `leaks-from-other-node`: how late a message reaches those outside its room.
+const LEAK: Duration = Duration::from_millis(100);
+
 /// With the fault `slow-pong`: how long a `pong` takes.
 const SLOW: Duration = Duration::from_millis(800);
 
@@ -744,6 +747,10 @@ impl State {
         let receivers = everyone
             .iter()
             .map(|receiver| (&**receiver, rooms.iter().map(|room| self.deliveries(receiver, room)).sum()));
+        if self.faults.has(Fault::LeaksFromOtherNode) {
+            let outside = everyone.iter().filter(|receiver| self.deliveries(receiver, room) == 0).cloned().collect();
+            tokio::spawn(leak(outside, delivery.clone()));
+        }
         self.emit(Audience::Room(room.to_owned()), ROOM_MESSAGE, vec![delivery.clone()], receivers);
         if let Some(relay) = &*lock(&self.relay) {
             relay.emit(Some(room), ROOM_MESSAGE, &delivery);
@@ -813,6 +820,14 @@ impl State {
 /// Acknowledges, if the client asked for it.
 fn acknowledge(ack: AckSender, ok: bool) {
     let _ = ack.send(&json!({ "ok": ok }));
+}
+
+/// With the fault `leaks-from-other-node`: sends a room's message to those outside, after as long as it may be on its way.
+async fn leak(outside: Vec<Arc<Connection>>, message: Payload) {
+    tokio::time::sleep(LEAK).await;
+    for receiver in outside {
+        let _ = receiver.socket.emit(ROOM_MESSAGE, &Arguments(std::slice::from_ref(&message)));
+    }
 }
 
 /// Closes a session when its token runs out.
