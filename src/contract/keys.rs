@@ -229,6 +229,8 @@ pub const KEYS: &[Key] = &[
     open("rooms.receive-payload", Kind::Json, r#"{ message = "{{message}}" }"#, "What the first argument of the received message looks like (a pattern)")
         .about("A pattern: objects may hold more than is listed, {{any}} matches anything. Without it, the message must occur somewhere in the arguments.")
         .vars(PATTERN),
+    key("rooms.names", Kind::Choice(&["distinct", "folded"]), r#""distinct""#, "Whether names that differ are different rooms")
+        .about("As \"folded\", names that differ in letter case, in blanks around them, or in being a number or a text may be one room's."),
     // rest
     key("rest.enabled", Kind::Bool, "true", "Whether an HTTP route emits to the clients"),
     key("rest.method", Kind::Choice(&["POST", "PUT", "PATCH", "GET", "DELETE"]), r#""POST""#, "Method of the REST call"),
@@ -255,6 +257,11 @@ pub const KEYS: &[Key] = &[
     key("choices.dynamic-namespaces", Kind::Bool, "false", "Whether any namespace can be connected to"),
     key("choices.namespaces", Kind::Texts, "[]", "Further namespaces that a valid token opens"),
     open("choices.private-room", Kind::Text, r#""admins""#, "A room that the tokens' users may not join"),
+    open("choices.private-room-claims", Kind::Object, r#"{ role = "admin" }"#, "Claims by which a user may join the private room")
+        .about("Added to those of auth.claims. For strangers who must not hear what members say; needs the signing secret or key.")
+        .vars(&[CLIENT]),
+    open("choices.private-room-token-env", Kind::Text, r#""ADMIN_TOKEN""#, "Variable that holds a valid token of a user who may join the private room")
+        .about("In place of claims, where siospec makes no tokens."),
     key("choices.idle-limit", Kind::Duration, r#""75s""#, "How long a connection that is idle but for heartbeats must live")
         .about("Proxies tend to cut what is silent for 60 s."),
     key("choices.connect-timeout", Kind::Duration, r#""45s""#, "How long a session may live without a CONNECT")

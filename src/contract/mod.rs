@@ -153,6 +153,8 @@ pub struct Rooms {
     pub send: Emit,
     /// What the members of the room get.
     pub receive: Expect,
+    /// Names that differ may be one room's, on purpose.
+    pub folds_names: bool,
 }
 
 /// The HTTP route that makes the server emit to every client.
@@ -269,10 +271,21 @@ pub struct Choices {
     pub namespaces: Vec<String>,
     /// A room that the tokens' users may not join.
     pub private_room: Option<String>,
+    /// How to be a user who may join it.
+    pub private_member: Option<PrivateMember>,
     /// How long the proxy in front keeps an idle connection.
     pub idle_limit: Duration,
     /// How long a session may live without a CONNECT.
     pub connect_timeout: Duration,
+}
+
+/// How to be a user who may join the private room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PrivateMember {
+    /// By claims beside those of every valid token, templates for `{{client}}`.
+    Claims(Map<String, Value>),
+    /// By a ready token.
+    Token(Secret),
 }
 
 /// How to make the running server reload its code.
@@ -360,6 +373,7 @@ impl Contract {
                 leave: emit(&given, "rooms.leave-event", "rooms.leave-args"),
                 send: emit(&given, "rooms.send-event", "rooms.send-args"),
                 receive: expect(&given, "rooms.receive-event", "rooms.receive-payload"),
+                folds_names: given.text("rooms.names") == "folded",
             }),
             rest: given.flag("rest.enabled").then(|| rest(&given)),
             ack: ack(&mut given),
@@ -369,6 +383,7 @@ impl Contract {
                 dynamic_namespaces: given.flag("choices.dynamic-namespaces"),
                 namespaces: given.texts("choices.namespaces").iter().map(|name| with_slash(name)).collect(),
                 private_room: given.optional_text("choices.private-room"),
+                private_member: private_member(&mut given),
                 idle_limit: given.duration("choices.idle-limit").unwrap_or_default(),
                 connect_timeout: given.duration("choices.connect-timeout").unwrap_or_default(),
             },
@@ -427,6 +442,9 @@ impl Contract {
             }
             Some(TokenSource::Token(token)) => redactor.conceal(token.expose(), "valid token"),
             Some(TokenSource::Command(_)) | None => {}
+        }
+        if let Some(PrivateMember::Token(token)) = &self.choices.private_member {
+            redactor.conceal(token.expose(), "token of a member of the private room");
         }
         if let Some(Reload { action: ReloadAction::Http { url, .. }, .. }) = &self.reload
             && let Some(password) = url.password()
@@ -626,6 +644,15 @@ fn token_source(given: &mut Merged, name: &'static str) -> Option<TokenSource> {
         "auth.private-key-file" | "auth.private-key-env" => TokenSource::PrivateKey(text),
         _ => TokenSource::Token(Secret::new(text.expose().trim())),
     })
+}
+
+fn private_member(given: &mut Merged) -> Option<PrivateMember> {
+    let names = ["choices.private-room-claims", "choices.private-room-token-env"];
+    let chosen = strongest(given, &names, "two ways to be a member of the private room", "keep one of them")?;
+    match chosen {
+        "choices.private-room-claims" => Some(PrivateMember::Claims(given.object(chosen))),
+        _ => secret_text(given, chosen).map(|token| PrivateMember::Token(Secret::new(token.expose().trim()))),
+    }
 }
 
 /// The text that a key gives, or that stands in the variable or the file that it names.

@@ -173,9 +173,9 @@ faults! {
     CannotSendLargeMessages = "cannot-send-large-messages",
     /// Characters outside the first 65,536 that a client sends are replaced by U+FFFD.
     ManglesAstral = "mangles-astral",
-    /// An `echo` with a character outside the first 65,536 is never acknowledged.
+    /// An `echo` with a character outside the first 65,536 is never acknowledged, and such a room message never delivered.
     LosesAstral = "loses-astral",
-    /// An `echo` of more than three quarters of `maxPayload` is never acknowledged.
+    /// An `echo` of more than three quarters of `maxPayload` is never acknowledged, and such a room message never delivered.
     LosesLargeMessages = "loses-large-messages",
     /// The body of a POST is read as Latin-1.
     ReadsPostsAsLatin1 = "reads-posts-as-latin1",
@@ -301,6 +301,12 @@ faults! {
     TruncatesAttachments = "truncates-attachments",
     /// Placeholders are not replaced by their attachments: binary data is echoed as `{"_placeholder":true,…}`.
     KeepsPlaceholders = "keeps-placeholders",
+    /// The attachments of an event for the client are sent in reverse order.
+    SwapsAttachmentsSent = "swaps-attachments-sent",
+    /// After the attachments of an event for the client comes one more binary packet, which no header announced.
+    UnannouncedBinary = "unannounced-binary",
+    /// The attachments of an event for the client are text (`b…`) on WebSocket, too.
+    TextAttachmentOnWebsocket = "text-attachment-on-websocket",
     /// A text packet in place of an attachment is taken, and the incomplete binary event forgotten.
     TakesTextForAttachment = "takes-text-for-attachment",
     /// A binary event is acknowledged before its attachments are there.
@@ -352,6 +358,10 @@ faults! {
     LeaveLeavesAll = "leave-leaves-all",
     /// A user's rooms are restored on the next connection, without a join.
     RoomsSurviveDisconnect = "rooms-survive-disconnect",
+    /// Names of rooms are folded: letter case, and blanks around them, make no difference.
+    FoldsRoomNames = "folds-room-names",
+    /// A number is taken for a room's name, and is the room of the text of it.
+    MakesTextOfRoomNumbers = "makes-text-of-room-numbers",
     /// An object as message reaches the members of its room as the text `[object Object]`.
     MakesTextOfObjects = "makes-text-of-objects",
     /// Joining twice delivers twice.
@@ -364,6 +374,9 @@ faults! {
     SocketIdsAreRooms = "socket-ids-are-rooms",
     /// Everybody may join the private room.
     OpenPrivateRoom = "open-private-room",
+
+    /// Whoever is refused by the private room hears what its members say, and is only kept from speaking.
+    RefusedStillListens = "refused-still-listens",
 
     /// Every second message of a client waits 30 ms before it goes to its room, and others overtake it.
     ReordersRoomMessages = "reorders-room-messages",
@@ -435,6 +448,8 @@ faults! {
     SessionsStickToConnections = "sessions-stick-to-connections",
     /// Among several nodes: what is emitted on one node stays there, as without an adapter.
     EventsStayOnNode = "events-stay-on-node" in Cluster,
+    /// Among several nodes: a message to a room reaches everybody, those outside 100 ms late, as by another node.
+    LeaksFromOtherNode = "leaks-from-other-node" in Cluster,
     /// Among several nodes: what is emitted on one node goes to the others by the adapter, and once more by hand.
     EventsCrossTwice = "events-cross-twice" in Cluster,
     /// Behind TLS: everything is served over http as well, instead of a redirect to https.

@@ -40,8 +40,11 @@ pub const ALLOWED_ORIGIN: &str = "https://app.example";
 /// The namespace that the reference server has beside `/`; it takes the same tokens.
 pub const SECOND_NAMESPACE: &str = "/chat";
 
-/// The room that no user of the reference server may join.
+/// The room that users of the reference server may join only by [`STAFF_ROLE`].
 pub const PRIVATE_ROOM: &str = "staff";
+
+/// The claim `role` of users who may join the private room.
+pub const STAFF_ROLE: &str = "staff";
 
 /// The `iss` that the reference server of a run insists on.
 const ISSUER: &str = "https://issuer.example";
@@ -312,6 +315,7 @@ impl Options {
              [rest]\ncredentials = {credentials}\n\
              [ack]\nevent = \"echo\"\nargs = [\"{{{{message}}}}\"]\nreply = \"{{{{message}}}}\"\n\
              [choices]\nnamespaces = [\"{SECOND_NAMESPACE}\"]\nprivate-room = \"{PRIVATE_ROOM}\"\n\
+             private-room-claims = {{ role = \"{STAFF_ROLE}\" }}\n\
              connect-timeout = \"{}\"\nidle-limit = \"{}\"\n",
             duration(self.connect_timeout),
             // Nothing stands in front of it that would cut what is idle for longer.

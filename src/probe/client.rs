@@ -1,16 +1,21 @@
 //! A Socket.IO client, as a check drives it.
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::{Probe, Served, Stop};
+use super::{Probe, Served, Stop, bytes_as_text};
 use crate::{
     contract::{Emit, Expect, Vars},
     wire::{
-        Direction, Endpoint, EnginePacket, Handshake, Session, SocketPacket, Transport, WireError, round, socket::Kind,
+        Direction, Endpoint, EnginePacket, Handshake, Session, SocketPacket, Transport, WireError, round, shorten,
+        socket::Kind,
     },
 };
 
@@ -78,12 +83,46 @@ impl fmt::Display for Life {
     }
 }
 
+/// How binary data of the target came against the protocol. Socket.IO's own clients end the connection for all but the last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Disorder {
+    /// Binary data that no packet announced.
+    Unannounced(Transport, Bytes),
+    /// A text packet where so many attachments were still to come.
+    Interrupted(Transport, usize, String),
+    /// Binary data as text on WebSocket.
+    AsText(Bytes),
+}
+
+impl fmt::Display for Disorder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Disorder::Unannounced(over, data) => {
+                write!(f, "over {over}, binary data came that no packet announced: {}", bytes_as_text(data))
+            }
+            Disorder::Interrupted(over, missing, packet) => {
+                write!(f, "over {over}, 4{packet} came where {missing} of the announced attachments were missing")
+            }
+            Disorder::AsText(data) => {
+                write!(
+                    f,
+                    "over WebSocket, binary data came as a text frame: {}",
+                    EnginePacket::Binary(data.clone()).encode()
+                )
+            }
+        }
+    }
+}
+
 /// A client with an open session, connected to the contract's namespace or not. Everything it hears stays in its inbox.
 pub struct Client {
     session: Session,
     namespace: String,
     inbox: Vec<SocketPacket>,
     attachments: Vec<Bytes>,
+    /// Attachments that were announced and have not come yet.
+    announced: usize,
+    disorder: Arc<Mutex<Option<Disorder>>>,
     deadline: Duration,
     /// How long the answer to a CONNECT may take: what ends a connection without one later than that may be the server's own
     /// patience with clients that are not connected.
@@ -96,6 +135,8 @@ pub struct Client {
     heard: usize,
     /// Whether the target answers a fence: then a connection is alive as long as it does.
     has_fences: bool,
+    /// Whether other nodes send to this client, too.
+    has_several_nodes: bool,
     /// Whether the target answered anything on this connection, so that its end can be an answer.
     answered: bool,
 }
@@ -113,6 +154,10 @@ fn is_echo(packet: &SocketPacket, sent: &SocketPacket) -> bool {
     packet.kind == sent.kind && packet.data == sent.data
 }
 
+/// How long what one node sends may be on its way to another's clients. A message takes a few milliseconds by Redis, and some
+/// tens by a database.
+const BETWEEN_NODES: Duration = Duration::from_millis(250);
+
 /// Packets that a client keeps; a target that sends more is cut off.
 const MAX_INBOX: usize = 20_000;
 /// Bytes that a client keeps.
@@ -125,6 +170,8 @@ impl Client {
             namespace: probe.contract().namespace.clone(),
             inbox: Vec::new(),
             attachments: Vec::new(),
+            announced: 0,
+            disorder: Arc::clone(&probe.disorder),
             deadline: endpoint.deadline(),
             connect_deadline: endpoint.deadline().min(probe.unconnected_deadline()),
             quiet_window: probe.target().quiet_window(),
@@ -133,6 +180,7 @@ impl Client {
             heartbeats: 0,
             heard: 0,
             has_fences: probe.target().answers_fences,
+            has_several_nodes: !probe.contract().nodes.is_empty(),
             answered: false,
         }
     }
@@ -306,18 +354,43 @@ impl Client {
         }
         match &packet {
             EnginePacket::Message(text) => {
+                let missing = std::mem::take(&mut self.announced);
+                if missing > 0 {
+                    return Err(self.disordered(&Disorder::Interrupted(self.transport(), missing, shorten(text, 200))));
+                }
                 let malformed =
                     |error| WireError::Malformed(format!("the target sent a packet that is no Socket.IO: {error}"));
                 let packet = SocketPacket::decode(text).map_err(malformed)?;
                 self.answered |= is_word_of_its_own(&packet);
+                self.announced = packet.attachments;
                 self.inbox.push(packet);
                 self.look_for_disconnect()?;
             }
-            EnginePacket::Binary(data) => self.attachments.push(data.clone()),
+            EnginePacket::Binary(data) => {
+                if self.announced == 0 {
+                    return Err(self.disordered(&Disorder::Unannounced(self.transport(), data.clone())));
+                }
+                if self.session.had_binary_as_text() {
+                    self.note_disorder(&Disorder::AsText(data.clone()));
+                }
+                self.announced -= 1;
+                self.attachments.push(data.clone());
+            }
             EnginePacket::Ping(_) => self.heartbeats += 1,
             _ => {}
         }
         Ok(packet)
+    }
+
+    /// Takes note of it for `socket.binary-from-server`.
+    fn note_disorder(&self, how: &Disorder) {
+        self.disorder.lock().expect("no check panics while it notes").get_or_insert_with(|| how.clone());
+    }
+
+    /// As [`Client::note_disorder`], where nothing can be made of what comes after it.
+    fn disordered(&self, how: &Disorder) -> WireError {
+        self.note_disorder(how);
+        WireError::Malformed(format!("{how} (see socket.binary-from-server)"))
     }
 
     /// The place in the inbox where what comes from now on begins.
@@ -424,16 +497,36 @@ impl Client {
         }
     }
 
+    /// Waits until the target has dealt with what this connection sent before now, where nothing follows from what did not
+    /// come: as [`Client::fence`], but with several nodes no longer.
+    ///
+    /// # Errors
+    /// As [`Client::fence`].
+    pub async fn catch_up(&mut self) -> Result<(), Stop> {
+        self.cross_fence().await.map_err(|error| self.broken(&error))
+    }
+
     /// Waits until everything that the target sent on this connection before now has arrived.
     ///
     /// The fence is a CONNECT to a namespace that does not exist. The protocol has it answered, on every connection and
     /// whatever the application does, and the answer comes after what was sent before. A target that does not answer it
-    /// is given a quiet window instead, which [`Client::take_notes`] tells of.
+    /// is given a quiet window instead, which [`Client::take_notes`] tells of. So is, behind the fence, a deployment of several
+    /// nodes: a fence orders what one node sends, and says nothing of what another one has sent on its way there.
     ///
     /// # Errors
     /// [`Stop::Broken`] when the connection is lost: silence on a dead connection proves nothing.
     pub async fn fence(&mut self) -> Result<(), Stop> {
-        self.cross_fence().await.map_err(|error| self.broken(&error))
+        self.catch_up().await?;
+        if self.has_several_nodes {
+            let window = self.quiet_window.max(BETWEEN_NODES);
+            self.notes.push(format!(
+                "absence was judged by a fence and a quiet window of {} behind it: of several nodes, a fence orders what one \
+                 sends",
+                humantime::format_duration(round(window))
+            ));
+            self.listen(window).await?;
+        }
+        Ok(())
     }
 
     async fn cross_fence(&mut self) -> Result<(), WireError> {

@@ -35,8 +35,10 @@ pub enum Echoed {
     Unchanged,
     /// It came back as something else.
     Changed(String),
-    /// It did not come back in time.
+    /// It did not come back in time, and nobody said why.
     Nothing,
+    /// It did not come back, and the application told its sender something instead.
+    Refused(String),
     /// The target ended the connection, or refused the request that carried it.
     Closed(String),
 }
@@ -61,7 +63,7 @@ impl Probe {
                 let mut member = self.client(&format!("{name} member"), transport).await?;
                 for client in [&mut sender, &mut member] {
                     client.emit(&rooms.join, &Vars::new().room(&room));
-                    client.fence().await?;
+                    client.catch_up().await?;
                 }
                 Way::Room { rooms, room, sender: Box::new(sender), member: Box::new(member) }
             }
@@ -93,6 +95,7 @@ impl Echo<'_> {
         let mark = self.probe.nonce("echo");
         let vars = self.vars(&format!("{mark}:{text}"));
         let (mut packet, from) = self.packet(&vars);
+        let said = self.sender().mark();
         let until = Instant::now() + patience;
         let came = match &mut self.way {
             Way::Ack { client, last_id, .. } => {
@@ -113,6 +116,7 @@ impl Echo<'_> {
         };
         let packet = match self.end_of(came)? {
             Ok(packet) => packet,
+            Err(Echoed::Nothing) => return Ok(self.refusal(said, from).map_or(Echoed::Nothing, Echoed::Refused)),
             Err(end) => return Ok(end),
         };
         let is_whole = match &self.way {
@@ -229,6 +233,42 @@ impl Echo<'_> {
         (SocketPacket::event(&self.probe.contract().namespace, &event, &args), listener.mark())
     }
 
+    /// What the application told the sender in place of the message: an event that is neither the room's nor everybody's. A
+    /// room message asks for no acknowledgement, so that this is all by which it can be refused aloud.
+    fn refusal(&self, said: usize, from: usize) -> Option<String> {
+        let Way::Room { rooms, sender, member, .. } = &self.way else { return None };
+        let broadcast = self.probe.contract().rest.as_ref().map(|rest| rest.event.event.as_str());
+        let is_refusal = |packet: &&SocketPacket| {
+            let goes_to_all = |name| member.since(from).iter().any(|packet| packet.event_name() == Some(name));
+            packet
+                .event_name()
+                .is_some_and(|name| name != rooms.receive.event && Some(name) != broadcast && !goes_to_all(name))
+        };
+        let told = sender.since(said).iter().find(is_refusal)?;
+        Some(format!("4{}", shorten(&told.encode(), 200)))
+    }
+
+    /// What the contract says that becomes of a message, for a failure's "expected".
+    pub fn promise(&self) -> &'static str {
+        match &self.way {
+            Way::Ack { .. } => "the same text in the acknowledgement (ack.event, ack.reply)",
+            Way::Room { .. } => "the same text at the other member of the room (rooms.send-args, rooms.receive-event)",
+        }
+    }
+
+    /// Whether an acknowledgement was declared for the very purpose of giving back what is sent. Room messages are declared
+    /// for what people say to each other, and an application may bound that.
+    pub fn is_declared(&self) -> bool {
+        matches!(self.way, Way::Ack { .. })
+    }
+
+    fn sender(&self) -> &Client {
+        match &self.way {
+            Way::Ack { client, .. } => client,
+            Way::Room { sender, .. } => sender,
+        }
+    }
+
     fn listener(&mut self) -> &mut Client {
         match &mut self.way {
             Way::Ack { client, .. } => client,
@@ -250,6 +290,7 @@ impl Echo<'_> {
                 Echoed::Unchanged => return Ok(()),
                 Echoed::Changed(found) => return broken(format!("comes back as {found}")),
                 Echoed::Closed(how) => return broken(format!("ends the connection: {how}")),
+                Echoed::Refused(how) => return broken(format!("is refused: {how}")),
                 Echoed::Nothing if Instant::now() >= end => return broken("does not come back".into()),
                 Echoed::Nothing => patience *= 2,
             }

@@ -24,7 +24,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 use url::Url;
 
-pub use client::{Answer, Client, Life};
+pub use client::{Answer, Client, Disorder, Life};
 pub use confirm::{confirmed, seen_twice};
 pub use control::{Controls, Served, is_evasive, to_the_point, unasked};
 pub use echo::{Echo, Echoed, bytes_as_text};
@@ -38,7 +38,7 @@ pub use tokens::Tokens;
 pub use upgrade::Upgraded;
 
 use crate::{
-    contract::{Call, Contract, Emit, Expect, Ping, Rest, Rooms, Vars},
+    contract::{Call, Contract, Emit, Expect, Ping, PrivateMember, Rest, Rooms, Vars},
     lag::Lag,
     redact::Redactor,
     wire::{
@@ -71,6 +71,7 @@ pub struct Probe {
     endpoint: Endpoint,
     transcript: Transcript,
     notes: Mutex<Vec<String>>,
+    disorder: Arc<Mutex<Option<Disorder>>>,
 }
 
 /// One user of the deployment: the same one may connect several times.
@@ -87,7 +88,7 @@ impl Probe {
         let Setting { contract, target, http, .. } = &*setting;
         let endpoint =
             Endpoint::new(http.clone(), &target.origin, &contract.path, contract.deadline, transcript.clone());
-        Probe { setting, endpoint, transcript, notes: Mutex::default() }
+        Probe { setting, endpoint, transcript, notes: Mutex::default(), disorder: Arc::default() }
     }
 
     /// What the deployment promises.
@@ -147,6 +148,11 @@ impl Probe {
     /// The remarks so far.
     pub fn notes(&self) -> Vec<String> {
         self.notes.lock().expect("no check panics while it notes").clone()
+    }
+
+    /// How binary data first came against the protocol, on any connection of this check.
+    pub fn disorder(&self) -> Option<Disorder> {
+        self.disorder.lock().expect("no check panics while it notes").clone()
     }
 
     /// The page that the deployment's users have open, whose `Origin` browsers send.
@@ -300,11 +306,44 @@ impl Probe {
         self.connected(client, user).await
     }
 
-    async fn connected(&self, mut client: Client, user: &User) -> Result<Client, Stop> {
+    /// A connected client of a user who may join the private room. `None` where the contract declares none, or none can be
+    /// had, which is noted.
+    ///
+    /// # Errors
+    /// As [`Probe::client_of`].
+    pub async fn private_member(&self, label: &str, transport: Transport) -> Result<Option<Client>, Stop> {
+        let token = match &self.contract().choices.private_member {
+            None => {
+                self.note(
+                    "only a stranger's own message was looked at: the contract declares nobody who may join the private room \
+                     (choices.private-room-claims, choices.private-room-token-env)",
+                );
+                return Ok(None);
+            }
+            Some(PrivateMember::Claims(_)) if !self.tokens().can_mint() => {
+                self.note(
+                    "only a stranger's own message was looked at: a token with choices.private-room-claims needs the signing \
+                     secret or key; give a ready one by choices.private-room-token-env",
+                );
+                return Ok(None);
+            }
+            Some(PrivateMember::Claims(claims)) => self.tokens().with_claims(&self.user(label).name, claims)?,
+            Some(PrivateMember::Token(token)) => token.expose().to_owned(),
+        };
+        let client = self.open(label, transport).await?;
+        self.connected_by(client, Some(self.tokens().connect_payload(token.into()))).await.map(Some)
+    }
+
+    async fn connected(&self, client: Client, user: &User) -> Result<Client, Stop> {
+        let credentials = self.credentials(user).await?;
+        self.connected_by(client, credentials).await
+    }
+
+    async fn connected_by(&self, mut client: Client, credentials: Option<Value>) -> Result<Client, Stop> {
         let (label, transport) = (client.label().to_owned(), client.transport());
-        match client.connect(self.credentials(user).await?).await? {
+        match client.connect(credentials).await? {
             Answer::Connected(_) => {
-                client.fence().await?;
+                client.catch_up().await?;
                 Ok(client)
             }
             answer => Err(Stop::Broken(format!("client {label} ({transport}): {answer} (see auth.valid-token)"))),

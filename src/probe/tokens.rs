@@ -139,6 +139,17 @@ impl Tokens {
         }
     }
 
+    /// A valid token with these claims beside those of every one.
+    ///
+    /// # Errors
+    /// See [`Tokens::expired`].
+    pub fn with_claims(&self, client: &str, more: &Map<String, Value>) -> Result<String, TokenError> {
+        let vars = Vars::new().client(client);
+        self.mint(&format!("valid token of {client}, with more claims"), client, |claims| {
+            claims.extend(more.iter().map(|(name, claim)| (name.clone(), template::render(claim, &vars))));
+        })
+    }
+
     /// A token as a valid one, with the declared algorithm, but signed with a key of ours.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use std::{
     collections::VecDeque,
     sync::{
         Arc, Weak,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -165,6 +165,7 @@ pub struct Session {
     pub handshake: Handshake,
     incoming: mpsc::Receiver<Result<EnginePacket, WireError>>,
     pending: Arc<AtomicUsize>,
+    binary_as_text: Arc<AtomicBool>,
     ended: Option<WireError>,
     outgoing: mpsc::UnboundedSender<Command>,
     // Aborted on drop.
@@ -278,7 +279,9 @@ impl Session {
         // The poll's task alone keeps the inbox, so that its end is the inbox's, whatever is still to be sent.
         tasks.spawn(post_loop(polling.clone(), commands, Arc::downgrade(&inbox)));
         tasks.spawn(poll_loop(polling, early, patience, inbox, pongs));
-        Session { transport: Transport::Polling, handshake, incoming, pending, ended: None, outgoing, _tasks: tasks }
+        let binary_as_text = Arc::default();
+        let (transport, ended) = (Transport::Polling, None);
+        Session { transport, handshake, incoming, pending, binary_as_text, ended, outgoing, _tasks: tasks }
     }
 
     /// Goes on with an opened (or upgraded) WebSocket.
@@ -291,8 +294,16 @@ impl Session {
         let inbox = Arc::new(inbox);
         let (outgoing, commands) = mpsc::unbounded_channel();
         let mut tasks = JoinSet::new();
-        tasks.spawn(websocket_loop(socket, commands, inbox, heartbeats));
-        Session { transport: Transport::WebSocket, handshake, incoming, pending, ended: None, outgoing, _tasks: tasks }
+        let binary_as_text = Arc::new(AtomicBool::new(false));
+        tasks.spawn(websocket_loop(socket, commands, inbox, heartbeats, Arc::clone(&binary_as_text)));
+        let (transport, ended) = (Transport::WebSocket, None);
+        Session { transport, handshake, incoming, pending, binary_as_text, ended, outgoing, _tasks: tasks }
+    }
+
+    /// Whether binary data came as text (`b…`) on WebSocket, where it is a frame of its own kind. It is taken all the same,
+    /// as Socket.IO's own clients take it.
+    pub fn had_binary_as_text(&self) -> bool {
+        self.binary_as_text.load(Ordering::Relaxed)
     }
 
     /// Queues a packet. That it could not be sent shows as the session's end in [`Session::next`].
@@ -455,6 +466,7 @@ async fn websocket_loop(
     mut commands: mpsc::UnboundedReceiver<Command>,
     inbox: Arc<Inbox>,
     heartbeats: Heartbeats,
+    binary_as_text: Arc<AtomicBool>,
 ) {
     loop {
         let sent = tokio::select! {
@@ -466,7 +478,13 @@ async fn websocket_loop(
                         socket.endpoint().pong_waited(read);
                         if inbox.deliver(EnginePacket::Ping(data)) { sent } else { return }
                     }
-                    Ok(packet) => if inbox.deliver(packet) { Ok(()) } else { return },
+                    Ok(packet) => {
+                        // Before it is delivered, so that whoever has it knows.
+                        if matches!(packet, EnginePacket::Binary(_)) {
+                            binary_as_text.store(true, Ordering::Relaxed);
+                        }
+                        if inbox.deliver(packet) { Ok(()) } else { return }
+                    }
                     Err(error) => Err(WireError::Malformed(error)),
                 },
                 Frame::Binary(data) => if inbox.deliver(EnginePacket::Binary(data)) { Ok(()) } else { return },

@@ -6,8 +6,8 @@ use std::time::Duration;
 use rstest::rstest;
 use serde_json::{Value, json};
 use siospec::contract::{
-    Contract, Error, Expect, Layers, Pattern, ReloadAction, Secret, TokenSource, Vars, clap_args, commented_file,
-    flags_from, keys,
+    Contract, Error, Expect, Layers, Pattern, PrivateMember, ReloadAction, Secret, TokenSource, Vars, clap_args,
+    commented_file, flags_from, keys,
 };
 use siospec::redact::Redactor;
 
@@ -342,6 +342,31 @@ fn the_contract_shows_no_secret() {
     let redactor = Redactor::new();
     contract.conceal_in(&redactor);
     assert_eq!(redactor.redact("Cookie: hunter2"), "Cookie: ‹value of Cookie›");
+}
+
+#[rstest]
+#[test]
+fn a_member_of_the_private_room_is_known_by_claims_or_a_token() {
+    let room = "choices.private-room = \"staff\"\n";
+    let claims = load(&format!("{room}choices.private-room-claims = {{ role = \"x\" }}"), &[], &[]).unwrap();
+    let role = serde_json::Map::from_iter([("role".to_owned(), "x".into())]);
+    assert_eq!(claims.choices.private_member, Some(PrivateMember::Claims(role)));
+
+    let named = ("choices.private-room-token-env", "MEMBER");
+    let token = load(room, &[("MEMBER", "hunter2hunter2")], &[named]).unwrap();
+    assert_eq!(token.choices.private_member, Some(PrivateMember::Token(Secret::new("hunter2hunter2"))));
+    assert!(!format!("{token:?}").contains("hunter2"));
+    let redactor = Redactor::new();
+    token.conceal_in(&redactor);
+    assert!(!redactor.redact("the token is hunter2hunter2").contains("hunter2"));
+
+    let both = load(
+        &format!("{room}choices.private-room-claims = {{}}\nchoices.private-room-token-env = \"M\""),
+        &[("M", "a")],
+        &[],
+    );
+    let mistake = both.unwrap_err().to_string();
+    assert!(mistake.contains("two ways to be a member of the private room"), "{mistake}");
 }
 
 #[rstest]

@@ -6,7 +6,7 @@ use futures::{StreamExt, stream};
 use rstest::rstest;
 use siospec::{
     catalogue,
-    mock::{Authority, DEFAULT_JWT_SECRET, Fault, Options, ReferenceServer, Variant},
+    mock::{Authority, Cluster, DEFAULT_JWT_SECRET, Fault, Options, ReferenceServer, Variant},
     runner::{Runner, Selection},
     verdict::{Outcome, RunReport},
 };
@@ -80,6 +80,25 @@ async fn each_fault_of_a_cluster_fails_exactly_the_checks_that_declare_it() -> T
     for (fault, report) in reports {
         assert_exact(Some(fault), &report?, Variant::Cluster);
     }
+    Ok(())
+}
+
+/// A fence orders what one node sends: what another one sends comes when it comes.
+#[rstest]
+#[case::fault(Some(Fault::LeaksFromOtherNode))]
+#[case::none(None)]
+#[test]
+async fn with_several_nodes_absence_is_judged_by_a_quiet_window_as_well(#[case] fault: Option<Fault>) -> TestResult {
+    let options = options().with_cluster(&Cluster::default()).with_faults(fault);
+    let (first, second) =
+        (ReferenceServer::start(options.clone()).await?, ReferenceServer::start(options.clone()).await?);
+    let checks = Selection::new(&["rooms.outsider-silent".into()], &[]).expect("a check").checks();
+    let nodes = [("nodes", second.url())];
+    let runner = reference_runner(&first, &options, DEADLINE, &nodes, checks).await.expect("testable");
+    let report = Arc::new(runner).run().await;
+    let result = report.results.iter().find(|result| result.id == "rooms.outsider-silent").expect("the check");
+    assert_eq!(matches!(result.outcome, Outcome::Fail(_)), fault.is_some(), "{result:#?}");
+    assert!(result.notes.iter().any(|note| note.contains("quiet window")), "{:?}", result.notes);
     Ok(())
 }
 

@@ -46,6 +46,7 @@ async fn samples_return(probe: &Probe) -> Verdict {
             Echoed::Changed(found) => ("comes back changed", found, false),
             Echoed::Closed(how) => ("ends the connection", how, true),
             Echoed::Nothing => ("does not come back", "no answer in time".to_owned(), false),
+            Echoed::Refused(told) => ("does not come back", told, false),
         };
         expect_other_transport(probe, sample, how).await?;
         let finding = fail(format!("Binary data {how} over polling"))
@@ -71,7 +72,7 @@ async fn expect_other_transport(probe: &Probe, sample: &[u8], how: &str) -> Resu
         Echoed::Closed(end) => Err(Stop::Broken(format!(
             "binary data ends the connection over WebSocket, too: {end} (see socket.binary-event)"
         ))),
-        Echoed::Changed(_) | Echoed::Nothing => {
+        Echoed::Changed(_) | Echoed::Nothing | Echoed::Refused(_) => {
             Err(Stop::Skip(format!("the application returns no binary data, over neither transport: {advice}")))
         }
     }

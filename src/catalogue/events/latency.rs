@@ -54,7 +54,7 @@ async fn run(probe: &Probe) -> Verdict {
         }
         pongs.push(sent.elapsed());
         let sent = Instant::now();
-        client.fence().await?;
+        client.catch_up().await?;
         others.push(sent.elapsed());
     }
     let [pong, other] = [&mut pongs, &mut others].map(|times| percentile(times, 50));

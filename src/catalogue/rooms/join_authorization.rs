@@ -2,12 +2,16 @@
 //!
 //! Two of them join it, and one sends to it, twice: the other must hear nothing. Whether a join is refused by an
 //! acknowledgement, an error event or silence is the deployment's choice.
+//!
+//! Where the contract declares how to be a user who may join (`choices.private-room-claims`, or
+//! `choices.private-room-token-env`), two of these join as well, and what one says, and the other hears, must not reach the
+//! strangers: a join that is answered by a refusal may have taken effect.
 
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     contract::Vars,
     mock::Fault,
-    probe::{Probe, Verdict, on_wire},
+    probe::{Client, Probe, Stop, Verdict, on_wire},
     verdict::{Level, Row},
 };
 
@@ -25,18 +29,24 @@ pub const CHECK: Check = Check {
     fix: "Ask in the handler whether the user may: `socket.on('join_room', async (room, ack) => { if (!(await \
           mayJoin(socket.data.user, room))) return ack?.({ ok: false }); socket.join(room) })`.",
     effort: Effort::Hours,
-    faults: &[Fault::OpenPrivateRoom],
+    faults: &[Fault::OpenPrivateRoom, Fault::RefusedStillListens],
     run: |probe| Box::pin(run(probe)),
 };
 
 async fn run(probe: &Probe) -> Verdict {
-    let declared = probe.rooms()?;
     let Some(room) = &probe.contract().choices.private_room else { return Ok(()) };
     let mut strangers = probe.clients("stranger", &probe.mixed_transports(2)).await?;
     for stranger in &mut strangers {
         super::join(probe, stranger, room).await?;
     }
-    let [sender, receiver] = &mut strangers[..] else { return Ok(()) };
+    strangers_are_silent(probe, room, &mut strangers).await?;
+    members_are_alone(probe, room, &mut strangers).await
+}
+
+/// What a stranger says must not reach another one.
+async fn strangers_are_silent(probe: &Probe, room: &str, strangers: &mut [Client]) -> Verdict {
+    let declared = probe.rooms()?;
+    let [sender, receiver] = strangers else { return Ok(()) };
     // The fence tells that the server took the joins; their handlers may have to ask a database first.
     for _ in 0..2 {
         let vars = super::message(probe, room)?;
@@ -55,6 +65,42 @@ async fn run(probe: &Probe) -> Verdict {
                 ))
                 .received(format!("at the other: 4{}", heard.encode()))
                 .expected("nothing at the other")
+                .stop();
+        }
+    }
+    Ok(())
+}
+
+/// What a member says must not reach a stranger who asked to join before.
+async fn members_are_alone(probe: &Probe, room: &str, strangers: &mut [Client]) -> Verdict {
+    let declared = probe.rooms()?;
+    let Some(mut sender) = probe.private_member("member1", probe.transport()).await? else { return Ok(()) };
+    let Some(mut member) = probe.private_member("member2", probe.transport()).await? else { return Ok(()) };
+    for client in [&mut sender, &mut member] {
+        super::join(probe, client, room).await?;
+    }
+    if super::unsettled(probe, &sender, &mut member, room).await?.is_some() {
+        return Err(Stop::Broken(format!(
+            "users who may join `{room}`, as the contract says, do not hear each other in it (choices.private-room-claims, \
+             choices.private-room-token-env)"
+        )));
+    }
+    for stranger in &mut *strangers {
+        stranger.fence().await?;
+    }
+    let from: Vec<usize> = strangers.iter().map(Client::mark).collect();
+    let vars = super::message(probe, room)?;
+    super::deliver(probe, &sender, &mut member, &vars).await?;
+    for (stranger, from) in strangers.iter_mut().zip(from) {
+        stranger.fence().await?;
+        stranger.take_notes(probe);
+        if let Some(heard) = stranger.expected_since(from, &declared.receive, &vars).first() {
+            let namespace = &probe.contract().namespace;
+            let join = on_wire(namespace, &declared.join, &Vars::new().room(room));
+            return super::finding(probe, format!("A user who does not belong to `{room}` hears its members"), &vars)?
+                .sent(format!("{join} by a stranger, then {} by a member", on_wire(namespace, &declared.send, &vars)))
+                .received(format!("at the stranger: 4{}", heard.encode()))
+                .expected("nothing at the stranger")
                 .stop();
         }
     }

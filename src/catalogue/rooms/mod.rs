@@ -6,6 +6,7 @@ mod join_authorization;
 mod join_twice;
 mod leave;
 mod member_receives;
+mod names;
 mod outsider_silent;
 mod own_room_eavesdrop;
 mod payload;
@@ -30,6 +31,7 @@ checks![
     join_twice,
     cross_transport,
     payload,
+    names,
     own_room_eavesdrop,
     join_authorization,
 ];
@@ -54,7 +56,7 @@ async fn members<const N: usize>(probe: &Probe, room: &str, transports: [Transpo
 /// Joins `room`. The fence tells that the server has taken the event, not that its handler is done.
 pub(super) async fn join(probe: &Probe, client: &mut Client, room: &str) -> Result<(), Stop> {
     client.emit(&probe.rooms()?.join, &Vars::new().room(room));
-    client.fence().await
+    client.catch_up().await
 }
 
 /// Waits until the joins of both have taken effect. That they do is judged by `rooms.member-receives`.

@@ -23,7 +23,7 @@ pub const CHECK: Check = Check {
     meaning: "Everybody reads everybody's messages.",
     fix: "Send to the room, not to all: `io.to(room).emit(…)` or `socket.to(room).emit(…)` instead of `io.emit(…)`.",
     effort: Effort::Minutes,
-    faults: &[Fault::RoomBroadcastsToAll],
+    faults: &[Fault::RoomBroadcastsToAll, Fault::LeaksFromOtherNode],
     run: |probe| Box::pin(run(probe)),
 };
 

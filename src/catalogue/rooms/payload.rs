@@ -46,7 +46,7 @@ async fn run(probe: &Probe) -> Verdict {
     ];
     let event = rooms.receive.event.as_str();
     for (what, value) in &values {
-        member.fence().await?;
+        member.catch_up().await?;
         let from = member.mark();
         let mark = probe.nonce("place");
         let vars = Vars::new().room(&room).message(&mark);

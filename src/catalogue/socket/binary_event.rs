@@ -8,7 +8,7 @@
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::{binary_event, heard, is_ack, placeholder};
+use super::{binary_event, described, heard, is_ack, placeholder, placeholders, replace, send};
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     contract::{Ack, Vars},
@@ -73,22 +73,6 @@ async fn exchange(probe: &Probe, transport: Transport, count: usize) -> Verdict 
 /// Different bytes in each, of which none is text: separators, quotes, zero and 255.
 fn attachments(count: usize) -> Vec<Bytes> {
     (0..count).map(|index| Bytes::from(vec![0, 30, 34, 255, 128, 10, b'4', index as u8 + 1])).collect()
-}
-
-fn send(client: &Client, packet: &SocketPacket, attachments: &[Bytes]) {
-    client.send(packet);
-    for data in attachments {
-        client.send_binary(data.clone());
-    }
-}
-
-fn described(packet: &SocketPacket, attachments: &[Bytes]) -> String {
-    let attachments: Vec<String> = attachments.iter().map(hex).collect();
-    format!("4{} and the attachments {}", packet.encode(), attachments.join(", "))
-}
-
-fn hex(data: &Bytes) -> String {
-    data.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn counted(count: usize) -> String {
@@ -201,40 +185,4 @@ async fn comes_back(probe: &Probe, client: &mut Client, ack: &Ack, count: usize)
         return Ok(());
     }
     finding("Binary data comes back altered", described(&answer, came))
-}
-
-/// Puts `by` where `text` stands alone. False when it stands nowhere alone.
-fn replace(args: &mut [Value], text: &str, by: &Value) -> bool {
-    let mut found = false;
-    for arg in args {
-        match arg {
-            Value::String(value) if value == text => {
-                // Only once: each attachment has one place.
-                if !found {
-                    *arg = by.clone();
-                }
-                found = true;
-            }
-            Value::Array(items) => found |= replace(items, text, by),
-            Value::Object(fields) => {
-                for (_, field) in fields.iter_mut() {
-                    found |= replace(std::slice::from_mut(field), text, by);
-                }
-            }
-            _ => {}
-        }
-    }
-    found
-}
-
-/// The numbers of the attachments that a payload has places for, in its order.
-fn placeholders(value: &Value) -> Vec<usize> {
-    match value {
-        Value::Array(items) => items.iter().flat_map(placeholders).collect(),
-        Value::Object(fields) if fields.get("_placeholder") == Some(&Value::Bool(true)) => {
-            fields.get("num").and_then(Value::as_u64).map(|number| number as usize).into_iter().collect()
-        }
-        Value::Object(fields) => fields.values().flat_map(placeholders).collect(),
-        _ => Vec::new(),
-    }
 }

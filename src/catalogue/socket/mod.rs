@@ -3,6 +3,7 @@
 mod ack;
 mod bad_ack_id;
 mod binary_event;
+mod binary_from_server;
 mod binary_truncated;
 mod clean_close;
 mod connect;
@@ -22,6 +23,7 @@ mod unknown_type;
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::{Value, json};
 
@@ -47,6 +49,7 @@ checks![
     unknown_ack,
     unknown_event,
     binary_event,
+    binary_from_server,
     binary_truncated,
     disconnect,
     multi_namespace,
@@ -171,5 +174,59 @@ fn heard(probe: &Probe, client: &Client, mark: usize) -> String {
         0 => "nothing".to_owned(),
         count if count > SHOWN => format!("{}, and {} more packets", shown.join(", "), count - SHOWN),
         _ => shown.join(", "),
+    }
+}
+
+/// Sends a packet and its attachments.
+fn send(client: &Client, packet: &SocketPacket, attachments: &[Bytes]) {
+    client.send(packet);
+    for data in attachments {
+        client.send_binary(data.clone());
+    }
+}
+
+/// A packet and its attachments, for a failure.
+fn described(packet: &SocketPacket, attachments: &[Bytes]) -> String {
+    let attachments: Vec<String> = attachments.iter().map(hex).collect();
+    format!("4{} and the attachments {}", packet.encode(), attachments.join(", "))
+}
+
+fn hex(data: &Bytes) -> String {
+    data.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Puts `by` where `text` stands alone. False when it stands nowhere alone.
+fn replace(args: &mut [Value], text: &str, by: &Value) -> bool {
+    let mut found = false;
+    for arg in args {
+        match arg {
+            Value::String(value) if value == text => {
+                // Only once: each attachment has one place.
+                if !found {
+                    *arg = by.clone();
+                }
+                found = true;
+            }
+            Value::Array(items) => found |= replace(items, text, by),
+            Value::Object(fields) => {
+                for (_, field) in fields.iter_mut() {
+                    found |= replace(std::slice::from_mut(field), text, by);
+                }
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+/// The numbers of the attachments that a payload has places for, in its order.
+fn placeholders(value: &Value) -> Vec<usize> {
+    match value {
+        Value::Array(items) => items.iter().flat_map(placeholders).collect(),
+        Value::Object(fields) if fields.get("_placeholder") == Some(&Value::Bool(true)) => {
+            fields.get("num").and_then(Value::as_u64).map(|number| number as usize).into_iter().collect()
+        }
+        Value::Object(fields) => fields.values().flat_map(placeholders).collect(),
+        _ => Vec::new(),
     }
 }

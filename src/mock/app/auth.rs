@@ -10,7 +10,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey, Validation, jwk::Jwk};
 use serde_json::{Map, Value};
 
-use crate::mock::{Fault, Faults, Options, decoding_key, gateway::Transport};
+use crate::mock::{Fault, Faults, Options, STAFF_ROLE, decoding_key, gateway::Transport};
 
 /// A token that lives for longer than this outlives every connection.
 const FOR_EVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -32,6 +32,8 @@ pub struct User {
     pub name: Option<String>,
     /// The token's `exp`, where that is a matter of a connection's life.
     pub until: Option<SystemTime>,
+    /// Whether the token's `role` opens the private room.
+    pub is_staff: bool,
 }
 
 /// What becomes of a CONNECT.
@@ -188,7 +190,8 @@ impl Auth {
             let after_epoch = Duration::try_from_secs_f64(expiry).ok()?;
             SystemTime::UNIX_EPOCH.checked_add(after_epoch).filter(|until| *until < now + FOR_EVER)
         });
-        User { name: claims.get("sub").and_then(Value::as_str).map(str::to_owned), until }
+        let is_staff = claims.get("role").and_then(Value::as_str) == Some(STAFF_ROLE);
+        User { name: claims.get("sub").and_then(Value::as_str).map(str::to_owned), until, is_staff }
     }
 
     /// Refuses, unless the fault is there.

@@ -45,6 +45,9 @@ const MAX_ROOMS: usize = 1_000;
 /// With the faults that reorder: how long every second event waits for something, as for a database.
 const JITTER: Duration = Duration::from_millis(30);
 
+/// With the fault `leaks-from-other-node`: how late a message reaches those outside its room.
+const LEAK: Duration = Duration::from_millis(100);
+
 /// With the fault `slow-pong`: how long a `pong` takes.
 const SLOW: Duration = Duration::from_millis(800);
 
@@ -98,6 +101,7 @@ struct Admission {
     private_id: Option<String>,
     user: Option<String>,
     until: Option<SystemTime>,
+    is_staff: bool,
     comes_back: bool,
     /// What it was and what it missed, where it comes back to an earlier connection of its own.
     recovered: Option<(Absent, Vec<Sent>)>,
@@ -112,6 +116,8 @@ struct Connection {
     private_id: Option<String>,
     /// Whether its user was connected before.
     comes_back: bool,
+    /// Whether it may join the private room.
+    is_staff: bool,
     /// The token's `sub`.
     user: Option<String>,
     link: Arc<Link>,
@@ -133,10 +139,33 @@ impl Turns {
     }
 }
 
+/// With the faults `loses-astral` and `loses-large-messages`: the messages that are lost.
+#[derive(Clone, Copy)]
+struct Losses {
+    astral: bool,
+    /// More bytes than these.
+    large: Option<usize>,
+}
+
+impl Losses {
+    fn take(&self, message: &Payload) -> bool {
+        let Payload::Text(text) = message else { return false };
+        self.astral && text.chars().any(|c| c > '\u{ffff}') || self.large.is_some_and(|large| text.len() > large)
+    }
+}
+
+/// A room's name as a client sends it. Only a text is one.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum RoomName {
+    Text(String),
+    Number(u64),
+}
+
 /// The argument of `send_message`.
 #[derive(Deserialize)]
 struct RoomMessage {
-    room: String,
+    room: RoomName,
     message: Payload,
 }
 
@@ -262,6 +291,7 @@ impl State {
             private_id,
             user: recovered.as_ref().map_or(user.name, |(_, absent, _)| absent.user.clone()),
             until: user.until,
+            is_staff: user.is_staff,
             comes_back,
             recovered: recovered.map(|(_, absent, missed)| (absent, missed)),
         });
@@ -367,21 +397,25 @@ impl State {
             ready(())
         });
         let state = self.clone();
-        socket.on("join_room", move |socket: SocketRef, TryData(room): TryData<String>, ack: AckSender| {
-            let room = state.well_formed(room);
+        socket.on("join_room", move |socket: SocketRef, TryData(room): TryData<RoomName>, ack: AckSender| {
+            let room = state.named(room);
             acknowledge(ack, room.is_some_and(|room| state.join(&socket, room)));
             ready(())
         });
         let state = self.clone();
-        socket.on("leave_room", move |socket: SocketRef, TryData(room): TryData<String>, ack: AckSender| {
-            let room = state.well_formed(room);
+        socket.on("leave_room", move |socket: SocketRef, TryData(room): TryData<RoomName>, ack: AckSender| {
+            let room = state.named(room);
             acknowledge(ack, room.is_some_and(|room| state.leave(&socket, &room)));
             ready(())
         });
         let state = self.clone();
         let turns = Turns::default();
         socket.on("send_message", move |socket: SocketRef, TryData(message): TryData<RoomMessage>, ack: AckSender| {
-            let Some(message) = state.well_formed(message) else {
+            let (room, message) = match message {
+                Ok(RoomMessage { room, message }) => (Ok(room), message),
+                Err(error) => (Err(error), Payload::Null),
+            };
+            let Some(room) = state.named(room) else {
                 acknowledge(ack, false);
                 return ready(());
             };
@@ -389,11 +423,11 @@ impl State {
                 let state = state.clone();
                 tokio::spawn(async move {
                     tokio::time::sleep(JITTER).await;
-                    acknowledge(ack, state.send_message(&socket, &message));
+                    acknowledge(ack, state.send_message(&socket, &room, &message));
                 });
                 return ready(());
             }
-            acknowledge(ack, state.send_message(&socket, &message));
+            acknowledge(ack, state.send_message(&socket, &room, &message));
             ready(())
         });
         self.register_echo(socket);
@@ -425,14 +459,11 @@ impl State {
     fn register_echo(&self, socket: &SocketRef) {
         let wrong = self.faults.has(Fault::AckWrongPayload);
         let reorders = self.faults.has(Fault::ReordersAcks);
-        let large = self.large;
-        let loses = [Fault::LosesAstral, Fault::LosesLargeMessages].map(|fault| self.faults.has(fault));
+        let losses = self.losses();
         let turns = Turns::default();
         socket.on("echo", move |TryData(message): TryData<Payload>, ack: AckSender| {
             let message = message.unwrap_or(Payload::Null);
-            if let Payload::Text(text) = &message
-                && (loses[0] && text.chars().any(|c| c > '\u{ffff}') || loses[1] && text.len() > large)
-            {
+            if losses.take(&message) {
                 return ready(());
             }
             if reorders && turns.is_late() {
@@ -448,12 +479,26 @@ impl State {
         });
     }
 
-    /// The argument of an event, if it is what it has to be.
-    fn well_formed<T, E>(&self, argument: Result<T, E>) -> Option<T> {
-        if argument.is_err() && self.faults.has(Fault::MalformedPayloadCrashes) {
+    /// Which messages are lost.
+    fn losses(&self) -> Losses {
+        let large = self.faults.has(Fault::LosesLargeMessages).then_some(self.large);
+        Losses { astral: self.faults.has(Fault::LosesAstral), large }
+    }
+
+    /// The room that an event names, if its argument is what it has to be.
+    fn named<E>(&self, argument: Result<RoomName, E>) -> Option<String> {
+        let name = match argument {
+            Ok(RoomName::Text(name)) => Some(name),
+            Ok(RoomName::Number(number)) if self.faults.has(Fault::MakesTextOfRoomNumbers) => Some(number.to_string()),
+            Ok(RoomName::Number(_)) | Err(_) => None,
+        };
+        if name.is_none() && self.faults.has(Fault::MalformedPayloadCrashes) {
             self.crash();
         }
-        argument.ok()
+        if self.faults.has(Fault::FoldsRoomNames) {
+            return name.map(|name| name.trim().to_lowercase());
+        }
+        name
     }
 
     /// With the faults that take the server down: what its clients see of that.
@@ -467,7 +512,7 @@ impl State {
     fn welcome(&self, socket: SocketRef) {
         let Some(visit) = visit_of(&socket) else { return };
         let Some(admission) = lock(&visit.admission).take() else { return };
-        let Admission { id, private_id, user, until, comes_back, recovered } = admission;
+        let Admission { id, private_id, user, until, is_staff, comes_back, recovered } = admission;
         let link = visit.link.clone();
         if let Some(until) = until {
             tokio::spawn(close_at(link.clone(), until));
@@ -491,6 +536,7 @@ impl State {
             id,
             private_id,
             comes_back,
+            is_staff,
             user,
             link,
         };
@@ -629,7 +675,8 @@ impl State {
     /// `join_room`
     fn join(&self, socket: &SocketRef, room: String) -> bool {
         let Some(connection) = self.connection(socket) else { return false };
-        if room == PRIVATE_ROOM && !self.faults.has(Fault::OpenPrivateRoom) {
+        let is_refused = self.is_closed_to(&connection, &room);
+        if is_refused && !self.faults.has(Fault::RefusedStillListens) {
             return false;
         }
         if self.faults.has(Fault::PrototypeRoomCrashes) && INHERITED.contains(&room.as_str()) {
@@ -643,7 +690,12 @@ impl State {
             relay.join(socket, &room);
         }
         *rooms.entry(room).or_default() += 1;
-        true
+        !is_refused
+    }
+
+    /// Whether that room is private, and not for that client.
+    fn is_closed_to(&self, connection: &Connection, room: &str) -> bool {
+        room == PRIVATE_ROOM && !connection.is_staff && !self.faults.has(Fault::OpenPrivateRoom)
     }
 
     /// `leave_room`
@@ -667,15 +719,15 @@ impl State {
     }
 
     /// `send_message`: delivers to every member of the room, if the sender is one.
-    fn send_message(&self, socket: &SocketRef, RoomMessage { room, message }: &RoomMessage) -> bool {
+    fn send_message(&self, socket: &SocketRef, room: &str, message: &Payload) -> bool {
         let Some(sender) = self.connection(socket) else { return false };
-        if !lock(&sender.rooms).contains_key(room) {
+        if !lock(&sender.rooms).contains_key(room) || self.is_closed_to(&sender, room) {
             return false;
         }
-        if self.faults.has(Fault::RoomDeliversNothing) {
+        if self.faults.has(Fault::RoomDeliversNothing) || self.losses().take(message) {
             return true;
         }
-        let mut rooms = vec![room.clone()];
+        let mut rooms = vec![room.to_owned()];
         if self.faults.has(Fault::RoomsRunTogether) {
             rooms.extend(lock(&sender.rooms).keys().filter(|other| *other != room).cloned());
         }
@@ -687,7 +739,7 @@ impl State {
             message => message.clone(),
         };
         let delivery = Payload::Map(vec![
-            ("room".to_owned(), Payload::Text(room.clone())),
+            ("room".to_owned(), Payload::Text(room.to_owned())),
             ("message".to_owned(), message),
             ("from".to_owned(), Payload::Text(from.clone())),
         ]);
@@ -695,7 +747,11 @@ impl State {
         let receivers = everyone
             .iter()
             .map(|receiver| (&**receiver, rooms.iter().map(|room| self.deliveries(receiver, room)).sum()));
-        self.emit(Audience::Room(room.clone()), ROOM_MESSAGE, vec![delivery.clone()], receivers);
+        if self.faults.has(Fault::LeaksFromOtherNode) {
+            let outside = everyone.iter().filter(|receiver| self.deliveries(receiver, room) == 0).cloned().collect();
+            tokio::spawn(leak(outside, delivery.clone()));
+        }
+        self.emit(Audience::Room(room.to_owned()), ROOM_MESSAGE, vec![delivery.clone()], receivers);
         if let Some(relay) = &*lock(&self.relay) {
             relay.emit(Some(room), ROOM_MESSAGE, &delivery);
         }
@@ -764,6 +820,14 @@ impl State {
 /// Acknowledges, if the client asked for it.
 fn acknowledge(ack: AckSender, ok: bool) {
     let _ = ack.send(&json!({ "ok": ok }));
+}
+
+/// With the fault `leaks-from-other-node`: sends a room's message to those outside, after as long as it may be on its way.
+async fn leak(outside: Vec<Arc<Connection>>, message: Payload) {
+    tokio::time::sleep(LEAK).await;
+    for receiver in outside {
+        let _ = receiver.socket.emit(ROOM_MESSAGE, &Arguments(std::slice::from_ref(&message)));
+    }
 }
 
 /// Closes a session when its token runs out.

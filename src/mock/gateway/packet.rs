@@ -36,6 +36,8 @@ pub enum Packet {
     Upgrade,
     Noop,
     Binary(Bytes),
+    /// With the fault `text-attachment-on-websocket`: binary data as `b…`, on WebSocket as well.
+    BinaryAsText(Bytes),
 }
 
 /// A packet that has no type, or an unknown one, or broken base64.
@@ -73,20 +75,20 @@ impl Packet {
             Packet::Message(data) => format!("4{data}"),
             Packet::Upgrade => "5".to_owned(),
             Packet::Noop => "6".to_owned(),
-            Packet::Binary(data) => format!("b{}", BASE64.encode(data)),
+            Packet::Binary(data) | Packet::BinaryAsText(data) => format!("b{}", BASE64.encode(data)),
         }
     }
 
     /// Whether it carries something of the application's.
     pub fn is_message(&self) -> bool {
-        matches!(self, Packet::Message(_) | Packet::Binary(_))
+        matches!(self, Packet::Message(_) | Packet::Binary(_) | Packet::BinaryAsText(_))
     }
 
     /// About what it weighs, in bytes.
     pub fn len(&self) -> usize {
         1 + match self {
             Packet::Open(data) | Packet::Message(data) => data.len(),
-            Packet::Binary(data) => data.len(),
+            Packet::Binary(data) | Packet::BinaryAsText(data) => data.len(),
             _ => 0,
         }
     }

@@ -336,7 +336,7 @@ impl Session {
                 Ok(())
             }
             Arrival::Packet(Packet::Binary(data)) => {
-                if let Some(packet) = self.socket_io.outbound_attachment(data) {
+                for packet in self.socket_io.outbound_attachment(data) {
                     self.send(packet);
                 }
                 Ok(())

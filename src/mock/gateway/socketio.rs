@@ -45,6 +45,8 @@ pub struct SocketIo {
     incomplete: Option<Incomplete>,
     /// How many attachments of a packet that is being dropped are still to come from the upstream.
     drop_attachments: usize,
+    /// The attachments of an event for the client that came from the upstream, and how many are still to come.
+    sending: (Vec<Bytes>, usize),
     /// With the fault `late-handlers`: the CONNECT reply has just gone out.
     handlers_missing: bool,
     /// With the fault `second-connect-doubles-events`: there was a second CONNECT.
@@ -93,6 +95,7 @@ impl SocketIo {
             namespaces: HashMap::new(),
             incomplete: None,
             drop_attachments: 0,
+            sending: (Vec::new(), 0),
             handlers_missing: false,
             doubles_events: false,
         }
@@ -241,6 +244,7 @@ impl SocketIo {
                 if matches!(head.kind, Kind::Ack | Kind::BinaryAck) {
                     return self.acknowledge(&head, &text);
                 }
+                self.sending = (Vec::new(), head.attachments);
                 if !root && self.faults.has(Fault::NamespacesRunTogether) {
                     return vec![Packet::Message(head.encode("/", head.id))];
                 }
@@ -285,15 +289,32 @@ impl SocketIo {
     }
 
     /// A binary packet from the upstream, as it is to reach the client.
-    pub fn outbound_attachment(&mut self, data: Bytes) -> Option<Packet> {
+    pub fn outbound_attachment(&mut self, data: Bytes) -> Vec<Packet> {
         if self.drop_attachments > 0 {
             self.drop_attachments -= 1;
-            return None;
+            return Vec::new();
         }
-        if self.faults.has(Fault::TruncatesAttachments) {
-            return Some(Packet::Binary(data.slice(..data.len().saturating_sub(1))));
+        let data = match self.faults.has(Fault::TruncatesAttachments) {
+            true => data.slice(..data.len().saturating_sub(1)),
+            false => data,
+        };
+        let (came, missing) = &mut self.sending;
+        if *missing == 0 {
+            return vec![Packet::Binary(data)];
         }
-        Some(Packet::Binary(data))
+        came.push(data);
+        *missing -= 1;
+        if *missing > 0 && self.faults.has(Fault::SwapsAttachmentsSent) {
+            return Vec::new();
+        }
+        let is_last = *missing == 0;
+        let as_text = self.faults.has(Fault::TextAttachmentOnWebsocket);
+        let form = if as_text { Packet::BinaryAsText } else { Packet::Binary };
+        let mut packets: Vec<Packet> = came.drain(..).rev().map(form).collect();
+        if is_last && self.faults.has(Fault::UnannouncedBinary) {
+            packets.push(Packet::Binary(Bytes::from_static(b"nobody announced this")));
+        }
+        packets
     }
 
     fn connect(&mut self, head: &Head<'_>, text: &str) -> Result<Passage, Violation> {
