@@ -11,6 +11,7 @@ use std::{
     sync::Arc,
 };
 
+use regex::Regex;
 use rstest::rstest;
 use siospec::{
     catalogue::{self, Check},
@@ -188,12 +189,28 @@ fn surprises(reports: &BTreeMap<Fault, RunReport>) -> String {
     wrong
 }
 
+/// Failures whose reason says how many of how many failed, and that do not tell it to the gate, for which numbers in reasons
+/// are all the same.
+fn without_extent(reports: &BTreeMap<Fault, RunReport>) -> String {
+    let share = Regex::new(r"\b(\d+) of (\d+)\b").expect("a pattern");
+    let mut wrong = String::new();
+    for (fault, result) in reports.iter().flat_map(|(fault, report)| report.results.iter().map(move |it| (fault, it))) {
+        let Outcome::Fail(failure) = &result.outcome else { continue };
+        let Some(said) = share.captures(&failure.reason) else { continue };
+        if failure.extent.is_none_or(|extent| said[1] != extent.failed.to_string() || said[2] != extent.of.to_string())
+        {
+            writeln!(wrong, "{fault}: {}: {:?} says another extent", result.id, failure).unwrap();
+        }
+    }
+    wrong
+}
+
 #[rstest]
 #[test]
 async fn each_fault_fails_exactly_the_checks_that_declare_it() {
     let faults = selected_faults();
     let reports = score_each(&faults, owed).await;
-    let wrong = surprises(&reports);
+    let wrong = surprises(&reports) + &without_extent(&reports);
     assert!(wrong.is_empty(), "\n{wrong}");
     if faults.len() == single().count() {
         messages::assert_as_before(&reports);
