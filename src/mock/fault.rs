@@ -38,7 +38,7 @@ macro_rules! faults {
             /// Whether it has clients get in each other's way, whichever they are: then it shows in every check that runs
             /// beside another one, and only where one runs at a time in those that bring clients of their own together.
             pub const fn crosses_clients(self) -> bool {
-                matches!(self, Fault::PongsCross)
+                matches!(self, Fault::PongsCross | Fault::RestEmitsBeforeConnect)
             }
 
             /// The deployment that it shows in.
@@ -422,7 +422,7 @@ faults! {
 
     /// A WebSocket on which the client sent nothing but two pongs is cut half a `pingInterval` later, as by a proxy.
     CutsIdleConnections = "cuts-idle-connections",
-    /// A poll that is held for half of `pingInterval` is answered 504, as by a proxy.
+    /// A poll that is held for five sixths of `pingInterval` is answered 504, as by a proxy.
     CutsLongPolls = "cuts-long-polls",
     /// All polls of a session after the twenty-fifth are answered 429.
     LimitsPolls = "limits-polls",

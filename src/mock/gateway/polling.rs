@@ -39,7 +39,7 @@ pub async fn get(handle: Handle, settings: &Settings) -> Option<Answer> {
     }
     // When the client cuts the request, hyper drops this future, and the session sees its end of the channel close.
     let patience = match settings.faults.has(Fault::CutsLongPolls) {
-        true => settings.ping_interval / 2,
+        true => settings.ping_interval * 5 / 6,
         false => Duration::MAX,
     };
     let Ok(answer) = time::timeout(patience, answer).await else {
