@@ -417,6 +417,8 @@ faults! {
     RecoveryRepeatsEvents = "recovery-repeats-events" in Recovery,
     /// A reload leaves the old server in place beside the new one: two CONNECT replies, two pongs, two notifications.
     ReloadDoublesServer = "reload-doubles-server",
+    /// A reload that is to take place without a word to the clients drops every connection.
+    ReloadDropsConnections = "reload-drops-connections" in InPlace,
 
     // Deployment.
 

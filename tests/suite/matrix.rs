@@ -74,6 +74,7 @@ fn failed(report: &RunReport) -> Vec<&str> {
 #[case::plain(Variant::Plain)]
 #[case::public_key(Variant::PublicKey)]
 #[case::recovery(Variant::Recovery)]
+#[case::in_place(Variant::InPlace)]
 #[test]
 async fn the_reference_server_passes_every_check(#[case] variant: Variant) {
     assert_nothing_wrong(&score_alone(variant, None, &[]).await, &shown_elsewhere(variant));
