@@ -137,6 +137,42 @@ pub struct Failure {
     pub received: String,
     /// What should have come back.
     pub expected: String,
+    /// How much of it is wrong, where the check looked at several of the same kind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extent: Option<Extent>,
+}
+
+/// How many of what a check looked at failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Extent {
+    /// How many failed.
+    pub failed: u16,
+    /// Of how many.
+    pub of: u16,
+}
+
+impl Extent {
+    /// That many of that many.
+    pub fn new(failed: usize, of: usize) -> Extent {
+        let number = |number: usize| u16::try_from(number).unwrap_or(u16::MAX);
+        Extent { failed: number(failed), of: number(of) }
+    }
+
+    /// Whether the share that fails is clearly larger than it was `before`: by half of all, or five times as large and by a
+    /// quarter of all. What fails by chance, now two of ten and now four, is the same failure.
+    pub fn is_worse_than(self, before: Extent) -> bool {
+        let [now, then] =
+            [u64::from(self.failed) * u64::from(before.of), u64::from(before.failed) * u64::from(self.of)];
+        let whole = u64::from(self.of) * u64::from(before.of);
+        let more = now.saturating_sub(then);
+        let is_comparable = whole > 0 && before.failed > 0;
+        is_comparable && (more >= whole.div_ceil(2) || (more >= whole.div_ceil(4) && now / 5 >= then))
+    }
+
+    /// The share that fails, of a million.
+    fn share(self) -> u64 {
+        (u64::from(self.failed) * 1_000_000).checked_div(u64::from(self.of)).unwrap_or(0)
+    }
 }
 
 /// What came of a check.
@@ -280,9 +316,12 @@ pub struct CheckResult {
     /// The waiver of this failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waived: Option<Waived>,
-    /// Whether the failure is in the baseline.
+    /// Whether the failure is in the baseline, and is not clearly worse than there.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub known: bool,
+    /// What the baseline has of the failure, where it is clearly worse by now. It counts as new.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worse_than: Option<Extent>,
     /// How often which outcome was seen, where the check was run more than once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tries: Option<Tries>,
@@ -305,6 +344,14 @@ impl CheckResult {
     /// Whether the check failed.
     pub fn is_failure(&self) -> bool {
         matches!(self.outcome, Outcome::Fail(_))
+    }
+
+    /// How much of what the check looked at failed, where it looked at several.
+    pub fn extent(&self) -> Option<Extent> {
+        match &self.outcome {
+            Outcome::Fail(failure) => failure.extent,
+            _ => None,
+        }
     }
 
     /// Whether the check applies to the deployment and was not judged.
@@ -359,7 +406,8 @@ impl CheckResult {
             Outcome::Broken { .. } => 3,
             Outcome::Fail(_) => 4,
         };
-        (kind, self.level)
+        let share = self.extent().map(Extent::share);
+        (kind, self.level, share)
     }
 
     /// Whether the check passed at times, and at times did not. Its outcome is the worst that was seen.
@@ -411,7 +459,7 @@ pub enum FailOn {
     Must,
     /// Those of the levels MUST and SHOULD
     Should,
-    /// Those of the levels MUST and SHOULD that are not in the baseline
+    /// Those of the levels MUST and SHOULD that are not in the baseline, or are worse than there
     New,
 }
 
@@ -575,6 +623,8 @@ pub struct Counts {
     pub flaky: usize,
     /// How many of those that failed are in the baseline.
     pub known: usize,
+    /// How many of those that failed are in the baseline, and are worse by now.
+    pub worse: usize,
 }
 
 impl Counts {
@@ -595,7 +645,9 @@ impl Counts {
             *count += 1;
             counts.unjudged += usize::from(result.level == Level::Must && result.is_unjudged());
             counts.flaky += usize::from(result.is_flaky());
-            counts.known += usize::from(result.known && result.is_failure() && !result.is_waived());
+            let counts_as_failed = result.is_failure() && !result.is_waived();
+            counts.known += usize::from(result.known && counts_as_failed);
+            counts.worse += usize::from(result.worse_than.is_some() && counts_as_failed);
         }
         counts
     }

@@ -68,7 +68,10 @@ impl Part {
     }
 
     fn options(self, args: &ServerArgs) -> Options {
-        let options = args.short_options();
+        let mut options = args.short_options();
+        if options.faults.iter().any(|fault| fault.variant() == Variant::InPlace) {
+            options = options.with_variant(Variant::InPlace);
+        }
         match self {
             Part::Main | Part::Alone | Part::Cluster | Part::Tls => options,
             Part::Impatient => Options { connect_timeout: args.connect_timeout.unwrap_or(SOON), ..options },
@@ -202,13 +205,14 @@ async fn start_server(mut options: Options, contract: &mut Contract) -> Result<R
         Some(_) => {}
         None => contract.auth.source = Some(TokenSource::Secret(Secret::new(&options.jwt_secret))),
     }
+    let keeps_connections = options.reloads_in_place;
     let server = ReferenceServer::start(options).await.map_err(|error| {
         Trouble::new(ExitCode::OwnFault, format!("the reference server cannot be started: {error}"))
     })?;
     if contract.reload.is_none() {
         let url = Url::parse(&format!("{}/__siospec/reload", server.url())).expect("a URL of ours");
         let action = ReloadAction::Http { method: http::Method::POST, url };
-        contract.reload = Some(Reload { action, deadline: Duration::from_secs(10), keeps_connections: false });
+        contract.reload = Some(Reload { action, deadline: Duration::from_secs(10), keeps_connections });
     }
     Ok(server)
 }

@@ -44,6 +44,9 @@ pub struct ServeArgs {
     /// Offer connection state recovery
     #[arg(long)]
     recovery: bool,
+    /// Keep the server, and with it the connections, when /__siospec/reload is called
+    #[arg(long)]
+    reload_in_place: bool,
     /// Redis by which all servers that name it make up one deployment, such as redis://127.0.0.1:6379
     #[arg(long, value_name = "URL", env = "SIOSPEC_REDIS", hide_env_values = true)]
     redis: Option<String>,
@@ -84,6 +87,7 @@ pub async fn serve(args: ServeArgs) -> Ended {
         audience: args.jwt_audience,
         rest_credentials: args.rest_credentials,
         recovery: args.recovery,
+        reloads_in_place: args.reload_in_place,
         redis: args.redis,
         ..options.with_listen(args.listen).with_jwt_secret(args.jwt_secret)
     };

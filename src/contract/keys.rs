@@ -271,7 +271,8 @@ pub const KEYS: &[Key] = &[
     open("reload.url", Kind::Text, r#""http://localhost:3000/__reload""#, "URL that makes the server reload; instead of a command"),
     key("reload.method", Kind::Choice(&["POST", "PUT", "GET"]), r#""POST""#, "Method of the call that makes the server reload"),
     key("reload.keeps-connections", Kind::Bool, "false", "Whether a reload leaves open connections as they are")
-        .about("Otherwise a connection that lives on is taken as a sign that nothing was reloaded."),
+        .about("It is held to that: one that is cut is a failure then. Otherwise one that lives on is taken as a sign that \
+                nothing was reloaded."),
     key("reload.deadline", Kind::Duration, r#""30s""#, "How long the server may be away"),
 ];
 

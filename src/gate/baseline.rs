@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::fingerprint;
-use crate::verdict::{Level, Outcome, RunReport};
+use crate::verdict::{Extent, Failure, Level, Outcome, RunReport};
 
 /// The version of the file. It changes when older versions of siospec can no longer read it.
 const VERSION: u32 = 1;
@@ -31,6 +31,20 @@ pub struct Entry {
     pub fingerprint: String,
     /// The reason as it read, for whoever reads the file.
     pub reason: String,
+    /// How much of what the check looked at failed. Files of older versions have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extent: Option<Extent>,
+}
+
+/// What a baseline has of a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// Nothing: it is new.
+    No,
+    /// The same: it is known.
+    Same,
+    /// The same to this extent, and by now it is clearly worse: it is new.
+    Less(Extent),
 }
 
 impl Baseline {
@@ -42,6 +56,7 @@ impl Baseline {
                 level: result.level,
                 fingerprint: fingerprint(&failure.reason),
                 reason: failure.reason.clone(),
+                extent: failure.extent,
             }),
             _ => None,
         });
@@ -72,11 +87,18 @@ impl Baseline {
         crate::report::text::ascii_escaped(&json) + "\n"
     }
 
-    /// Whether this very failure is in it.
-    pub fn holds(&self, check: &str, level: Level, reason: &str) -> bool {
-        let mut entries = self.failures.iter().filter(|entry| entry.check == check && entry.level >= level);
-        let wanted = fingerprint(reason);
-        entries.any(|entry| entry.fingerprint == wanted)
+    /// Whether this very failure is in it, to the same extent. Where one of the two does not say to what, the reason decides.
+    pub fn holds(&self, check: &str, level: Level, failure: &Failure) -> Held {
+        let wanted = fingerprint(&failure.reason);
+        let is_it = |entry: &&Entry| entry.check == check && entry.level >= level && entry.fingerprint == wanted;
+        let mut held = Held::No;
+        for entry in self.failures.iter().filter(is_it) {
+            match (entry.extent, failure.extent) {
+                (Some(before), Some(now)) if now.is_worse_than(before) => held = Held::Less(before),
+                _ => return Held::Same,
+            }
+        }
+        held
     }
 
     /// The failures, in the catalogue's order.

@@ -25,7 +25,7 @@ pub struct Diff {
     pub fixed: Vec<Change>,
     /// Fail now and did not then.
     pub broken: Vec<Change>,
-    /// Fail then and now, for another reason or by another level.
+    /// Fail then and now, for another reason, by another level, or much worse.
     pub changed: Vec<Change>,
     /// Pass at times now, and did not then.
     pub flaky: Vec<Change>,
@@ -231,11 +231,12 @@ fn compare(then: &CheckResult, now: &CheckResult) -> Option<(List, bool)> {
     match (&then.outcome, &now.outcome) {
         (Outcome::Fail(old), Outcome::Fail(new)) => {
             let same = fingerprint(&old.reason) == fingerprint(&new.reason) && then.level == now.level;
+            let is_worse = same && old.extent.zip(new.extent).is_some_and(|(old, new)| new.is_worse_than(old));
             // A waiver that ran out is the failure that it hid.
             if then.is_waived() && !now.is_waived() {
                 return Some((List::Broken, true));
             }
-            (!same).then_some((List::Changed, now.level > then.level))
+            (!same || is_worse).then_some((List::Changed, is_worse || now.level > then.level))
         }
         (_, Outcome::Fail(_)) => Some((List::Broken, true)),
         (Outcome::Fail(_), Outcome::Pass) => Some((List::Fixed, false)),

@@ -10,7 +10,7 @@ mod shard;
 
 use jiff::civil::Date;
 
-pub use baseline::{Baseline, Entry};
+pub use baseline::{Baseline, Entry, Held};
 pub use combine::{MergeError, merge, rounds};
 pub use diff::{Change, Diff};
 pub use fingerprint::{fingerprint, without_changing_parts};
@@ -50,10 +50,12 @@ impl Rules {
             until: waiver.until.to_string(),
             expired: waiver.has_expired(self.today),
         });
-        result.known = self
-            .baseline
-            .as_ref()
-            .is_some_and(|(_, baseline)| baseline.holds(&result.id, result.level, &failure.reason));
+        let held = self.baseline.as_ref().map(|(_, baseline)| baseline.holds(&result.id, result.level, failure));
+        result.known = held == Some(Held::Same);
+        result.worse_than = match held {
+            Some(Held::Less(before)) => Some(before),
+            Some(Held::No | Held::Same) | None => None,
+        };
     }
 
     /// Whether the result fails a run that is held to these rules. Only such a one may block what rests on it.

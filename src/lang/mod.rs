@@ -65,7 +65,7 @@ impl Lang {
             match &mut result.outcome {
                 Outcome::Pass => {}
                 Outcome::Fail(failure) => {
-                    let Failure { reason, sent, received, expected } = failure;
+                    let Failure { reason, sent, received, expected, extent: _ } = failure;
                     [reason, sent, received, expected].into_iter().for_each(say);
                 }
                 Outcome::Skip { reason, .. } | Outcome::Blocked { reason, .. } | Outcome::Broken { reason } => {

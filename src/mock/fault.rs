@@ -38,7 +38,7 @@ macro_rules! faults {
             /// Whether it has clients get in each other's way, whichever they are: then it shows in every check that runs
             /// beside another one, and only where one runs at a time in those that bring clients of their own together.
             pub const fn crosses_clients(self) -> bool {
-                matches!(self, Fault::PongsCross)
+                matches!(self, Fault::PongsCross | Fault::RestEmitsBeforeConnect | Fault::RestLosesBursts)
             }
 
             /// The deployment that it shows in.
@@ -181,7 +181,7 @@ faults! {
     ReadsPostsAsLatin1 = "reads-posts-as-latin1",
     /// The last byte of binary data that comes by polling is lost.
     ShortensBase64 = "shortens-base64",
-    /// Of more than 150 messages that a client sends within ten seconds, the rest is lost.
+    /// A client's messages beyond a burst of 150, and twenty more each second, are lost, as by a rate limiter.
     LosesBursts = "loses-bursts",
     /// The last message sent by polling before an upgrade is sent again after it.
     RepeatsMessageAfterUpgrade = "repeats-message-after-upgrade",
@@ -397,7 +397,7 @@ faults! {
     RestSkipsPolling = "rest-skips-polling",
     /// The notification also goes to connections that never sent a CONNECT for the namespace `/`.
     RestEmitsBeforeConnect = "rest-emits-before-connect",
-    /// A REST call waits until no other has come for a quarter of a second, and while fifteen wait, others emit nothing.
+    /// A REST call waits until no other has come for a quarter of a second, and while five wait, others emit nothing.
     RestLosesBursts = "rest-loses-bursts",
     /// The REST route takes any body, and emits what it makes of it.
     RestAcceptsAnyBody = "rest-accepts-any-body",
@@ -426,7 +426,7 @@ faults! {
     GreetingsPileUp = "greetings-pile-up",
     /// `ping` keeps the socket in a variable that all connections share: overlapping pings answer the wrong client.
     PongsCross = "pongs-cross",
-    /// Of the users who were connected before, only fifty are let in at the same time.
+    /// Of the users who were connected before, only twenty-five are let in at the same time.
     TurnsCrowdAway = "turns-crowd-away",
     /// The first of the room messages that a client missed is lost when it comes back.
     RecoveryLosesEvent = "recovery-loses-event" in Recovery,
@@ -434,14 +434,16 @@ faults! {
     RecoveryRepeatsEvents = "recovery-repeats-events" in Recovery,
     /// A reload leaves the old server in place beside the new one: two CONNECT replies, two pongs, two notifications.
     ReloadDoublesServer = "reload-doubles-server",
+    /// A reload that is to take place without a word to the clients drops every connection.
+    ReloadDropsConnections = "reload-drops-connections" in InPlace,
 
     // Deployment.
 
     /// A WebSocket on which the client sent nothing but two pongs is cut half a `pingInterval` later, as by a proxy.
     CutsIdleConnections = "cuts-idle-connections",
-    /// A poll that is held for half of `pingInterval` is answered 504, as by a proxy.
+    /// A poll that is held for five sixths of `pingInterval` is answered 504, as by a proxy.
     CutsLongPolls = "cuts-long-polls",
-    /// All polls of a session after the twenty-fifth are answered 429.
+    /// Polls of a session beyond a burst of eighteen, and one more each second, are answered 429, as by a proxy.
     LimitsPolls = "limits-polls",
     /// A session is unknown once the TCP connection that it was opened on is closed, unless another one has carried it on
     /// before.

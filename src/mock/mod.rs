@@ -69,6 +69,8 @@ pub enum Variant {
     PublicKey,
     /// Connection state recovery is on.
     Recovery,
+    /// A reload keeps the server, and with it the connections.
+    InPlace,
     /// Several nodes, joined by an adapter.
     Cluster,
     /// Behind TLS.
@@ -77,7 +79,7 @@ pub enum Variant {
 
 impl Variant {
     /// Those that one server makes up, with nothing but itself.
-    pub const SINGLE: &[Variant] = &[Variant::Plain, Variant::PublicKey, Variant::Recovery];
+    pub const SINGLE: &[Variant] = &[Variant::Plain, Variant::PublicKey, Variant::Recovery, Variant::InPlace];
 }
 
 /// What a [`ReferenceServer`] serves.
@@ -110,6 +112,9 @@ pub struct Options {
     pub rest_credentials: bool,
     /// Whether a client that comes back gets what it missed (connection state recovery). Default: no, as in socket.io.
     pub recovery: bool,
+    /// Whether a reload keeps the server, as one that stands outside of what is reloaded, and with it the connections.
+    /// Default: no, as in `nuxt dev`.
+    pub reloads_in_place: bool,
     /// Time between two heartbeats, with a resolution of one millisecond. Default: 25 s, as in engine.io.
     pub ping_interval: Duration,
     /// How long a heartbeat may stay unanswered, with a resolution of one millisecond. Default: 20 s, as in engine.io.
@@ -157,6 +162,7 @@ impl Default for Options {
             audience: None,
             rest_credentials: false,
             recovery: false,
+            reloads_in_place: false,
             ping_interval: Duration::from_secs(25),
             ping_timeout: Duration::from_secs(20),
             connect_timeout: Duration::from_secs(45),
@@ -228,6 +234,7 @@ impl Options {
                 self.jwt_public_key = Some((pair.public.clone(), keys::ALGORITHM));
             }
             Variant::Recovery => self.recovery = true,
+            Variant::InPlace => self.reloads_in_place = true,
         }
         self
     }
@@ -316,10 +323,12 @@ impl Options {
              [ack]\nevent = \"echo\"\nargs = [\"{{{{message}}}}\"]\nreply = \"{{{{message}}}}\"\n\
              [choices]\nnamespaces = [\"{SECOND_NAMESPACE}\"]\nprivate-room = \"{PRIVATE_ROOM}\"\n\
              private-room-claims = {{ role = \"{STAFF_ROLE}\" }}\n\
-             connect-timeout = \"{}\"\nidle-limit = \"{}\"\n",
+             connect-timeout = \"{}\"\nidle-limit = \"{}\"\n\
+             [reload]\nkeeps-connections = {}\n",
             duration(self.connect_timeout),
             // Nothing stands in front of it that would cut what is idle for longer.
             duration(IDLE_LIMIT.min(3 * self.ping_interval)),
+            self.reloads_in_place,
         )
     }
 

@@ -3,7 +3,7 @@
 use futures::future::join_all;
 
 use super::tokens::TokenError;
-use crate::verdict::{Copied, Evidence, Failure, Level};
+use crate::verdict::{Copied, Evidence, Extent, Failure, Level};
 
 /// A check's end: `Ok` is a pass.
 pub type Verdict = Result<(), Stop>;
@@ -59,8 +59,13 @@ pub struct Finding {
 /// Begins a finding with its reason: what is wrong, as one sentence.
 #[must_use]
 pub fn fail(reason: impl Into<String>) -> Finding {
-    let failure =
-        Failure { reason: reason.into(), sent: String::new(), received: String::new(), expected: String::new() };
+    let failure = Failure {
+        reason: reason.into(),
+        sent: String::new(),
+        received: String::new(),
+        expected: String::new(),
+        extent: None,
+    };
     Finding { failure, level: None, doubtful: false, harms_others: false, evidence: None }
 }
 
@@ -83,6 +88,13 @@ impl Finding {
     #[must_use]
     pub fn expected(mut self, expected: impl ToString) -> Self {
         self.failure.expected = expected.to_string();
+        self
+    }
+
+    /// Says how many of how many failed: what the reason has in words, for who compares it with another run's.
+    #[must_use]
+    pub fn extent(mut self, failed: usize, of: usize) -> Self {
+        self.failure.extent = Some(Extent::new(failed, of));
         self
     }
 

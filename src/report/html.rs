@@ -310,7 +310,7 @@ impl Page<'_> {
         }
     }
 
-    /// Waived, known, flaky.
+    /// Waived, known, worse, flaky.
     fn gate(&self, result: &CheckResult) -> Markup {
         html! { @for said in scorecard::about(result, self.lang) { p.gate { (visible(&said)) } } }
     }

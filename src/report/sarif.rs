@@ -71,7 +71,11 @@ impl Format for Sarif {
                     "properties": properties,
                 });
                 if report.gate.baseline.is_some() {
-                    found["baselineState"] = json!(if result.known { "unchanged" } else { "new" });
+                    found["baselineState"] = json!(match result.worse_than {
+                        _ if result.known => "unchanged",
+                        Some(_) => "updated",
+                        None => "new",
+                    });
                 }
                 if let Some(waived) = result.waived.as_ref().filter(|_| ending == Ending::Waived) {
                     found["suppressions"] = json!([{

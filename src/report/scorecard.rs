@@ -153,7 +153,7 @@ pub fn about_run(report: &RunReport, lang: &Lang) -> Vec<String> {
     words::of_run(report).iter().map(|said| lang.say(said)).collect()
 }
 
-/// What the gate has to say of a result: waived, known, flaky.
+/// What the gate has to say of a result: waived, known, worse, flaky.
 pub fn about(result: &CheckResult, lang: &Lang) -> Vec<String> {
     words::of_result(result).iter().map(|said| lang.say(said)).collect()
 }
@@ -384,6 +384,7 @@ pub fn summary(report: &RunReport, lang: &Lang) -> String {
         (counts.skipped, "skipped"),
         (counts.waived, "waived"),
         (counts.known, "known"),
+        (counts.worse, "known, but worse"),
         (counts.flaky, "flaky"),
     ];
     let parts = always.into_iter().chain(more.into_iter().filter(|(number, _)| *number > 0));

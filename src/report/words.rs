@@ -1,9 +1,9 @@
 //! What the gate has to say, in words, one text each: for every format that shows a report.
 
 use super::text::count;
-use crate::verdict::{CheckResult, FailOn, Idle, Outcome, RunReport};
+use crate::verdict::{CheckResult, FailOn, Failure, Idle, Outcome, RunReport};
 
-/// What there is to say of one result beyond its outcome: waived, known, flaky.
+/// What there is to say of one result beyond its outcome: waived, known, worse, flaky.
 pub fn of_result(result: &CheckResult) -> Vec<String> {
     let mut said = Vec::new();
     if let (Some(waived), true) = (&result.waived, result.is_failure()) {
@@ -14,6 +14,12 @@ pub fn of_result(result: &CheckResult) -> Vec<String> {
     }
     if result.known && result.is_failure() {
         said.push("known: the failure is in the baseline".to_owned());
+    }
+    if let (Some(before), Outcome::Fail(Failure { extent: Some(now), .. })) = (result.worse_than, &result.outcome) {
+        said.push(format!(
+            "known, but worse: {} of {} before, {} of {} now",
+            before.failed, before.of, now.failed, now.of
+        ));
     }
     if let Some(tries) = result.tries {
         let parts = [
@@ -56,7 +62,9 @@ pub fn of_run(report: &RunReport) -> Vec<String> {
         FailOn::Should => said.push("SHOULD findings fail this run (--fail-on should)".to_owned()),
         FailOn::New => {
             let baseline = gate.baseline.as_deref().unwrap_or("the baseline");
-            said.push(format!("only failures that are not in {baseline} fail this run (--fail-on new)"));
+            said.push(format!(
+                "only failures that are not in {baseline}, or are worse than there, fail this run (--fail-on new)"
+            ));
         }
     }
     if gate.allow_flaky && report.results.iter().any(CheckResult::is_flaky) {

@@ -505,6 +505,7 @@ impl Runner {
             by_hand: None,
             waived: None,
             known: false,
+            worse_than: None,
             tries: None,
             transcript: Vec::new(),
         }

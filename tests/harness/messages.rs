@@ -146,7 +146,7 @@ fn steady(text: &str) -> String {
             (r"no (HTTP answer|answer to a CONNECT) came within", "no HTTP answer came within"),
             (r"siospec-(during|after\d)-", "siospec-‹when›-"),
             (r"\bafter \d+ exchanges\b", "after ‹number› exchanges"),
-            (r"\b\d+ of 100 clients", "‹number› of 100 clients"),
+            (r"\b\d+ of (100 clients|200 messages)", "‹number› of $1"),
             (r"(?i)\b(date: )[^\n]*", "$1‹date›"),
             (r"(?i)\b(content-length: )\d+", "$1‹number›"),
             (r"\b\d{10,}\b", "‹number›"),

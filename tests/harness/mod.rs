@@ -9,6 +9,7 @@ pub mod degenerate;
 pub mod expectations;
 pub mod messages;
 pub mod node;
+pub mod overload;
 pub mod process;
 pub mod proxy;
 pub mod redis;

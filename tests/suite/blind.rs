@@ -17,15 +17,18 @@ use siospec::{
     catalogue::{self, Check},
     contract::{Contract, Layers},
     lag::Lag,
+    mock::ReferenceServer,
     redact::Redactor,
     runner::{DEFAULT_JOBS, Plan, Runner},
-    verdict::{ExitCode, Outcome, RunReport},
+    verdict::{CheckResult, ExitCode, Outcome, RunReport},
 };
-use tokio::task::JoinSet;
+use tokio::{task::JoinSet, time::Instant};
 
 use crate::harness::{
-    TestResult,
+    Stop, TestResult,
     degenerate::{Degenerate, Mode},
+    overload::Overload,
+    target::{options, reference_plan},
 };
 
 const MODES: [(&str, Mode); 32] = [
@@ -201,6 +204,67 @@ async fn prove(holder: As) -> TestResult {
     }
     assert!(wrong.is_empty(), "passes that nobody has given a reason for:\n{wrong}");
     Ok(())
+}
+
+/// What the reconnaissance saw for these, before the checks began.
+const SEEN_BEFOREHAND: [&str; 4] = [
+    "transport.open-packet",
+    "transport.polling-available",
+    "transport.upgrade-offered",
+    "transport.websocket-handshake",
+];
+
+/// How much later than its first 503 a check must have begun for it to have seen nothing else: the two clocks were not read
+/// in the same instant.
+const APART: Duration = Duration::from_millis(20);
+
+/// All that is right, until so many requests were made: what begins after that has nothing to pass by.
+#[rstest]
+#[case::once(1)]
+#[case::for_the_handshakes(5)]
+#[case::for_a_few_checks(50)]
+#[case::for_many_checks(200)]
+#[test]
+async fn what_begins_after_the_target_broke_down_does_not_pass(#[case] requests: usize) -> TestResult {
+    for retry_after in [false, true] {
+        let (report, wrong) = overloaded(requests, retry_after).await?;
+        let Some(report) = report else { continue };
+        assert_ne!(report.exit_code(), ExitCode::Conforms, "{:?}", report.counts());
+        assert!(wrong.is_empty(), "after {requests} requests, Retry-After {retry_after}: {wrong:?}");
+    }
+    Ok(())
+}
+
+/// Else the test above shows nothing.
+#[rstest]
+#[test]
+async fn the_proxy_that_breaks_down_hides_nothing_before() -> TestResult {
+    let (report, _) = overloaded(usize::MAX, false).await?;
+    let report = report.expect("testable");
+    let others: Vec<_> = report.results.iter().filter(|result| result.is_failure() || result.is_unjudged()).collect();
+    assert!(others.is_empty(), "{others:#?}");
+    Ok(())
+}
+
+/// The run of every check against the reference server behind that proxy, and what passed though it began too late.
+async fn overloaded(requests: usize, retry_after: bool) -> Result<(Option<RunReport>, Vec<String>), Stop> {
+    let options = options().guarded();
+    let server = ReferenceServer::start(options.clone()).await?;
+    let proxy = Overload::start(server.address(), requests, retry_after).await?;
+    let mut plan = reference_plan(&server, &options, "1s", &[], Runner::every_check());
+    (plan.origin, plan.reference) = (proxy.url.parse()?, false);
+    // What is not even tested ends with a code of its own.
+    let Ok(runner) = Runner::beside(plan, Redactor::new(), Lag::watch()).await else { return Ok((None, Vec::new())) };
+    let begun = Instant::now();
+    let report = Arc::new(runner).run().await;
+    let broken = proxy.broken_since();
+    let is_late = |result: &&CheckResult| {
+        let began = begun + Duration::from_millis(result.began_ms.unwrap_or_default());
+        result.outcome == Outcome::Pass && broken.is_some_and(|broken| began > broken + APART)
+    };
+    let late = report.results.iter().filter(is_late).map(|result| result.id.clone());
+    let wrong = late.filter(|id| !SEEN_BEFOREHAND.contains(&id.as_str())).collect();
+    Ok((Some(report), wrong))
 }
 
 /// A server that refuses everybody in the proper way has shown what there is to see: nothing is in doubt.

@@ -139,6 +139,7 @@ fn result(id: &str, row: Row, outcome: Outcome) -> CheckResult {
         by_hand: None,
         waived: None,
         known: false,
+        worse_than: None,
         tries: None,
         transcript: Vec::new(),
     }
@@ -150,6 +151,7 @@ fn failed(id: &str, row: Row) -> CheckResult {
         sent: String::new(),
         received: String::new(),
         expected: String::new(),
+        extent: None,
     };
     result(id, row, Outcome::Fail(failure))
 }

@@ -293,6 +293,7 @@ fn report() -> RunReport {
         by_hand: None,
         waived: None,
         known: false,
+        worse_than: None,
         tries: None,
         transcript: (0..40)
             .map(|n| entry(n * 30, Direction::Sent, "40{}"))
@@ -305,6 +306,7 @@ fn report() -> RunReport {
             sent: "40{}".into(),
             received: hostile.repeat(3),
             expected: "44{\"message\":…}".into(),
+            extent: None,
         })
     };
     let skip = |reason: &str| Outcome::Skip { reason: reason.into(), lacks: None };

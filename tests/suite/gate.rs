@@ -21,7 +21,7 @@ use siospec::{
     mock::{DEFAULT_JWT_SECRET, Fault, Options, ReferenceServer},
     probe::Tokens,
     redact::Redactor,
-    verdict::{CheckResult, ExitCode, Outcome, RunReport},
+    verdict::{CheckResult, ExitCode, Extent, Outcome, RunReport},
 };
 use tempfile::TempDir;
 
@@ -294,6 +294,67 @@ fn failures_of_the_baseline_are_known_and_only_new_ones_fail(folder: TempDir) ->
     run(at, Some("double-pong"), "again.json", &new)?.ends(ExitCode::DoesNotConform, &["❌ does not conform"]);
     run(at, None, "again.json", &new)?.ends(ExitCode::Conforms, &["passes now: events.ping-pong"]);
     Ok(())
+}
+
+/// The same words of five clients of ten and of all of them.
+#[rstest]
+#[test]
+fn a_known_failure_that_is_worse_by_now_is_new(folder: TempDir) -> TestResult {
+    let at = folder.path();
+    let run = |fault: &str, file: &str, more: &[&str]| {
+        let output = format!("json={file}");
+        let run = ["run", "--only", "rest.emit-all", "--deadline", "1s", "--fault", fault, "--report", &output];
+        siospec(at, &[&run[..], more].concat())
+    };
+    let (some, all) = ("rest-skips-polling", "rest-emits-nothing");
+    run(some, "some.json", &[])?.ends(ExitCode::DoesNotConform, &["misses 5 of 10 clients"]);
+    run(all, "all.json", &[])?.ends(ExitCode::DoesNotConform, &["misses 10 of 10 clients"]);
+    for (report, baseline) in [("some.json", "b-some.json"), ("all.json", "b-all.json")] {
+        siospec(at, &["baseline", report, "-o", baseline])?.ends(ExitCode::Conforms, &["1 failure accepted"]);
+    }
+
+    let new = |baseline| ["--fail-on", "new", "--baseline", baseline];
+    run(some, "again.json", &new("b-some.json"))?
+        .ends(ExitCode::Conforms, &["known: the failure is in the baseline", "1 known"]);
+    let worse = "known, but worse: 5 of 10 before, 10 of 10 now";
+    run(all, "worse.json", &new("b-some.json"))?
+        .ends(ExitCode::DoesNotConform, &[worse, "1 failed, 1 known, but worse", "FAIL rest.emit-all"]);
+    let report = read(at, "worse.json").expect("a report");
+    assert_eq!((report.exit_code(), report.counts().worse), (ExitCode::DoesNotConform, 1));
+    run(all, "markdown.json", &[&new("b-some.json")[..], &["--report", "markdown=worse.md"]].concat())?;
+    assert!(fs::read_to_string(at.join("worse.md"))?.contains(worse));
+    let thai = run(all, "th.json", &[&new("b-some.json")[..], &["--lang", "th"]].concat())?;
+    assert!(!thai.all().contains("worse"), "{}", thai.stdout);
+    run(some, "better.json", &new("b-all.json"))?.ends(ExitCode::Conforms, &["known: the failure is in the baseline"]);
+
+    siospec(at, &["diff", "some.json", "all.json"])?
+        .ends(ExitCode::DoesNotConform, &["Changed MUST rest.emit-all", "worse than before: 1 changed"]);
+    siospec(at, &["diff", "all.json", "some.json"])?.ends(ExitCode::Conforms, &["nothing changed"]);
+
+    // A file of a version that knew no extent goes by the reason alone.
+    let mut old: Value = serde_json::from_str(&fs::read_to_string(at.join("b-some.json"))?)?;
+    old["failures"][0].as_object_mut().expect("an entry").remove("extent").expect("an extent");
+    fs::write(at.join("old.json"), old.to_string())?;
+    run(all, "again.json", &new("old.json"))?.ends(ExitCode::Conforms, &["known: the failure is in the baseline"]);
+    Ok(())
+}
+
+#[rstest]
+#[case::a_little_more((1, 10), (4, 10), false)]
+#[case::by_half_of_all((1, 10), (6, 10), true)]
+#[case::from_half_to_all((2, 4), (4, 4), true)]
+#[case::nearly_all_before((8, 10), (10, 10), false)]
+#[case::many_times_as_many((2, 200), (60, 200), true)]
+#[case::many_times_a_little((1, 200), (40, 200), false)]
+#[case::of_fewer((5, 10), (10, 20), false)]
+#[case::of_fewer_and_all((5, 20), (10, 10), true)]
+#[case::better((10, 10), (1, 10), false)]
+#[case::of_nothing((0, 0), (1, 1), false)]
+#[case::of_a_file_that_anybody_wrote((u16::MAX, u16::MAX), (1, u16::MAX), false)]
+#[test]
+fn worse_is_what_chance_does_not_make(#[case] before: (u16, u16), #[case] now: (u16, u16), #[case] worse: bool) {
+    let [before, now] = [before, now].map(|(failed, of)| Extent { failed, of });
+    assert_eq!(now.is_worse_than(before), worse);
 }
 
 #[rstest]

@@ -17,8 +17,8 @@ use siospec::{
     },
     runner::Runner,
     verdict::{
-        CheckResult, Citation, Direction, Entry, ExitCode, FailOn, Failure, Gate, Idle, IdleWaiver, Lack, Level,
-        Outcome, Row, RunReport, Tries, Waived,
+        CheckResult, Citation, Direction, Entry, ExitCode, Extent, FailOn, Failure, Gate, Idle, IdleWaiver, Lack,
+        Level, Outcome, Row, RunReport, Tries, Waived,
     },
 };
 use tokio::{process::Command, sync::OnceCell};
@@ -85,6 +85,7 @@ fn hostile(checks: usize) -> RunReport {
             sent: HOSTILE.into(),
             received: HOSTILE.repeat(5),
             expected: String::new(),
+            extent: None,
         };
         let outcome = match number % 7 {
             0 => Outcome::Pass,
@@ -120,6 +121,7 @@ fn hostile(checks: usize) -> RunReport {
             by_hand: None,
             waived: None,
             known: false,
+            worse_than: None,
             tries: None,
             transcript: (0..if number == 3 { 80 } else { 8 })
                 .flat_map(|at| [entry(at, Direction::Sent), entry(at, Direction::Received)])
@@ -270,6 +272,7 @@ fn gated() -> RunReport {
             sent: "40{}".into(),
             received: "40{\"sid\":\"x\"}".into(),
             expected: "44".into(),
+            extent: None,
         };
         result.outcome = Outcome::Fail(failure);
         change(&mut result);
@@ -284,6 +287,12 @@ fn gated() -> RunReport {
     add("g.waived", |result| result.waived = waived(false));
     add("g.expired", |result| result.waived = waived(true));
     add("g.known", |result| result.known = true);
+    add("g.worse", |result| {
+        result.worse_than = Some(Extent { failed: 1, of: 10 });
+        if let Outcome::Fail(failure) = &mut result.outcome {
+            failure.extent = Some(Extent { failed: 10, of: 10 });
+        }
+    });
     add("g.flaky", |result| result.tries = FLAKY);
     add("g.unsure", |result| {
         result.outcome = Outcome::Broken { reason: "the network failed".into() };
@@ -295,10 +304,11 @@ fn gated() -> RunReport {
 const WAIVED: &str = "waived until 2026-02-03 by anna: until the login is new";
 const EXPIRED: &str = "the waiver of anna ran out on 2026-01-01: until the login is new";
 const KNOWN: &str = "known: the failure is in the baseline";
+const WORSE: &str = "known, but worse: 1 of 10 before, 10 of 10 now";
 const FLAKY: &str = "flaky: passed 2×, failed 1× in 3 runs";
 const UNSURE: &str = "flaky: passed 2×, could not be judged 1× in 3 runs";
 const HEAD: [&str; 4] = [
-    "only failures that are not in before.json fail this run (--fail-on new)",
+    "only failures that are not in before.json, or are worse than there, fail this run (--fail-on new)",
     "flaky checks do not fail this run (--allow-flaky)",
     "the waiver of g.idle (by bert, until 2026-03-01) covers nothing: it passed; take the waiver out",
     "in the baseline, and passes now: g.fixed; write the baseline anew, lest it comes back unseen",
@@ -319,6 +329,7 @@ async fn what_the_gate_lets_pass_is_no_failure_and_says_why() -> TestResult {
         "g.waived": ["skipped", format!("{WAIVED}; the token is let in")],
         "g.expired": ["failure", format!("the token is let in; {EXPIRED}")],
         "g.known": ["skipped", format!("{KNOWN}; the token is let in")],
+        "g.worse": ["failure", format!("the token is let in; {WORSE}")],
         "g.flaky": ["skipped", format!("{FLAKY}; the token is let in")],
         "g.unsure": ["skipped", format!("{UNSURE}; could not be judged: the network failed")],
     });
@@ -336,6 +347,7 @@ async fn what_the_gate_lets_pass_is_no_failure_and_says_why() -> TestResult {
         "g.waived": "waived",
         "g.expired": "failed",
         "g.known": "known",
+        "g.worse": "failed",
         "g.flaky": "flaky",
         "g.unsure": "flaky",
     });
@@ -355,6 +367,7 @@ async fn what_the_gate_lets_pass_is_no_failure_and_says_why() -> TestResult {
         ["g.waived", "warning", WAIVED, "new"],
         ["g.expired", "error", null, "new"],
         ["g.known", "warning", null, "unchanged"],
+        ["g.worse", "error", null, "updated"],
         ["g.flaky", "warning", null, "new"],
     ]);
     assert_eq!(json!(found), expected);
@@ -365,6 +378,7 @@ async fn what_the_gate_lets_pass_is_no_failure_and_says_why() -> TestResult {
     let expected = [
         "::error title=MUST g.new",
         "::error title=MUST g.expired",
+        "::error title=MUST g.worse",
         "::notice title=siospec",
         "::notice title=MUST g.waived (waived)",
         "::notice title=MUST g.known (known)",
@@ -385,7 +399,8 @@ async fn what_the_gate_lets_pass_is_no_failure_and_says_why() -> TestResult {
         ("report.xml", read["junit"].to_string() + &plain("report.xml").replace("&apos;", "'")),
     ];
     for (name, text) in shown {
-        for said in HEAD.into_iter().chain([WAIVED, EXPIRED, KNOWN, FLAKY, UNSURE, "curl -i 'http://localhost/again'"])
+        for said in
+            HEAD.into_iter().chain([WAIVED, EXPIRED, KNOWN, WORSE, FLAKY, UNSURE, "curl -i 'http://localhost/again'"])
         {
             assert!(text.contains(said), "{name} lacks {said:?}");
         }
@@ -479,6 +494,7 @@ fn the_score_counts_no_row_that_was_not_judged() {
             sent: String::new(),
             received: String::new(),
             expected: String::new(),
+            extent: None,
         })
     };
     add(Row::C3, Level::Must, Outcome::Pass);

@@ -40,6 +40,7 @@ async fn run(probe: &Probe) -> Verdict {
             Ok(()) => {}
             Err(error @ WireError::Status { .. }) if is_limit(&error) => {
                 return fail(format!("Polling meets a rate limit after {round} exchanges"))
+                    .extent(ROUNDS - round, ROUNDS)
                     .sent(format!("up to {ROUNDS} polls, one after the other, and as many POSTs"))
                     .received(error)
                     .expected("HTTP 200 to each")

@@ -51,6 +51,7 @@ async fn run(probe: &Probe) -> Verdict {
     }
     let Some(answer) = lost.first() else { return probe.served(Transport::Polling).await.map(drop) };
     fail(format!("{} of {SESSIONS} sessions are unknown to the next TCP connection", lost.len()))
+        .extent(lost.len(), SESSIONS)
         .sent("a polling handshake, then a POST with the new session's sid on another TCP connection")
         .received(answer)
         .expected("HTTP 200, ok")

@@ -97,11 +97,14 @@ async fn left_by_a_cut(probe: &Probe, user: &User, label: &str) -> Result<Asked,
     Ok(polling)
 }
 
-/// POSTs until one is refused or `patience` is over.
+/// POSTs until one is refused or `patience` is over. The first waits, too: the answer to it would cross with the cut, which
+/// may still be on its way, and the poll would be none that was cut.
 async fn ends_within(probe: &Probe, polling: &Polling, patience: Duration) -> Result<bool, Stop> {
     let end = Instant::now() + patience;
-    let mut pause = probe.target().quiet_window() / 4;
+    let mut pause = probe.target().quiet_window() / 2;
     loop {
+        sleep_until(end.min(Instant::now() + pause)).await;
+        pause *= 2;
         let posted = polling.post(super::question(&probe.nonce("alive")).encode()).await;
         let posted = posted.map_err(|error| Stop::Broken(format!("POST on the session that was left: {error}")))?;
         if super::is_refusal(&posted) {
@@ -111,7 +114,5 @@ async fn ends_within(probe: &Probe, polling: &Polling, patience: Duration) -> Re
         if Instant::now() >= end {
             return Ok(false);
         }
-        sleep_until(end.min(Instant::now() + pause)).await;
-        pause *= 2;
     }
 }

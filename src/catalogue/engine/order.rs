@@ -6,7 +6,7 @@
 //! the rest over WebSocket. A last message tells that nothing is still to come. Answers out of order are a finding of lesser
 //! weight: each is from a namespace of its own, and a server that looks namespaces up may lawfully take longer for one.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use tokio::time::Instant;
 
@@ -176,12 +176,19 @@ impl Burst {
         self.heard.retain(|number| *number < COUNT);
         let has_ended = end.as_ref().is_err_and(|error| !matches!(error, WireError::Timeout { .. }));
         let Some((level, reason, received)) = self.fault(end.err()) else { return Ok(()) };
+        let missing = self.missing();
         let finding = fail(reason)
             .at(level)
             .sent(format!("{COUNT} messages in a burst: 40/<name>-0 to 40/<name>-{}", COUNT - 1))
             .received(received)
             .expected("44/<name>-…,{\"message\":…} to each, once, in the same order");
+        let finding = if missing > 0 { finding.extent(missing, COUNT) } else { finding };
         if has_ended { finding.doubtful() } else { finding }.stop()
+    }
+
+    /// How many messages have no answer.
+    fn missing(&self) -> usize {
+        COUNT - self.heard.iter().collect::<BTreeSet<_>>().len()
     }
 
     /// What is wrong with the answers: how much that matters, the reason, and what was received.
@@ -190,7 +197,7 @@ impl Burst {
         sorted.sort_unstable();
         let doubled = sorted.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0]);
         sorted.dedup();
-        let missing = COUNT - sorted.len();
+        let missing = self.missing();
         let way = &self.way;
         if let Some(doubled) = doubled {
             return Some((

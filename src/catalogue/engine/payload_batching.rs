@@ -72,6 +72,7 @@ async fn run(probe: &Probe) -> Verdict {
     }
     if missing > 0 {
         return fail(format!("{missing} of {PACKETS} packets in one POST are not processed"))
+            .extent(missing, PACKETS)
             .sent(format!("one POST of {sent}"))
             .received(order)
             .expected("an answer, 44/<name>,{\"message\":…}, to each")

@@ -74,6 +74,7 @@ async fn run(probe: &Probe) -> Verdict {
                 "The server loses {} of {tried} events sent at once after the CONNECT reply",
                 lost.len()
             ))
+            .extent(lost.len(), tried)
             .sent(format!("CONNECT, and with its reply {}", on_wire(namespace, &ping.emit, &Vars::new())))
             .received(format!(
                 "no `{}` in time ({}), though a later `{}` on the same connection was answered",

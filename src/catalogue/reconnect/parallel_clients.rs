@@ -68,6 +68,7 @@ async fn run(probe: &Probe) -> Verdict {
     });
     let got: Vec<String> = got.collect();
     fail(format!("{count} of {CLIENTS} clients that pinged at the same time did not get exactly one pong"))
+        .extent(count, CLIENTS)
         .sent(format!(
             "{} by each of {CLIENTS} clients",
             on_wire(&probe.contract().namespace, &ping.emit, &Vars::new())

@@ -122,8 +122,10 @@ async fn run(probe: &Probe) -> Verdict {
     if heard == (1..=MESSAGES).collect::<Vec<_>>() {
         return Ok(());
     }
+    let wrong = (1..=MESSAGES).filter(|number| heard.iter().filter(|other| *other == number).count() != 1).count();
     let heard = heard.iter().map(usize::to_string).collect::<Vec<_>>().join(", ");
     fail("A recovered connection does not get what it missed, once and in order")
+        .extent(wrong, MESSAGES)
         .sent(sent)
         .received(if heard.is_empty() { "none of them".into() } else { format!("the messages {heard}, in this order") })
         .expected("the messages 1, 2, 3, in this order")

@@ -6,10 +6,13 @@
 //! that reloads in place may keep them. Both are lawful, so the check waits a bounded time for the client's connection to
 //! drop and goes on either way. From then on it tries new connections until one of each transport gets a pong and a
 //! notification, at most `reload.deadline` after the hook; on new connections again it counts.
+//!
+//! Where the contract declares `reload.keeps-connections`, the deployment is held to it: a client of each transport is
+//! connected before, and its connection must have outlived the reload once the server is seen to serve again.
 
 use std::{process::Stdio, time::Duration};
 
-use futures::future::try_join_all;
+use futures::future::{join_all, try_join_all};
 use reqwest::header::HeaderMap;
 use tokio::{
     process::Command,
@@ -21,7 +24,7 @@ use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite, events, rest},
     contract::{Reload, ReloadAction, Vars},
     mock::Fault,
-    probe::{Client, Probe, Stop, Verdict, fail, trust},
+    probe::{Client, Life, Probe, Stop, Verdict, confirmed, fail, trust},
     verdict::{Copied, Level, Row},
     wire::{Endpoint, HttpResponse, Transport, WireError, http::Http, round},
 };
@@ -49,7 +52,7 @@ pub const CHECK: Check = Check {
     fix: "Make one server and close it with the old code: `if (!globalThis.io) globalThis.io = new Server(…)`, or \
           `nitroApp.hooks.hook('close', () => io.close())`.",
     effort: Effort::Minutes,
-    faults: &[Fault::ReloadDoublesServer],
+    faults: &[Fault::ReloadDoublesServer, Fault::ReloadDropsConnections],
     run: |probe| Box::pin(run(probe)),
 };
 
@@ -59,12 +62,74 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(25), Duration::from_
 async fn run(probe: &Probe) -> Verdict {
     let reload = probe.contract().reload.as_ref();
     let reload = reload.ok_or_else(|| Stop::Skip("the contract declares no reload hook".into()))?;
+    if reload.keeps_connections {
+        // A heartbeat that this machine answers too late ends a connection as well.
+        return confirmed(probe, || kept(probe, reload)).await;
+    }
     let mut old = probe.client("before", probe.transport()).await?;
     run_hook(probe, reload).await?;
     let end = Instant::now() + reload.deadline;
     wait_for_drop(probe, reload, &mut old).await?;
     drop(old);
+    back_and_once(probe, reload, end).await
+}
 
+/// As declared, the connections of old clients outlive the reload.
+async fn kept(probe: &Probe, reload: &Reload) -> Verdict {
+    let before = probe
+        .transports()
+        .into_iter()
+        .map(|transport| async move { probe.client(&format!("before {}", transport.name()), transport).await });
+    let mut old = try_join_all(before).await?;
+    run_hook(probe, reload).await?;
+    let end = Instant::now() + reload.deadline;
+    let until = Instant::now() + patience(probe, reload);
+    let waits = old.iter_mut().map(|client| cut(client, until));
+    let early = join_all(waits).await;
+    // That there are two servers now, or none, is worse than that clients have to come back.
+    back_and_once(probe, reload, end).await?;
+    for (client, early) in old.iter_mut().zip(early) {
+        let how = match early? {
+            Some(how) => how,
+            // The worker may be replaced only a while after the hook has returned. The server serves by now, so that silence
+            // is an end as well.
+            None => match client.life().await {
+                Ok(Life::Closed(how)) => how.to_string(),
+                Ok(Life::Open) => continue,
+                // It went on for as long as was waited, and nothing can be asked on it.
+                Err(Stop::Broken(_)) if !probe.target().answers_fences => continue,
+                Err(stop) => return Err(stop),
+            },
+        };
+        return fail(format!("A reload that is declared to keep connections cuts them, over {}", client.transport()))
+            .sent(format!("{}, with a client connected over {}", named(reload), client.transport()))
+            .received(how)
+            .expected(
+                "the connection goes on, as the contract declares (reload.keeps-connections = true). Keep the server that \
+                 clients are connected to across reloads, such as on `globalThis`, or take the declaration out",
+            )
+            .doubtful()
+            .stop();
+    }
+    let patience = humantime::format_duration(round(patience(probe, reload)));
+    probe.note(format!("the reload kept the old connections for {patience} and longer, as declared"));
+    Ok(())
+}
+
+/// How the connection ends by then, if it does.
+async fn cut(client: &mut Client, until: Instant) -> Result<Option<String>, Stop> {
+    match client.wait("end of the connection", client.mark(), until, |_| false).await {
+        Ok(_) | Err(WireError::Timeout { .. }) => Ok(None),
+        // Whatever a poll meets in place of its answer, its client takes the connection for lost.
+        Err(error @ (WireError::Closed(_) | WireError::Connect(_) | WireError::Status { .. })) => {
+            Ok(Some(error.to_string()))
+        }
+        Err(error) => Err(Stop::Broken(format!("client {}: {error}", client.label()))),
+    }
+}
+
+/// New connections work by `end`, and the application is there once.
+async fn back_and_once(probe: &Probe, reload: &Reload, end: Instant) -> Verdict {
     let mut pause = PAUSES.0;
     loop {
         let reached = try_join_all(probe.transports().into_iter().map(|transport| reach(probe, transport)));
@@ -91,20 +156,21 @@ async fn run(probe: &Probe) -> Verdict {
     }
 }
 
-/// Waits until the connection from before the reload is gone, as long as one answer may take. Where it lives on, nothing
-/// shows that there was a reload at all, unless the contract says that reloads keep connections.
+/// How long the end of a connection from before the reload is waited for: as long as one answer may take.
+fn patience(probe: &Probe, reload: &Reload) -> Duration {
+    reload.deadline.min(probe.deadline())
+}
+
+/// Waits until the connection from before the reload is gone. Where it lives on, nothing shows that there was a reload at all,
+/// since the contract does not say that reloads keep connections.
 async fn wait_for_drop(probe: &Probe, reload: &Reload, old: &mut Client) -> Result<(), Stop> {
-    let patience = reload.deadline.min(probe.deadline());
+    let patience = patience(probe, reload);
     let from = old.mark();
     let ended = old.wait("end of the connection", from, Instant::now() + patience, |_| false).await;
     if !matches!(ended, Err(WireError::Timeout { .. })) {
         return Ok(());
     }
     let patience = humantime::format_duration(round(patience));
-    if reload.keeps_connections {
-        probe.note(format!("the reload kept the old connection for {patience}, as declared"));
-        return Ok(());
-    }
     Err(Stop::Broken(format!(
         "nothing shows that the server reloaded: the old connection lived on for {patience} after {}. Does the hook \
          touch what the server watches? If reloads keep connections, declare --reload-keeps-connections=true",

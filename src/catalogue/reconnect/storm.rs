@@ -95,6 +95,7 @@ fn all(probe: &Probe, outcomes: Vec<Result<Outcome, Stop>>, sent: &str) -> Resul
     }
     let Some(first) = unserved.first() else { return Ok(served) };
     fail(format!("{} of {CLIENTS} clients that connect at once are not served", unserved.len()))
+        .extent(unserved.len(), CLIENTS)
         .sent(format!("{CLIENTS} × {sent}"))
         .received(format!("{first}{}", if unserved.len() > 1 { ", and others" } else { "" }))
         .expected(format!("a CONNECT reply, and one `{}` to each ping", probe.ping()?.reply))

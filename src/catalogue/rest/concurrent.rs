@@ -41,7 +41,9 @@ async fn run(probe: &Probe) -> Verdict {
     let mut clients = probe.clients("client", &probe.transports()).await?;
     let marks: Vec<usize> = clients.iter().map(Client::mark).collect();
     let messages = (0..CALLS).map(|_| super::message(probe)).collect::<Result<Vec<_>, _>>()?;
-    for response in join_all(messages.iter().map(|(message, _)| probe.trigger(message))).await {
+    let responses = join_all(messages.iter().map(|(message, _)| probe.trigger(message))).await;
+    let failed = responses.iter().flatten().filter(|response| !response.is_success()).count();
+    for response in responses {
         match response? {
             response if response.status == 429 => {
                 return Err(Stop::Skip("the REST trigger limits how often it is called (HTTP 429)".into()));
@@ -49,6 +51,7 @@ async fn run(probe: &Probe) -> Verdict {
             response if response.is_success() => {}
             response => {
                 return fail(format!("Of {CALLS} REST calls at the same time, not all succeed"))
+                    .extent(failed, CALLS)
                     .sent(format!("{CALLS} × {}, at once", super::on_wire(rest, &messages[0].1)))
                     .received(response)
                     .expected("HTTP 2xx to each")
@@ -72,13 +75,15 @@ async fn run(probe: &Probe) -> Verdict {
             let counts: Vec<usize> = messages.iter().map(|(_, vars)| copies(vars)).collect();
             let lost = counts.iter().filter(|count| **count == 0).count();
             let repeated = counts.iter().filter(|count| **count > 1).count();
-            (lost + repeated > 0).then(|| format!("{lost} of {CALLS} events missing, {repeated} more than once"))
+            let text = format!("{lost} of {CALLS} events missing, {repeated} more than once");
+            (lost + repeated > 0).then_some((text, lost + repeated))
         } else {
             let count = copies(&messages[0].1);
-            (count != CALLS).then(|| format!("{count} × `{name}`"))
+            (count != CALLS).then(|| (format!("{count} × `{name}`"), count.abs_diff(CALLS)))
         };
-        if let Some(received) = received {
+        if let Some((received, wrong)) = received {
             return fail(format!("{CALLS} REST calls at the same time do not give {CALLS} events"))
+                .extent(wrong, CALLS)
                 .sent(format!("{CALLS} × {}, at once, each with its own message", super::on_wire(rest, &messages[0].1)))
                 .received(format!("over {}: {received}", client.transport()))
                 .expected(format!("one `{name}` for each call, at each client"))

@@ -42,6 +42,7 @@ async fn run(probe: &Probe) -> Verdict {
             (count > 0).then(|| format!("{count} over {transport}"))
         });
         fail(reason)
+            .extent(concerned.len(), CLIENTS)
             .sent(super::on_wire(rest, &vars))
             .received(format!("{what}: {}", over.collect::<Vec<_>>().join(", ")))
             .expected(format!("one `{name}` at each of {CLIENTS} clients"))

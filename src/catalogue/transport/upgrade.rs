@@ -120,6 +120,7 @@ async fn run(probe: &Probe) -> Verdict {
             Err(error) => {
                 let missing = asked.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
                 return fail(format!("{} of {} messages are lost across the upgrade", asked.len(), AFTER + 1))
+                    .extent(asked.len(), AFTER + 1)
                     .sent(format!("40/<name>, once during the upgrade and {AFTER} times after 5"))
                     .received(format!("no answer for {missing} ({error})"))
                     .expected("an answer, 44/<name>,{\"message\":…}, to each")

@@ -52,7 +52,7 @@ const LEAK: Duration = Duration::from_millis(100);
 const SLOW: Duration = Duration::from_millis(800);
 
 /// With the fault `turns-crowd-away`: how many users who were connected before are let in at the same time.
-const CROWD: usize = 50;
+const CROWD: usize = 25;
 
 /// Properties that every JavaScript object has.
 const INHERITED: [&str; 4] = ["__proto__", "constructor", "toString", "hasOwnProperty"];

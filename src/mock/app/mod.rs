@@ -73,12 +73,16 @@ impl Deployment {
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Replaces the application as Nitro does in development: connections drop, nothing of the old state is left.
+    /// Replaces the application as Nitro does in development: connections drop, nothing of the old state is left. Where the
+    /// server is to stay, there is nothing else to replace.
     ///
     /// # Errors
     ///
     /// When the new one cannot join the other nodes; the old one stays.
     async fn reload(&self, gateway: &Gateway) -> io::Result<()> {
+        if self.options.reloads_in_place && !self.faults.has(Fault::ReloadDropsConnections) {
+            return Ok(());
+        }
         // With the fault, the old server goes on beside the new one, and answers everything as well.
         let doubled = self.faults.has(Fault::ReloadDoublesServer);
         let new = App::new(&self.options, self.faults.clone(), doubled).await?;

@@ -21,8 +21,8 @@ const MAX_BODY: usize = 1_000_000;
 /// How long the body of a REST call may take.
 const BODY_WITHIN: Duration = Duration::from_secs(30);
 
-/// With the fault `rest-loses-bursts`: how many calls may wait.
-const MAX_WAITING: usize = 15;
+/// With the fault `rest-loses-bursts`: how many calls may wait, as for a small pool's connections.
+const MAX_WAITING: usize = 5;
 
 #[derive(Clone)]
 struct Web {

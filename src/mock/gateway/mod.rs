@@ -6,6 +6,7 @@
 //! Statuses and closes are the protocol's; where that is silent, engine.io 6.6's.
 
 pub mod answer;
+mod bucket;
 mod connection;
 mod cors;
 mod echo;
@@ -33,6 +34,7 @@ use tokio::sync::{Notify, mpsc};
 
 use super::{COOKIE, Fault, Faults, Options, Scenario};
 use answer::{Answer, Refusal};
+use bucket::Bucket;
 use cors::Cors;
 use packet::Packet;
 use session::Command;
@@ -56,6 +58,10 @@ const SLOW: Duration = Duration::from_millis(3_500);
 
 /// How many requests within a second the scenario `limits-requests` lets through.
 const MAX_A_SECOND: usize = 60;
+
+/// How many polls of a session the fault `limits-polls` answers at once, and how many more each second.
+const POLLS_AT_ONCE: f64 = 18.0;
+const POLLS_A_SECOND: f64 = 1.0;
 
 /// How many handshake answers the fault `cached-handshake` keeps.
 const MAX_CACHED: usize = 1_000;
@@ -167,8 +173,8 @@ impl Sessions {
 pub struct Handle {
     commands: mpsc::Sender<Command>,
     posting: Arc<AtomicBool>,
-    /// How many polls there were, for the fault `limits-polls`.
-    polls: Arc<AtomicUsize>,
+    /// Its polls, for the fault `limits-polls`.
+    polls: Arc<Mutex<Bucket>>,
     link: Arc<Link>,
     /// With the fault `sessions-stick-to-connections`: what it was opened on, until another connection carries it on.
     opened_on: Arc<Mutex<Option<Connection>>>,
@@ -202,6 +208,11 @@ impl Handle {
         }
         *opened_on = None;
         true
+    }
+
+    /// With the fault `limits-polls`: whether this poll is one too many.
+    fn is_flooded(&self) -> bool {
+        !self.polls.lock().unwrap_or_else(PoisonError::into_inner).takes()
     }
 
     fn start_posting(&self) -> Option<Posting> {
@@ -559,7 +570,7 @@ impl Gateway {
             let handle = Handle {
                 commands: sender,
                 posting: Arc::default(),
-                polls: Arc::default(),
+                polls: Arc::new(Mutex::new(Bucket::new(POLLS_AT_ONCE, POLLS_A_SECOND))),
                 link: link.clone(),
                 opened_on: Arc::new(Mutex::new(opened_on)),
             };

@@ -1,6 +1,6 @@
 //! Long-polling: what a request of a known session does (Engine.IO v4, "HTTP long-polling").
 
-use std::{future::pending, sync::atomic::Ordering, time::Duration};
+use std::{future::pending, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode, header};
@@ -19,9 +19,6 @@ use super::{
 /// How much of a refused body is read and thrown away, in bytes, so that the refusal is not lost to a reset.
 const DISCARD_AT_MOST: usize = 64 << 20;
 
-/// How many polls of a session the fault `limits-polls` answers.
-const POLL_LIMIT: usize = 25;
-
 /// How long that may take.
 const DISCARD_WITHIN: Duration = Duration::from_secs(1);
 
@@ -30,7 +27,7 @@ const FEW_PACKETS: usize = 4;
 
 /// A GET: waits for packets. Nothing, when the connection is to be cut.
 pub async fn get(handle: Handle, settings: &Settings) -> Option<Answer> {
-    if settings.faults.has(Fault::LimitsPolls) && handle.polls.fetch_add(1, Ordering::Relaxed) >= POLL_LIMIT {
+    if settings.faults.has(Fault::LimitsPolls) && handle.is_flooded() {
         return Some(answer::empty(StatusCode::TOO_MANY_REQUESTS));
     }
     let (sender, answer) = oneshot::channel();
@@ -39,7 +36,7 @@ pub async fn get(handle: Handle, settings: &Settings) -> Option<Answer> {
     }
     // When the client cuts the request, hyper drops this future, and the session sees its end of the channel close.
     let patience = match settings.faults.has(Fault::CutsLongPolls) {
-        true => settings.ping_interval / 2,
+        true => settings.ping_interval * 5 / 6,
         false => Duration::MAX,
     };
     let Ok(answer) = time::timeout(patience, answer).await else {

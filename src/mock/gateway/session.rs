@@ -17,6 +17,7 @@ use tokio::{
 use super::{
     super::Fault,
     Registration, Settings,
+    bucket::Bucket,
     packet::{Malformed, Packet, encode_payload},
     socketio::{Passage, SocketIo, Violation},
     upstream::{Control, Link, LinkEnd, Transport, Upstream},
@@ -38,9 +39,9 @@ const BACKLOG: (usize, usize) = (16_384, 32 << 20);
 /// How many bytes may wait for the upstream before no more are taken from the client.
 const UPSTREAM_BACKLOG: usize = 4 << 20;
 
-/// How many messages of a client the fault `loses-bursts` takes, and within what time.
-const BURST: usize = 150;
-const BURST_LASTS: Duration = Duration::from_secs(10);
+/// How many messages of a client the fault `loses-bursts` takes at once, and how many more each second.
+const MESSAGES_AT_ONCE: f64 = 150.0;
+const MESSAGES_A_SECOND: f64 = 20.0;
 
 /// What a request or a connection of the client asks of its session.
 pub enum Command {
@@ -140,8 +141,8 @@ struct Session {
     /// With the fault `cuts-idle-connections`: how many pongs came in a row, and when the connection is to be cut.
     idle_pongs: usize,
     idle_until: Option<Instant>,
-    /// With the fault `loses-bursts`: when the burst began, and how many messages came in it.
-    burst: (Instant, usize),
+    /// The client's messages, for the fault `loses-bursts`.
+    messages: Bucket,
     /// With the fault `repeats-message-after-upgrade`: what was last sent by polling.
     last_polled: Option<Packet>,
     /// With the fault `upgrade-loses-message`: how many packets are to be lost, once it is known.
@@ -187,7 +188,7 @@ pub async fn run(start: Start) {
         pinging_early,
         idle_pongs: 0,
         idle_until: None,
-        burst: (now, 0),
+        messages: Bucket::new(MESSAGES_AT_ONCE, MESSAGES_A_SECOND),
         last_polled: None,
         connect_deadline: now + settings.connect_timeout,
         attachments_deadline: None,
@@ -394,14 +395,7 @@ impl Session {
 
     /// With the fault `loses-bursts`: whether this message is one too many.
     fn is_lost_in_burst(&mut self) -> bool {
-        if !self.settings.faults.has(Fault::LosesBursts) {
-            return false;
-        }
-        if self.burst.0.elapsed() > BURST_LASTS {
-            self.burst = (Instant::now(), 0);
-        }
-        self.burst.1 += 1;
-        self.burst.1 > BURST
+        self.settings.faults.has(Fault::LosesBursts) && !self.messages.takes()
     }
 
     fn on_engine_packet(&mut self, packet: &Packet) -> Step {
