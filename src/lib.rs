@@ -14,5 +14,6 @@ pub mod report;
 pub mod reproduce;
 pub mod runner;
 pub mod secret;
+pub mod shell;
 pub mod verdict;
 pub mod wire;

@@ -8,6 +8,11 @@ mod suite;
 
 use std::process::ExitCode;
 
+#[expect(unsafe_code, reason = "the environment is set before there is another thread")]
 fn main() -> ExitCode {
+    // SAFETY: every other thread comes after this.
+    unsafe { siospec::shell::without_proxies() };
+    #[cfg(unix)]
+    let _ = rlimit::increase_nofile_limit(16_384);
     harness::main()
 }

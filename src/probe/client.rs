@@ -358,9 +358,12 @@ impl Client {
                 if missing > 0 {
                     return Err(self.disordered(&Disorder::Interrupted(self.transport(), missing, shorten(text, 200))));
                 }
-                let malformed =
-                    |error| WireError::Malformed(format!("the target sent a packet that is no Socket.IO: {error}"));
-                let packet = SocketPacket::decode(text).map_err(malformed)?;
+                let packet = SocketPacket::decode(text).map_err(|error| match error {
+                    WireError::Malformed(why) => {
+                        WireError::Malformed(format!("the target sent a packet that is no Socket.IO: {why}"))
+                    }
+                    error => error,
+                })?;
                 self.answered |= is_word_of_its_own(&packet);
                 self.announced = packet.attachments;
                 self.inbox.push(packet);

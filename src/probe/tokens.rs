@@ -21,6 +21,7 @@ use tokio::sync::OnceCell;
 
 use crate::contract::{Auth, TOKEN_COMMAND_DEADLINE, TOKEN_COMMAND_OUTPUT, TokenSource, Vars, signing_key, template};
 use crate::redact::Redactor;
+use crate::shell;
 
 /// How long a valid token is valid, and by how much a bad one misses its time.
 const HOUR: i64 = 3600;
@@ -601,22 +602,9 @@ fn pem(label: &str, der: &[u8]) -> String {
 async fn run_command(command: &str) -> Result<String, TokenError> {
     // What was printed stays out of every reason: it may be a token.
     let failed = |reason: String| TokenError::Command(reason);
-    let mut shell = if cfg!(windows) {
-        let mut shell = tokio::process::Command::new("cmd");
-        shell.arg("/C");
-        shell
-    } else {
-        let mut shell = tokio::process::Command::new("sh");
-        shell.arg("-c");
-        shell
-    };
-    // Standard error goes to the user's own: what it says may be the way out, and may be secret, so nothing keeps it.
-    let mut child = shell
-        .arg(command)
-        .stdin(Stdio::null())
+    // What it says on standard error may be the way out, and may be secret, so nothing keeps it.
+    let mut child = shell::command(command)
         .stdout(Stdio::piped())
-        .stderr(Stdio::inherit())
-        .kill_on_drop(true)
         .spawn()
         .map_err(|error| failed(format!("did not start: {error}")))?;
     let mut printed = Vec::new();

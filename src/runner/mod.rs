@@ -30,7 +30,11 @@ use crate::{
     redact::Redactor,
     reproduce::{self, Surroundings},
     verdict::{CheckResult, Gate, Lack, Outcome, RunReport},
-    wire::{Transport, http::Http, round, shorten},
+    wire::{
+        Transport,
+        http::{Http, was_starved_since},
+        round, shorten,
+    },
 };
 
 /// How many checks run at once unless told otherwise. Nearly all of a check's time is waiting for the target.
@@ -46,6 +50,7 @@ const DEADLINES_PER_CHECK: u32 = 12;
 /// How long the next check is put off, at the most, because the target does not keep up with those that run.
 const PATIENCE_WITH_TARGET: Duration = Duration::from_millis(100);
 
+const OUT_OF_FILES: &str = "this process could open no more files (`ulimit -n` raises the limit)";
 /// How many slow answers meanwhile make a check worth a second look that could not be judged.
 const OVERTAXED: usize = 3;
 /// What would wait longer is left out unless `--max-wait` says otherwise: a target may claim a heartbeat of weeks.
@@ -438,7 +443,7 @@ impl Runner {
     /// Runs the check itself: bounded in time, and apart from everything else should it panic.
     /// Also: whether it says that others come to harm by it.
     async fn exchange(&self, check: &'static Check) -> (CheckResult, bool) {
-        let begun = Instant::now();
+        let (begun, started) = (Instant::now(), tokio::time::Instant::now());
         let probe = Probe::new(Arc::clone(&self.setting));
         let handshake = self.setting.target.handshake();
         let reload = self.setting.contract.reload.as_ref().map_or(Duration::ZERO, |reload| reload.deadline);
@@ -451,13 +456,18 @@ impl Runner {
         let mut evidence = Vec::new();
         let mut harms_others = false;
         let outcome = match tokio::time::timeout(limit, exchange).await {
-            Ok(Ok(Ok(()))) => Outcome::Pass,
+            Ok(Ok(Err(Stop::Fail(finding)))) if was_starved_since(started) => {
+                let reason = finding.failure.reason;
+                Outcome::Broken { reason: format!("{OUT_OF_FILES}, so that nothing follows from this: {reason}") }
+            }
+            Ok(Ok(Ok(()))) if was_starved_since(started) => Outcome::Broken { reason: OUT_OF_FILES.into() },
             Ok(Ok(Err(Stop::Fail(finding)))) => {
                 level = finding.level.unwrap_or(level);
                 harms_others = finding.harms_others;
                 evidence.extend(finding.evidence.map(|evidence| *evidence));
                 Outcome::Fail(finding.failure)
             }
+            Ok(Ok(Ok(()))) => Outcome::Pass,
             Ok(Ok(Err(Stop::Skip(reason)))) => Outcome::Skip { reason, lacks: None },
             Ok(Ok(Err(Stop::Broken(reason)))) => Outcome::Broken { reason },
             Ok(Err(panic)) => Outcome::Broken { reason: format!("siospec itself panicked: {}", panic_text(&*panic)) },

@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     fmt,
-    sync::{Arc, Mutex, OnceLock},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -34,10 +34,12 @@ use crate::{
 };
 
 /// A body beyond this is cut off, in bytes: no answer that a check looks at is larger.
-const MAX_BODY: usize = 4 << 20;
+pub(super) const MAX_BODY: usize = 4 << 20;
 /// Requests that a target may leave unanswered before no further check begins: as many as a page has for a server that is
 /// about to be overrun, and few enough for a small one.
 const MAX_UNANSWERED: usize = 24;
+/// How soon a request fails whose kept connection the server had closed already. What is cut later was in use.
+const STALE_WITHIN: Duration = Duration::from_secs(1);
 /// A target on this machine that takes longer for an answer has to wait for the processor, as all else here has.
 const PROMPT: Duration = Duration::from_millis(100);
 /// Cookies of one connection, and characters of one, beyond which they are not kept.
@@ -84,6 +86,8 @@ pub struct HttpResponse {
     pub headers: HeaderMap,
     /// The body.
     pub body: Bytes,
+    /// Whether the body was longer, and was not read to its end.
+    pub is_cut: bool,
 }
 
 /// What a body is, judged by what it holds rather than by what its header claims.
@@ -483,11 +487,13 @@ impl Endpoint {
         let asked = (!is_poll).then(|| self.http.unanswered.ask());
         let again = request.try_clone();
         let exchange = async {
+            let begun = Instant::now();
             let (sent, opened) = noting_connection(request.send()).await;
+            let may_be_stale = !opened && begun.elapsed() < STALE_WITHIN;
             let response = match (sent.map_err(|error| classify(&error)), again) {
                 // A kept connection may be closed by the server just when it is used again. As in browsers (RFC 9112, 9.3.1)
                 // only what a new one brings is believed.
-                (Err(WireError::Closed(how)), Some(again)) if !opened => {
+                (Err(WireError::Closed(how)), Some(again)) if may_be_stale => {
                     self.record(
                         Direction::Remark,
                         &format!("a kept connection was closed ({how}); asked again on a new one"),
@@ -726,11 +732,11 @@ async fn read(response: reqwest::Response) -> Result<HttpResponse, WireError> {
         let chunk = chunk.map_err(|error| classify(&error))?;
         let room = MAX_BODY - body.len();
         body.extend_from_slice(&chunk[..chunk.len().min(room)]);
-        if body.len() == MAX_BODY {
-            break;
+        if chunk.len() > room {
+            return Ok(HttpResponse { status, headers, body: body.freeze(), is_cut: true });
         }
     }
-    Ok(HttpResponse { status, headers, body: body.freeze() })
+    Ok(HttpResponse { status, headers, body: body.freeze(), is_cut: false })
 }
 
 /// The error and all its causes, which is where reqwest keeps what matters.
@@ -753,8 +759,26 @@ fn causes<'a>(
     std::iter::successors(Some(error), |error| error.source())
 }
 
+/// Whether the process, or the machine, has no file descriptor left (EMFILE, ENFILE; WSAEMFILE).
+fn is_out_of_files(error: &std::io::Error) -> bool {
+    let codes: &[i32] = if cfg!(windows) { &[10_024] } else { &[23, 24] };
+    error.raw_os_error().is_some_and(|code| codes.contains(&code))
+}
+
+/// When this process could open no more files, the last time.
+static STARVED: Mutex<Option<Instant>> = Mutex::new(None);
+
+/// Whether this process could open no more files at some time since then, so that what went wrong may be its own fault.
+pub fn was_starved_since(begun: Instant) -> bool {
+    STARVED.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|at| at >= begun)
+}
+
 fn classify(error: &reqwest::Error) -> WireError {
     let io = causes(error).find_map(|cause| cause.downcast_ref::<std::io::Error>());
+    if let Some(io) = io.filter(|io| is_out_of_files(io)) {
+        *STARVED.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        return WireError::Cut(format!("this process may open no more files ({io}; `ulimit -n` raises the limit)"));
+    }
     // The innermost cause says what happened; the outer ones only where.
     let root = causes(error).last().map(ToString::to_string).unwrap_or_default();
     // Not in the outermost text, which holds the URL.

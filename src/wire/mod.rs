@@ -5,6 +5,7 @@
 
 pub mod engine;
 pub mod http;
+pub mod json;
 mod pool;
 pub mod session;
 pub mod socket;

@@ -46,6 +46,9 @@ pub enum Keep {
     Never,
 }
 
+/// Headers of one answer, at the most; a hundred, as HTTP libraries have it, is what chains of proxies come near.
+const MAX_HEADERS: usize = 1_000;
+
 impl Pools {
     /// # Errors
     /// [`WireError::Tls`] when the platform's trust cannot be had, or the authorities are none.
@@ -62,6 +65,7 @@ impl Pools {
         let client = reqwest::Client::builder()
             // WebSocket's upgrade exists in HTTP/1.1 only, and reqwest would else negotiate HTTP/2 over TLS.
             .http1_only()
+            .http1_max_headers(MAX_HEADERS)
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .user_agent(concat!("siospec/", env!("CARGO_PKG_VERSION")))

@@ -22,8 +22,8 @@ use tokio::{
 };
 
 use super::{
-    Endpoint, EnginePacket, Frame, Handshake, HttpResponse, Transport, Upgrade, WebSocket, WireError, engine, shorten,
-    websocket::MAX_MESSAGE,
+    Endpoint, EnginePacket, Frame, Handshake, HttpResponse, Transport, Upgrade, WebSocket, WireError, engine,
+    http::MAX_BODY, shorten, websocket::MAX_MESSAGE,
 };
 
 /// Packets, and bytes, that a check has not taken yet; a target that sends more is cut off.
@@ -96,6 +96,9 @@ impl Polling {
         let response = self.get(deadline).await?;
         if response.status != 200 {
             return Err(WireError::Status { method: "GET", response: Box::new(response) });
+        }
+        if response.is_cut {
+            return Err(WireError::Cut(format!("the target answered a poll with more than {MAX_BODY} bytes")));
         }
         engine::decode_payload(&response.text()).map_err(WireError::Malformed)
     }

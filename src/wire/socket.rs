@@ -5,6 +5,11 @@
 
 use serde_json::Value;
 
+use super::{
+    WireError,
+    json::{self, Unread},
+};
+
 /// The packet types of the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -110,8 +115,19 @@ impl Packet {
     /// Decodes the data of an Engine.IO message.
     ///
     /// # Errors
-    /// A sentence that says what is wrong with it.
-    pub fn decode(text: &str) -> Result<Packet, String> {
+    /// [`WireError::Malformed`] says what is wrong with it, [`WireError::Cut`] that it is more than siospec reads.
+    pub fn decode(text: &str) -> Result<Packet, WireError> {
+        let (mut packet, json) = Packet::decode_head(text).map_err(WireError::Malformed)?;
+        if !json.is_empty() {
+            packet.data = Some(json::parse(json).map_err(|unread| match unread {
+                Unread::TooDeep => WireError::Cut(unread.to_string()),
+                Unread::NotJson(why) => WireError::Malformed(format!("a payload that is not JSON ({why}): {json}")),
+            })?);
+        }
+        Ok(packet)
+    }
+
+    fn decode_head(text: &str) -> Result<(Packet, &str), String> {
         let digit = text.chars().next().ok_or("an empty Socket.IO packet")?;
         let kind = digit
             .to_digit(10)
@@ -141,12 +157,6 @@ impl Packet {
         };
         rest = &rest[digits..];
 
-        let data = match rest {
-            "" => None,
-            json => Some(
-                serde_json::from_str(json).map_err(|error| format!("a payload that is not JSON ({error}): {json}"))?,
-            ),
-        };
-        Ok(Packet { kind, attachments, namespace, ack_id, data })
+        Ok((Packet { kind, attachments, namespace, ack_id, data: None }, rest))
     }
 }

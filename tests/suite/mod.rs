@@ -27,4 +27,5 @@ mod report;
 mod runner;
 mod target;
 mod tokens;
+mod wire;
 mod workflows;

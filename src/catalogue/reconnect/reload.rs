@@ -14,10 +14,7 @@ use std::{process::Stdio, time::Duration};
 
 use futures::future::{join_all, try_join_all};
 use reqwest::header::HeaderMap;
-use tokio::{
-    process::Command,
-    time::{Instant, timeout, timeout_at},
-};
+use tokio::time::{Instant, timeout, timeout_at};
 use url::Url;
 
 use crate::{
@@ -25,6 +22,7 @@ use crate::{
     contract::{Reload, ReloadAction, Vars},
     mock::Fault,
     probe::{Client, Life, Probe, Stop, Verdict, confirmed, fail, trust},
+    shell,
     verdict::{Copied, Level, Row},
     wire::{Endpoint, HttpResponse, Transport, WireError, http::Http, round},
 };
@@ -262,15 +260,8 @@ async fn call(probe: &Probe, method: http::Method, url: &Url, deadline: Duration
 }
 
 async fn run_command(command: &str, deadline: Duration) -> Result<(), Stop> {
-    let (shell, option) = if cfg!(windows) { ("cmd", "/C") } else { ("sh", "-c") };
-    // What it says on standard error is for the user; what it prints is not kept, however much it is.
-    let child = Command::new(shell)
-        .args([option, command])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::inherit())
-        .kill_on_drop(true)
-        .spawn();
+    // What it prints is not kept, however much it is.
+    let child = shell::command(command).stdout(Stdio::null()).spawn();
     let mut child = child.map_err(|error| Stop::Broken(format!("the reload command did not start: {error}")))?;
     match timeout(deadline, child.wait()).await {
         Ok(Ok(status)) if status.success() => Ok(()),

@@ -26,8 +26,9 @@ pub const CHECK: Check = Check {
     row: Row::C5,
     cites: &[cite::SIO_ROOMS, cite::CHECKLIST],
     needs: &[Need::Connect, Need::Rooms, Need::DistinctRoomMessages],
-    requires: &["rooms.member-receives", "rooms.outsider-silent"],
-    isolation: Isolation::Rooms,
+    requires: &["rooms.member-receives", "rooms.outsider-silent", "events.malformed-payload"],
+    // A number in place of a text is too much for some.
+    isolation: Isolation::Alone,
     wait: Wait::None,
     meaning: "Whoever knows how to misspell a room's name is in the room, past every question that was asked for the name \
               itself; and two groups that mean to be apart read each other's messages.",

@@ -1,0 +1,123 @@
+//! siospec's own limits: what it does not read is named as its own, and what a lawful server may send is read.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use rstest::rstest;
+use serde_json::{Value, json};
+use siospec::wire::{
+    SocketPacket, WireError,
+    json::{self, MAX_DEPTH, Unread},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+    process::Command,
+};
+
+use crate::harness::TestResult;
+
+#[rstest]
+#[case(r#"{"a":[1,"x",true,null]}"#, json!({"a": [1, "x", true, null]}))]
+#[case(r#"["\ud83d\ude00"]"#, json!(["😀"]))]
+#[case(r#"["a\ud800b"]"#, json!(["a\u{fffd}b"]))]
+#[case(r#"["\udc00","\ud83d\ud83d\ude00"]"#, json!(["\u{fffd}", "\u{fffd}😀"]))]
+#[case(r#"["\\ud800"]"#, json!(["\\ud800"]))]
+#[case(r#"{"\ud800":1}"#, json!({"\u{fffd}": 1}))]
+#[case("[1e999,-1e999,1]", json!([f64::MAX, f64::MIN, 1]))]
+#[case(r#"["1e999"]"#, json!(["1e999"]))]
+#[test]
+fn json_is_read_as_javascript_reads_it(#[case] text: &str, #[case] value: Value) {
+    assert_eq!(json::parse(text), Ok(value));
+}
+
+#[rstest]
+#[case("")]
+#[case("[1,]")]
+#[case("{\"a\"}")]
+#[case("[\"a")]
+#[case("[1] [2]")]
+#[case("nul")]
+#[case(r#"["\ud8"]"#)]
+#[case("\"\\")]
+#[test]
+fn what_is_no_json_is_none(#[case] text: &str) {
+    assert!(matches!(json::parse(text), Err(Unread::NotJson(_))), "{:?}", json::parse(text));
+}
+
+#[rstest]
+#[test]
+fn json_is_read_as_deep_as_siospec_says() {
+    let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+    assert!(json::parse(&nested(MAX_DEPTH)).is_ok());
+    assert_eq!(json::parse(&nested(MAX_DEPTH + 1)), Err(Unread::TooDeep));
+    assert!(json::parse(&format!("[\"{}\"]", "[".repeat(MAX_DEPTH + 1))).is_ok(), "a text is not nested");
+    let deep = SocketPacket::decode(&format!("2[\"a\",{}]", nested(100_000)));
+    assert!(matches!(deep, Err(WireError::Cut(_))), "not the target's fault");
+}
+
+/// A proxy is no part of what is looked at, and must not read its tokens; the stock client obeys the environment.
+#[rstest]
+#[test]
+async fn no_proxy_of_the_environment_is_asked() -> TestResult {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let proxy = format!("http://{}", listener.local_addr()?);
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counting = Arc::clone(&asked);
+    let serving = tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            counting.fetch_add(1, Ordering::SeqCst);
+            let _ = stream.read(&mut [0; 1024]).await;
+            let _ = stream.write_all(b"HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n").await;
+        }
+    });
+    let mut command = Command::new(env!("CARGO_BIN_EXE_siospec"));
+    for name in ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
+        command.env(name, &proxy);
+    }
+    command.env_remove("NO_PROXY").env_remove("no_proxy").env_remove("SIOSPEC_REQUIRE");
+    let only = "interop.rust-socketio,transport.polling-handshake,transport.websocket-handshake,events.ping-pong";
+    let output = command.args(["run", "--only", only]).current_dir(std::env::temp_dir()).output().await?;
+    serving.abort();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stdout));
+    assert_eq!(asked.load(Ordering::SeqCst), 0);
+    Ok(())
+}
+
+/// Commands of the user's own get the environment as it was.
+#[rstest]
+#[test]
+async fn commands_of_the_user_have_the_users_environment() -> TestResult {
+    if cfg!(windows) {
+        return crate::harness::skip("the command is for a POSIX shell");
+    }
+    let folder = tempfile::tempdir()?;
+    let seen = folder.path().join("seen");
+    let print = format!("echo \"$NO_PROXY\" > '{}'; echo token", seen.display());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_siospec"));
+    command.env("NO_PROXY", "internal.example").current_dir(folder.path()).env_remove("SIOSPEC_REQUIRE");
+    command.args(["run", "--only", "transport.polling-handshake", "--auth-token-command", &print]).output().await?;
+    assert_eq!(std::fs::read_to_string(seen)?, "internal.example\n");
+    Ok(())
+}
+
+/// A process that may open next to no files is no fault of the target.
+#[cfg(unix)]
+#[rstest]
+#[test]
+async fn too_few_files_are_siospecs_own_trouble() -> TestResult {
+    let server = siospec::mock::ReferenceServer::start(crate::harness::target::options()).await?;
+    let run = format!(
+        "ulimit -n 40 && exec '{}' run {} --auth-secret {} --max-wait 1s",
+        env!("CARGO_BIN_EXE_siospec"),
+        server.url(),
+        siospec::mock::DEFAULT_JWT_SECRET
+    );
+    let output = Command::new("sh").args(["-c", &run]).current_dir(std::env::temp_dir()).output().await?;
+    let told = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(5), "{told}");
+    assert!(told.contains("ulimit -n"), "{told}");
+    Ok(())
+}
