@@ -35,10 +35,11 @@ macro_rules! faults {
                 }
             }
 
-            /// Whether it has clients get in each other's way, whichever they are: then it shows in every check that runs
-            /// beside another one, and only where one runs at a time in those that bring clients of their own together.
+            /// Whether it has clients get in each other's way, whichever they are: then it shows, or hides, in any check that
+            /// runs beside another one, and only where one runs at a time in those that it is for. A poll that is to be cut,
+            /// too, must not be answered by another check's broadcast.
             pub const fn crosses_clients(self) -> bool {
-                matches!(self, Fault::PongsCross | Fault::RestEmitsBeforeConnect | Fault::RestLosesBursts)
+                matches!(self, Fault::PongsCross | Fault::RestEmitsBeforeConnect | Fault::RestLosesBursts | Fault::CutsLongPolls)
             }
 
             /// The deployment that it shows in.

@@ -54,6 +54,12 @@ async fn expect_end(probe: &Probe, transport: Transport, limit: Duration) -> Ver
     let (begun, within) = (Instant::now(), limit + probe.deadline());
     if let Life::Closed(how) = client.wait_end(within).await? {
         if witness.is_connected {
+            // What ends every session at that age ends the other one in the next moment.
+            if let Life::Closed(how) = witness.client.wait_end(probe.target().quiet_window()).await? {
+                return Err(Stop::Broken(format!(
+                    "a connected client over {transport} lost its connection as well: {how}"
+                )));
+            }
             return match witness.client.life().await? {
                 Life::Open => Ok(()),
                 Life::Closed(how) => {
