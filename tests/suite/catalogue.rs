@@ -68,10 +68,11 @@ fn every_fault_is_declared_by_a_check() {
 #[case::wire("wire", &["lag", "redact", "secret"])]
 // A waiver names checks, and the selection knows whether there are such.
 #[case::contract("contract", &["redact", "secret", "runner"])]
-#[case::probe("probe", &["wire", "contract", "lag", "redact", "verdict"])]
-#[case::catalogue("catalogue", &["probe", "wire", "contract", "verdict", "mock"])]
+#[case::probe("probe", &["wire", "contract", "lag", "redact", "shell", "verdict"])]
+#[case::catalogue("catalogue", &["probe", "wire", "contract", "shell", "verdict", "mock"])]
 #[case::runner("runner", &["catalogue", "probe", "wire", "contract", "lag", "redact", "reproduce", "verdict"])]
 #[case::lag("lag.rs", &[])]
+#[case::shell("shell.rs", &[])]
 #[case::verdict("verdict.rs", &["wire"])]
 #[case::causes("causes", &["verdict"])]
 #[case::report("report", &["causes", "lang", "verdict", "runner", "wire"])]
