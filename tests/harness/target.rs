@@ -121,13 +121,19 @@ pub fn reference_plan(
 
 /// Scores the server at `url`, which keeps the contract of `flags`, as `siospec run` does.
 pub async fn score(url: &str, flags: &[(&'static str, &str)]) -> Result<RunReport, Untestable> {
+    score_part(url, flags, &[]).await
+}
+
+/// As [`score`], by the checks and areas that are named; by all where none is.
+pub async fn score_part(url: &str, flags: &[(&'static str, &str)], named: &[&str]) -> Result<RunReport, Untestable> {
+    let is_named = |check: &&Check| named.is_empty() || named.contains(&check.id) || named.contains(&check.area());
     let flags = flags.iter().map(|(key, value)| (*key, (*value).to_owned())).collect();
     let contract = Contract::load(Layers { file: None, env: std::iter::empty(), flags });
     let plan = Plan {
         origin: url.parse().expect("a URL"),
         reference: false,
         contract: contract.unwrap_or_else(|error| panic!("{error}")),
-        checks: Runner::every_check(),
+        checks: Runner::every_check().into_iter().filter(is_named).collect(),
         unjudged: Vec::new(),
         jobs: DEFAULT_JOBS,
         max_wait: None,
