@@ -17,7 +17,7 @@ pub const CAUSE: Kind = Kind {
 /// How many checks must have found nobody.
 const ENOUGH: usize = 3;
 /// How much later something is written down than it happened, at the most, in milliseconds.
-const SKEW: u64 = 250;
+const SKEW: u64 = 1_000;
 /// How many checks are named that ran at that time.
 const NAMED: usize = 4;
 

@@ -17,7 +17,9 @@ use tokio::{
 };
 
 use super::{Answer, Client, Life, Probe, Stop, Verdict, client::End};
-use crate::wire::{Endpoint, Heartbeats, HttpResponse, SocketPacket, Transcript, Transport, WireError};
+use crate::wire::{
+    Endpoint, Heartbeats, HttpResponse, SocketPacket, Transcript, Transport, WireError, http::was_starved_since,
+};
 
 /// What was asked, and answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,8 +82,7 @@ impl Probe {
             Transport::Polling => &controls.polling,
             Transport::WebSocket => &controls.websocket,
         };
-        let made = cell.get_or_init(|| self.control(transport)).await.clone();
-        proven(transport, made)
+        proven(transport, once(cell, || self.control(transport)).await)
     }
 
     /// As [`Probe::served`], for requests that belong to no transport.
@@ -150,7 +151,7 @@ impl Probe {
             Transport::Polling => &controls.events_by_polling,
             Transport::WebSocket => &controls.events_by_websocket,
         };
-        cell.get_or_init(|| self.send_lawfully(transport)).await.clone().map_err(|why| {
+        once(cell, || self.send_lawfully(transport)).await.map_err(|why| {
             Stop::Broken(format!(
                 "over {transport}, a connection does not live on after a lawful event either, so that nothing follows from \
                  its end: {why}"
@@ -169,7 +170,7 @@ impl Probe {
             Transport::Polling => &controls.admission_by_polling,
             Transport::WebSocket => &controls.admission_by_websocket,
         };
-        let made = cell.get_or_init(|| async { self.connect_lawfully(transport).await.map(drop) }).await.clone();
+        let made = once(cell, || async { self.connect_lawfully(transport).await.map(drop) }).await;
         made.map_err(|why| {
             Stop::Broken(format!("a valid token is not accepted over {transport} either (see auth.valid-token): {why}"))
         })
@@ -235,6 +236,21 @@ impl Probe {
         let opened = self.open_at(endpoint.labelled("control"), transport, Heartbeats::Answered).await;
         opened.map_err(|error| error.to_string())
     }
+}
+
+/// Makes a control where it is not made yet. What this process itself could not do is tried again by whoever asks next.
+async fn once<T: Clone, F: Future<Output = Result<T, String>>>(
+    cell: &OnceCell<Result<T, String>>,
+    make: impl FnOnce() -> F,
+) -> Result<T, String> {
+    let made = cell.get_or_try_init(|| async {
+        let begun = Instant::now();
+        match make().await {
+            Err(why) if was_starved_since(begun) => Err(why),
+            made => Ok(made),
+        }
+    });
+    made.await?.clone()
 }
 
 fn proven(transport: Transport, made: Result<Twin, String>) -> Result<Served, Stop> {

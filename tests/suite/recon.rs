@@ -116,7 +116,7 @@ async fn a_deployment_behind_tls_is_scored_like_any_other(#[case] flags: &[&str]
     assert_eq!(waited.status.code(), Some(0), "{}", String::from_utf8_lossy(&waited.stderr));
     let output = siospec("run")
         .args(["--auth-secret", DEFAULT_JWT_SECRET, "--report", "markdown"])
-        .args(["--choices-connect-timeout", "5s", "--choices-idle-limit", "4s"])
+        .args(["--only", "transport,events,interop,deploy.tls"])
         .output()
         .await?;
     let report = String::from_utf8_lossy(&output.stdout);
