@@ -52,6 +52,8 @@ pub struct Check {
     pub requires: &'static [&'static str],
     /// Whether it gets along with the checks beside it.
     pub isolation: Isolation,
+    /// What it does to others, and to the target, beyond what a client does every day.
+    pub effects: &'static [Effect],
     /// How long the protocol makes it wait. `--max-wait` leaves out what would wait longer.
     pub wait: Wait,
     /// What its failure means for a user of the deployment.
@@ -75,6 +77,49 @@ impl Check {
     /// What it rests on, as report data.
     pub fn citations(&self) -> Vec<Citation> {
         self.cites.iter().map(|cite| Citation { place: cite.place.to_owned(), url: cite.url.to_owned() }).collect()
+    }
+}
+
+/// What a check does beyond what a client does every day. The target may be somebody's production.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// It calls the REST trigger, so that every connected user gets a notification.
+    Broadcasts,
+    /// It sends much: many clients, messages or requests at once, or large ones.
+    Heavy,
+    /// It sends what no client sends.
+    Malformed,
+    /// What it sends, or does, may take a fragile target down, or keep everybody out for a while.
+    Endangers,
+}
+
+impl Effect {
+    /// All of them.
+    pub const ALL: [Effect; 4] = [Effect::Broadcasts, Effect::Heavy, Effect::Malformed, Effect::Endangers];
+
+    /// The word for it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Effect::Broadcasts => "broadcasts",
+            Effect::Heavy => "heavy",
+            Effect::Malformed => "malformed",
+            Effect::Endangers => "endangers",
+        }
+    }
+
+    /// What it means, for whoever decides whether to run the check.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Effect::Broadcasts => "sends notifications to every connected user",
+            Effect::Heavy => "sends much at once, or what is large",
+            Effect::Malformed => "sends what no client sends",
+            Effect::Endangers => "may take a fragile target down, or keep everybody out for a while",
+        }
+    }
+
+    /// Whether others than siospec's own clients feel it.
+    pub const fn reaches_others(self) -> bool {
+        matches!(self, Effect::Broadcasts | Effect::Endangers)
     }
 }
 

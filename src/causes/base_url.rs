@@ -6,7 +6,7 @@ pub const CAUSE: Kind = Kind {
     id: "base-url",
     title: "The application lives below another path than `/` (app.baseURL)",
     row: Row::C3,
-    fix: "Where that is meant, tell siospec where the page and the REST route are; clients need `io({ path: '/app/socket.io' \
+    fix: "Where that is meant, tell siospec: `--base /app`; clients need `io({ path: '/app/socket.io' \
           })`. Where it is not, take `app.baseURL` (`NUXT_APP_BASE_URL`) away.",
     find,
 };

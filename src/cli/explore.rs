@@ -16,6 +16,9 @@ use crate::{
 pub struct ListArgs {
     #[command(flatten)]
     selection: SelectionArgs,
+    /// Also say what each does beyond what a client does every day
+    #[arg(long)]
+    effects: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -29,7 +32,10 @@ pub fn list(args: &ListArgs) -> Ended {
     if args.json {
         let checks: Vec<_> = checks
             .iter()
-            .map(|check| json!({ "id": check.id, "level": check.level, "row": check.row, "title": check.title }))
+            .map(|check| {
+                let effects: Vec<_> = check.effects.iter().map(|effect| effect.name()).collect();
+                json!({ "id": check.id, "level": check.level, "row": check.row, "title": check.title, "effects": effects })
+            })
             .collect();
         out::print(&format!("{:#}\n", json!(checks)))?;
         return Ok(ExitCode::Conforms.into());
@@ -39,7 +45,11 @@ pub fn list(args: &ListArgs) -> Ended {
     for check in checks {
         let label =
             format!("{}  {} {}", pad(check.id, id_width), pad(check.level.name(), 6), pad(&check.row.name(), 3));
-        page.item((&label, PLAIN), id_width + 2 + 6 + 1 + 3 + 1, (check.title, PLAIN));
+        let indent = id_width + 2 + 6 + 1 + 3 + 1;
+        page.item((&label, PLAIN), indent, (check.title, PLAIN));
+        if args.effects {
+            check.effects.iter().for_each(|effect| page.item(("", PLAIN), indent, (effect.meaning(), DIM)));
+        }
     }
     out::print(&page.finish())?;
     Ok(ExitCode::Conforms.into())
@@ -74,6 +84,11 @@ pub fn explain(args: &ExplainArgs) -> Ended {
         page.gap();
         page.line(0, BOLD, "Needs");
         needs.iter().for_each(|need| page.item(("  -", PLAIN), 4, (need, PLAIN)));
+    }
+    if !check.effects.is_empty() {
+        page.gap();
+        page.line(0, BOLD, "Beyond what a client does every day");
+        check.effects.iter().for_each(|effect| page.item(("  -", PLAIN), 4, (effect.meaning(), PLAIN)));
     }
     page.gap();
     page.line(0, BOLD, "See");

@@ -26,7 +26,7 @@ use futures::FutureExt;
 use crate::{
     contract,
     mock::{Fault, Options, Scenario},
-    report::text::{RED, styled},
+    report::text::{self, RED, styled},
     verdict::ExitCode,
 };
 
@@ -216,17 +216,17 @@ pub async fn main() -> ProcessCode {
     match AssertUnwindSafe(obey()).catch_unwind().await {
         Ok(Ok(code)) => code,
         Ok(Err(trouble)) => {
-            anstream::eprintln!("{}", trouble.message);
+            text::say(&trouble.message);
             trouble.code.into()
         }
         Err(_) => {
             let what = LAST_PANIC.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default();
-            anstream::eprintln!(
+            text::say(&format!(
                 "{} siospec {} crashed: {what}\nThis is a bug in siospec. Please report it with this message and the \
                  command line; RUST_BACKTRACE=1 shows more.",
                 styled("error:", RED),
                 env!("CARGO_PKG_VERSION"),
-            );
+            ));
             ExitCode::OwnFault.into()
         }
     }

@@ -12,7 +12,7 @@ use clap::Args;
 use super::{Trouble, out};
 use crate::{
     lang::Lang,
-    report::{Format, Kind, verdict_line},
+    report::{Format, Kind, text, verdict_line},
     verdict::{ExitCode, RunReport},
 };
 
@@ -106,21 +106,25 @@ impl Reports {
     }
 
     /// Writes them all, standard output last.
+    ///
+    /// # Errors
+    /// The first that could not be written; the others are all the same.
     pub fn write(&self, report: &RunReport) -> Result<(), Trouble> {
         let lang = &self.lang;
-        for (kind, file, format) in &self.files {
+        let files = self.files.iter().map(|(kind, file, format)| {
             let text = made(*kind, &**format, report, lang)?;
             let text = if *kind == Kind::Terminal { anstream::adapter::strip_str(&text).to_string() } else { text };
             fs::write(file, text).map_err(|error| {
                 Trouble::new(ExitCode::OwnFault, format!("cannot write the report to {}: {error}", file.display()))
-            })?;
-        }
+            })
+        });
+        let files: Vec<Result<(), Trouble>> = files.collect();
         let (kind, format) = &self.stdout;
-        out::print(&made(*kind, &**format, report, lang)?)?;
+        let printed = made(*kind, &**format, report, lang).and_then(|text| out::print(&text));
         if *kind != Kind::Terminal {
-            anstream::eprintln!("{}", verdict_line(report, lang));
+            text::say(&verdict_line(report, lang));
         }
-        Ok(())
+        files.into_iter().chain([printed]).collect()
     }
 }
 

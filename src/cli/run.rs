@@ -20,9 +20,10 @@ use super::{
     transcript::Transcripts,
 };
 use crate::{
+    catalogue::{Check, Effect},
     contract::{self, Contract, Layers},
     gate,
-    probe::Untestable,
+    probe::{Untestable, is_this_machine},
     redact::Redactor,
     report::{Progress, text, words},
     reproduce::{self, word},
@@ -46,6 +47,9 @@ pub struct RunArgs {
     /// Skip, by name, checks that the protocol makes wait longer than this, such as 10s [default: 10m]
     #[arg(long, help_heading = "Checks", value_name = "DURATION", value_parser = humantime::parse_duration)]
     max_wait: Option<Duration>,
+    /// Leave out checks that others would feel: that notify every connected user, or may take a fragile server down
+    #[arg(long, help_heading = "Checks")]
+    safe: bool,
     /// The contract's file [default: siospec.toml in the current directory, if there is one and a URL is given]
     #[arg(long, help_heading = "Contract", value_name = "FILE", env = "SIOSPEC_CONFIG")]
     config: Option<PathBuf>,
@@ -75,6 +79,15 @@ pub async fn run(args: RunArgs, flags: Vec<(&'static str, String)>) -> Ended {
         if checks.is_empty() {
             let message = format!("none of the {selected} is in shard {shard}; make fewer shards, or select more");
             return Err(Trouble::new(ExitCode::NothingMatched, message));
+        }
+    }
+    let mut left_out = Vec::new();
+    if args.safe {
+        let reaches_others = |check: &&Check| check.effects.iter().any(|effect| effect.reaches_others());
+        left_out = checks.iter().filter(|check| reaches_others(check)).map(|check| check.id).collect();
+        checks.retain(|check| !reaches_others(&check));
+        if checks.is_empty() {
+            return Err(Trouble::new(ExitCode::NothingMatched, "--safe leaves none of the selected checks"));
         }
     }
     let target = args.url.as_deref().map(target::parse).transpose().map_err(Trouble::mistake)?;
@@ -116,14 +129,9 @@ pub async fn run(args: RunArgs, flags: Vec<(&'static str, String)>) -> Ended {
             let (servers, runners) = reference::start(request).await?;
             return Ok((Some(servers), runners));
         };
-        // Whoever gives the endpoint's own URL means what siospec looks for there.
-        if !target.path.is_empty() && target.path != contract.path {
-            return Err(Trouble::mistake(format!(
-                "the target's URL has the path {0}; if Socket.IO is served there, give `{1} --path {0}`, and else \
-                 `{1}` alone",
-                text::visible(&target.path),
-                target.origin.as_str().trim_end_matches('/'),
-            )));
+        target.fits(&contract).map_err(Trouble::mistake)?;
+        if !is_this_machine(&target.origin) {
+            progress.announce(&what_it_does(&checks));
         }
         progress.preparing(&format!("looking at {}", target.origin));
         let plan = Plan {
@@ -208,6 +216,9 @@ pub async fn run(args: RunArgs, flags: Vec<(&'static str, String)>) -> Ended {
     progress.end();
     let mut report = gate::rounds(rounds).expect("there is one round at least");
     rules.apply_to_all(&mut report);
+    if !left_out.is_empty() {
+        report.notes.push(format!("left out by --safe, since others would feel it: {}", left_out.join(", ")));
+    }
     transcripts.write(&mut report, reports.take_stdout())?;
     reports.write(&report)?;
     if let Some(servers) = servers {
@@ -220,6 +231,20 @@ pub async fn run(args: RunArgs, flags: Vec<(&'static str, String)>) -> Ended {
         return Err(Trouble::new(ExitCode::NothingMatched, incomplete));
     }
     Ok(if is_whole { report.exit_code().into() } else { ProcessCode::from(INTERRUPTED) })
+}
+
+/// What a run of these checks does to a target that may be somebody's production.
+fn what_it_does(checks: &[&'static Check]) -> String {
+    let count = |effect: Effect| checks.iter().filter(|check| check.effects.contains(&effect)).count();
+    let told = Effect::ALL.map(|effect| (count(effect), effect.meaning()));
+    let told = told.iter().filter(|(count, _)| *count > 0);
+    let told: Vec<String> = told.map(|(count, meaning)| format!("{count} {meaning}")).collect();
+    let told = if told.is_empty() { String::new() } else { format!("; of them {}", told.join(", ")) };
+    format!(
+        "{} will be run against a target that is not this machine{told} (`siospec list --effects`; --safe leaves out what others \
+         would feel)",
+        text::count(checks.len(), "check")
+    )
 }
 
 /// The contract's file. The one in the current directory describes the user's own deployment, so it is left aside where

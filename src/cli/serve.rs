@@ -119,7 +119,7 @@ fn reason(error: &std::io::Error) -> String {
     }
 }
 
-/// Ends when the process is asked to end: by Ctrl-C, or by whoever supervises it.
+/// Ends when the process is asked to end: by Ctrl-C, by whoever supervises it, or because its terminal is gone.
 pub fn interruption() -> Result<impl Future<Output = ()>, Trouble> {
     #[cfg(unix)]
     {
@@ -129,10 +129,12 @@ pub fn interruption() -> Result<impl Future<Output = ()>, Trouble> {
                 .map_err(|error| Trouble::new(ExitCode::OwnFault, format!("signals cannot be listened for: {error}")))
         };
         let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+        let mut hang_up = listen(SignalKind::hangup())?;
         Ok(async move {
             tokio::select! {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
+                _ = hang_up.recv() => {}
             }
         })
     }

@@ -2,6 +2,8 @@
 
 use url::Url;
 
+use crate::{contract::Contract, report::text};
+
 /// A target: where it is, and the path that came with it, if any.
 #[derive(Debug)]
 pub struct Target {
@@ -9,6 +11,28 @@ pub struct Target {
     pub origin: Url,
     /// The path without its final slash; empty for none.
     pub path: String,
+}
+
+impl Target {
+    /// A path in the URL must be one that the contract knows: the endpoint's, the application's, or the page's. Which of them
+    /// another one is, nobody can tell.
+    ///
+    /// # Errors
+    /// What to write instead.
+    pub fn fits(&self, contract: &Contract) -> Result<(), String> {
+        let path = self.path.as_str();
+        let page = contract.page.as_deref().map(|page| page.trim_end_matches('/'));
+        if path.is_empty() || path == contract.path || path == contract.base || Some(path) == page {
+            return Ok(());
+        }
+        let path = text::visible(path);
+        let origin = self.origin.as_str().trim_end_matches('/');
+        Err(format!(
+            "the target's URL has the path {path}. If Socket.IO is served there, give `{origin} --path {path}`. If the \
+             application lives there (Nuxt's app.baseURL), give `{origin} --base {path}`, with `--path {path}/socket.io` where \
+             Socket.IO is below it. Else give `{origin}` alone"
+        ))
+    }
 }
 
 /// Reads `http://localhost:3000`, `localhost:3000`, `wss://example.com`, ….

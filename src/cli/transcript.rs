@@ -8,7 +8,10 @@ use std::{
 
 use super::{Trouble, out};
 use crate::{
-    report::{text::visible, words},
+    report::{
+        text::{say, visible},
+        words,
+    },
     verdict::{CheckResult, Direction, ExitCode, Outcome, RunReport},
 };
 
@@ -47,7 +50,7 @@ impl Transcripts {
             Transcripts::Printed => {
                 let text: String = report.results.iter().map(|result| transcript(report, result) + "\n").collect();
                 if stdout_is_taken {
-                    anstream::eprint!("{text}");
+                    say(text.trim_end_matches('\n'));
                 } else {
                     out::print(&text)?;
                 }

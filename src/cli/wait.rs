@@ -33,6 +33,9 @@ pub struct WaitArgs {
     /// Path of the Socket.IO endpoint [default: the contract's, /socket.io]
     #[arg(long, value_name = "PATH")]
     path: Option<String>,
+    /// Path that the application lives below (Nuxt's app.baseURL) [default: the contract's, /]
+    #[arg(long, value_name = "PATH")]
+    base: Option<String>,
     /// The contract's file, for path and headers [default: siospec.toml in the current directory, if there is one]
     #[arg(long, value_name = "FILE", env = "SIOSPEC_CONFIG")]
     config: Option<PathBuf>,
@@ -47,14 +50,13 @@ pub struct WaitArgs {
 pub async fn wait(args: WaitArgs) -> Ended {
     let interrupted = interruption()?;
     let target = target::parse(&args.url).map_err(Trouble::mistake)?;
-    // Whoever gives the endpoint's own URL means just that.
-    let path = args.path.clone().or_else(|| (!target.path.is_empty()).then(|| target.path.clone()));
     let contract = Contract::reach(Layers {
         file: contract::file(args.config.as_deref()).map_err(Trouble::mistake)?,
         // What is empty is a secret that this job is not given, and does not need.
         env: contract::environment().filter(|(_, value)| !value.is_empty()),
         flags: [
-            path.map(|path| ("path", path)),
+            args.path.map(|path| ("path", path)),
+            args.base.map(|base| ("base", base)),
             args.ca_file.map(|file| ("ca-file", file)),
             args.insecure_tls.then(|| ("insecure-tls", "true".to_owned())),
         ]
@@ -62,6 +64,7 @@ pub async fn wait(args: WaitArgs) -> Ended {
         .flatten()
         .collect(),
     })?;
+    target.fits(&contract).map_err(Trouble::mistake)?;
     let redactor = Redactor::new();
     contract.conceal_in(&redactor);
     let http = Http::new(&contract.headers, contract.deadline, trust(&contract))

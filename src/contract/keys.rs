@@ -19,6 +19,8 @@ pub enum Kind {
     Command,
     /// The path part of a URL.
     UrlPath,
+    /// The path part of a URL, or `false` for none.
+    UrlPathOrFalse,
     /// The path part of a URL, with a query if need be.
     UrlTarget,
     /// `true` or `false`.
@@ -47,6 +49,7 @@ impl Kind {
             Kind::SecretText => "SECRET",
             Kind::Command => "COMMAND",
             Kind::UrlPath | Kind::UrlTarget => "PATH",
+            Kind::UrlPathOrFalse => "PATH|false",
             Kind::Bool => "BOOL",
             Kind::Duration => "DURATION",
             Kind::Choice(_) => "NAME",
@@ -169,6 +172,10 @@ impl Key {
 /// Every key, in the order of the file.
 pub const KEYS: &[Key] = &[
     key("path", Kind::UrlPath, r#""/socket.io""#, "Path of the Socket.IO endpoint, as in `new Server({ path })`").common(),
+    key("base", Kind::UrlPath, r#""/""#, "Path that the application lives below: Nuxt's `app.baseURL`")
+        .about("The page, the API's routes and `rest.path` are below it. `path` is the endpoint's as a whole, as clients give it."),
+    open("page", Kind::UrlPathOrFalse, r#""/app/""#, "Path of the application's page, or false where none is served here")
+        .about("Unless given, it is `base`."),
     key("namespace", Kind::UrlPath, r#""/""#, "Namespace that the checks connect to").common(),
     key("deadline", Kind::Duration, r#""5s""#, "How long one answer may take; what comes later has failed").common(),
     key("headers", Kind::Headers, "{}", "Headers sent with every HTTP request, the WebSocket's included")

@@ -374,12 +374,16 @@ impl Wrong {
 fn accept(key: &Key, value: Value) -> Result<Value, Wrong> {
     let kind = json_kind(&value);
     match (key.kind, value) {
-        (Kind::Text | Kind::SecretText | Kind::Command | Kind::UrlPath | Kind::UrlTarget, Value::String(text)) => {
+        (Kind::UrlPathOrFalse, Value::Bool(false)) => Ok(Value::Bool(false)),
+        (
+            Kind::Text | Kind::SecretText | Kind::Command | Kind::UrlPath | Kind::UrlPathOrFalse | Kind::UrlTarget,
+            Value::String(text),
+        ) => {
             if text.is_empty() {
                 return Err(Wrong::new("a text", "an empty one"));
             }
             let not_a_path = match key.kind {
-                Kind::UrlPath => text.contains("://") || text.contains(['?', '#', ' ']),
+                Kind::UrlPath | Kind::UrlPathOrFalse => text.contains("://") || text.contains(['?', '#', ' ']),
                 Kind::UrlTarget => text.contains("://") || text.contains('#'),
                 _ => false,
             };
@@ -389,6 +393,7 @@ fn accept(key: &Key, value: Value) -> Result<Value, Wrong> {
             }
             Ok(Value::String(text))
         }
+        (Kind::UrlPathOrFalse, _) => Err(Wrong::new("a path in quotes, or false", kind)),
         (Kind::Text | Kind::SecretText | Kind::Command | Kind::UrlPath | Kind::UrlTarget, _) => {
             Err(Wrong::new("a text in quotes", kind))
         }
@@ -462,7 +467,9 @@ fn value_of_text(key: &Key, text: &str) -> Result<Value, Wrong> {
         })
     };
     match key.kind {
+        Kind::UrlPathOrFalse if text.eq_ignore_ascii_case("false") => Ok(Value::Bool(false)),
         Kind::Text
+        | Kind::UrlPathOrFalse
         | Kind::SecretText
         | Kind::Command
         | Kind::UrlPath

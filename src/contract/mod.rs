@@ -42,6 +42,10 @@ pub const TOKEN_COMMAND_OUTPUT: usize = 64 * 1024;
 pub struct Contract {
     /// Path of the Socket.IO endpoint: with a leading slash and without a final one (`/socket.io`); empty for the root.
     pub path: String,
+    /// Path that the application lives below: with a leading slash and without a final one; empty for the root.
+    pub base: String,
+    /// Path of the application's page; `None` where none is served here.
+    pub page: Option<String>,
     /// Namespace that the checks connect to, with its leading slash.
     pub namespace: String,
     /// How long one answer may take.
@@ -337,6 +341,8 @@ impl Contract {
         let mut given = Merged::new(layers);
         let contract = Self {
             path: path_of(&given.text("path")),
+            base: path_of(&given.text("base")),
+            page: page(&given),
             deadline: given.duration("deadline").unwrap_or_default(),
             headers: given.headers("headers"),
             authorities: authorities(&mut given),
@@ -356,6 +362,8 @@ impl Contract {
         let mut given = Merged::new(layers);
         let contract = Self {
             path: path_of(&given.text("path")),
+            base: path_of(&given.text("base")),
+            page: page(&given),
             namespace: with_slash(&given.text("namespace")),
             deadline: given.duration("deadline").unwrap_or_default(),
             headers: given.headers("headers"),
@@ -488,6 +496,15 @@ fn nodes(given: &mut Merged) -> Vec<String> {
     nodes.iter().map(|node| node.trim_end_matches('/').to_owned()).collect()
 }
 
+/// The page's path, unless there is said to be none.
+fn page(given: &Merged) -> Option<String> {
+    match given.value("page") {
+        Some(Value::Bool(false)) => None,
+        Some(page) => Some(with_slash(page.as_str().unwrap_or_default())),
+        None => Some(path_of(&given.text("base")) + "/"),
+    }
+}
+
 fn authorities(given: &mut Merged) -> Option<String> {
     const NAME: &str = "ca-file";
     let file = given.optional_text(NAME)?;
@@ -520,7 +537,7 @@ fn rest(given: &Merged) -> Rest {
     let method = method(given, "rest.method");
     let bodiless = method == http::Method::GET || (method == http::Method::DELETE && !given.is_given("rest.body"));
     Rest {
-        path: with_slash(&given.text("rest.path")),
+        path: path_of(&given.text("base")) + &with_slash(&given.text("rest.path")),
         headers: given.headers("rest.headers"),
         credentials: given.headers("rest.credentials"),
         body: Some(given.json("rest.body")).filter(|body| !bodiless && !body.is_null()),

@@ -143,8 +143,8 @@ impl Progress {
     fn say(&mut self, line: &str) {
         self.spoke = Instant::now();
         match &self.bar {
-            Some(bar) => bar.suspend(|| anstream::eprintln!("{line}")),
-            None => anstream::eprintln!("{line}"),
+            Some(bar) => bar.suspend(|| text::say(line)),
+            None => text::say(line),
         }
     }
 }

@@ -26,14 +26,22 @@ pub const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
 /// For what is wrong.
 pub const RED: Style = AnsiColor::Red.on_default().bold();
 
+/// Says a line on standard error. That nobody can read it is no reason to stop.
+pub fn say(line: &str) {
+    let _ = std::io::Write::write_all(&mut anstream::stderr(), format!("{line}\n").as_bytes());
+}
+
 /// The width to write standard output in: the terminal's, within reason, or 80 where there is none.
 pub fn width() -> usize {
     textwrap::termwidth().clamp(NARROWEST, WIDEST)
 }
 
 /// Whether a terminal obeys the character instead of showing it, or shows nothing and so hides that it is there.
+/// Nor may it be one that is none by Unicode's own word, which XML cannot hold.
 fn is_invisible(c: char) -> bool {
     c.is_control()
+        || c as u32 & 0xfffe == 0xfffe
+        || ('\u{fdd0}'..='\u{fdef}').contains(&c)
         || matches!(c,
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
             | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')

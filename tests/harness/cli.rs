@@ -38,8 +38,9 @@ impl CommandLine {
     /// What is wrong with the contract.
     pub fn target(&self) -> Result<Option<Target>, String> {
         let Some(url) = &self.target_url else { return Ok(None) };
-        let url = cli::target::parse(url)?.origin;
-        let flags = reproduce::flags(&self.contract);
-        Ok(Some(Target { url, contract: target::load_contract(self.contract.clone())?, flags }))
+        let target = cli::target::parse(url)?;
+        let contract = target::load_contract(self.contract.clone())?;
+        target.fits(&contract)?;
+        Ok(Some(Target { url: target.origin, contract, flags: reproduce::flags(&self.contract) }))
     }
 }

@@ -3,7 +3,10 @@
 use std::{collections::BTreeSet, fs, path::Path};
 
 use rstest::rstest;
-use siospec::{catalogue, mock::Fault};
+use siospec::{
+    catalogue::{self, Effect},
+    mock::Fault,
+};
 
 #[rstest]
 #[test]
@@ -61,6 +64,21 @@ fn every_fault_is_declared_by_a_check() {
     let declared: BTreeSet<Fault> = catalogue::all().flat_map(|entry| entry.check.faults).copied().collect();
     let idle: Vec<&Fault> = Fault::ALL.iter().filter(|fault| !declared.contains(fault)).collect();
     assert!(idle.is_empty(), "no check looks for {idle:?}");
+}
+
+/// Who calls the REST trigger reaches every connected user.
+#[rstest]
+#[test]
+fn a_check_that_notifies_says_so() {
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/catalogue");
+    for entry in catalogue::all() {
+        let file = sources.join(entry.check.id.replace('.', "/").replace('-', "_")).with_extension("rs");
+        let source = fs::read_to_string(&file).unwrap();
+        let calls = [".notify(", ".notify_on(", ".trigger(", "deliveries(", ".send_call("];
+        let notifies = calls.iter().any(|call| source.contains(call));
+        let declares = entry.check.effects.contains(&Effect::Broadcasts);
+        assert_eq!(notifies, declares, "{}", entry.check.id);
+    }
 }
 
 /// The one way in which dependencies run. `mock` is apart from all that judges it.

@@ -56,6 +56,9 @@ fn code(output: &Output) -> i32 {
 #[case::fault_with_url(&["run", "localhost:9", "--fault", "no-pong"], 2, "--fault is about the reference server")]
 #[case::empty_url(&["run", ""], 2, "empty")]
 #[case::path_in_url(&["run", "http://localhost:9/ws"], 2, "--path /ws")]
+#[case::base_in_url(&["run", "http://localhost:9/app"], 2, "--base /app")]
+#[case::path_in_url_of_wait(&["wait", "http://localhost:9/ws"], 2, "--path /ws")]
+#[case::page_that_is_none(&["run", "localhost:9", "--page", "http://x/"], 2, "give the path alone")]
 #[case::credentials_in_url(&["run", "http://anna:hunter2@localhost:9"], 2, "--headers")]
 #[case::other_scheme(&["run", "ftp://localhost"], 2, "expected http:// or https://")]
 #[case::report_is_a_folder(&["run", "--report", "json=."], 2, "--report json: cannot write .")]
@@ -349,5 +352,60 @@ fn writes_json_that_no_terminal_obeys_and_that_says_the_same(report: RunReport) 
     let json = text(&bytes);
     assert!(!json.contains(|c: char| c.is_control() && c != '\n') && !json.contains('\u{202e}'), "{json:?}");
     assert_eq!(serde_json::from_str::<RunReport>(&json)?, report);
+    Ok(())
+}
+
+/// One report that cannot be written costs no other, and neither does a standard error that is full.
+#[cfg(target_os = "linux")]
+#[rstest]
+#[test]
+fn what_cannot_be_written_costs_nothing_else() -> TestResult {
+    let folder = tempfile::tempdir()?;
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full")?;
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_siospec"));
+    command.args([
+        "run",
+        "--only",
+        FAST,
+        "--report",
+        "json=/dev/full",
+        "--report",
+        "html=report.html",
+        "--report",
+        "terminal",
+    ]);
+    let output = command.current_dir(folder.path()).env_remove("SIOSPEC_REQUIRE").stderr(full).output()?;
+    assert_eq!(output.status.code(), Some(5));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("conforms"));
+    assert!(std::fs::read_to_string(folder.path().join("report.html"))?.contains("</html>"));
+    Ok(())
+}
+
+/// What others would feel is left out, and the report says what.
+#[rstest]
+#[test]
+fn a_safe_run_leaves_out_what_others_would_feel(folder: TempDir) -> TestResult {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_siospec"));
+    command.args([
+        "run",
+        "--safe",
+        "--only",
+        "rest.emit-once,reconnect.storm,transport.polling-handshake",
+        "--report",
+        "json",
+    ]);
+    let output = command.current_dir(folder.path()).env_remove("SIOSPEC_REQUIRE").output()?;
+    let report: Value = serde_json::from_slice(&output.stdout)?;
+    let ids: Vec<&str> = report["results"].as_array().unwrap().iter().filter_map(|it| it["id"].as_str()).collect();
+    assert_eq!(ids, ["transport.polling-handshake"]);
+    let notes = report["notes"].to_string();
+    assert!(notes.contains("rest.emit-once") && notes.contains("reconnect.storm"), "{notes}");
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_siospec"));
+    let none = command.args(["run", "--safe", "--only", "rest"]).current_dir(folder.path()).output()?;
+    assert_eq!(none.status.code(), Some(4));
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_siospec"));
+    let listed =
+        command.args(["list", "--effects", "--only", "reconnect.storm"]).current_dir(folder.path()).output()?;
+    assert!(String::from_utf8_lossy(&listed.stdout).contains("fragile target"));
     Ok(())
 }

@@ -54,7 +54,13 @@ async fn node() -> Result<(Service, String), Stop> {
 }
 
 async fn judged(url: &str) -> RunReport {
-    let report = tokio::time::timeout(PATIENCE, score(url, &PROMISES)).await.expect("it comes to an end");
+    judged_by(url, &[]).await
+}
+
+/// By these promises beside the others.
+async fn judged_by(url: &str, more: &[(&'static str, &str)]) -> RunReport {
+    let flags: Vec<(&'static str, &str)> = PROMISES.iter().chain(more).copied().collect();
+    let report = tokio::time::timeout(PATIENCE, score(url, &flags)).await.expect("it comes to an end");
     report.unwrap_or_else(|untestable| panic!("{untestable}"))
 }
 
@@ -216,5 +222,24 @@ async fn a_limit_of_requests_is_named() -> TestResult {
     let proxy = Proxy::start(Kind::Nginx, &nginx_with(zone, &server, limit)).await?;
     let report = judged(&proxy.url).await;
     assert_first_cause(&report, "requests-limited");
+    Ok(())
+}
+
+/// The application, its socket and its API lie below `/app`, and there is nothing beside it.
+#[rstest]
+#[test]
+#[ignore = "a whole run each: for .ci/run, and for changes to the wire and to causes"]
+async fn an_application_below_another_path_is_told_where_it_is() -> TestResult {
+    require(Tool::Node)?;
+    require(Tool::Proxies)?;
+    let (_service, server) = node().await?;
+    let configuration = format!(
+        "http://127.0.0.1:@PORT {{\n  handle_path /app/* {{\n    reverse_proxy {server}\n  }}\n  handle {{\n    respond 404\n  }}\n}}\n"
+    );
+    let proxy = Proxy::start(Kind::Caddy, &configuration).await?;
+    let unaware = judged_by(&proxy.url, &[("path", "/app/socket.io")]).await;
+    let causes = causes::of(&unaware.results);
+    assert!(causes.iter().any(|cause| cause.id == "base-url"), "{causes:#?}");
+    assert_healthy(&judged_by(&proxy.url, &[("path", "/app/socket.io"), ("base", "/app")]).await);
     Ok(())
 }

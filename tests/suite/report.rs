@@ -73,7 +73,7 @@ async fn run(faults: &[Fault]) -> &'static RunReport {
     .await
 }
 
-const HOSTILE: &str = "\u{1b}]0;owned\u{7}\u{202e}\r\n::error::no\n# SKIP ]]> `` ``` ~~~ </pre></script><img src=x onerror=alert(1)> \
+const HOSTILE: &str = "\u{fffe}\u{ffff}\u{fdd0}\u{1fffe}\u{1b}]0;owned\u{7}\u{202e}\r\n::error::no\n# SKIP ]]> `` ``` ~~~ </pre></script><img src=x onerror=alert(1)> \
                        @octocat #1 [a](javascript:alert(1)) | {{ 7 }} $(id) & \"quoted\" 'single' %0A --- ...";
 
 /// As many findings as nobody wants, of a target that plays tricks on every format.

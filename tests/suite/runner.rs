@@ -40,6 +40,7 @@ fn check(id: &'static str, run: Run) -> Check {
         needs: &[],
         requires: &[],
         isolation: Isolation::SideBySide,
+        effects: &[],
         wait: Wait::None,
         meaning: "",
         fix: "",

@@ -20,6 +20,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Refusals],
     requires: &["auth.rejection-in-time"],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::None,
     meaning: "Anybody can connect as any user: an unsigned token is a text file that everyone can write.",
     fix: "Name the algorithm yourself, do not take it from the token: `jwt.verify(token, secret, { algorithms: \

@@ -21,6 +21,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::PublicKey, Need::Refusals],
     requires: &["auth.rejection-in-time", "auth.forged-signature"],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::None,
     meaning: "Anybody who has the public key, that is everybody, can connect as any user.",
     fix: "Name the algorithm where the token is verified, `jwt.verify(token, publicKey, { algorithms: ['RS256'] })`, \

@@ -20,6 +20,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Refusals],
     requires: &["auth.rejection-in-time"],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::None,
     meaning: "Anybody can connect with `auth: { token: '' }`.",
     fix: "Let the verification decide, also about empty texts: `jwt.verify(socket.handshake.auth.token ?? '', secret, \

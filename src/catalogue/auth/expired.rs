@@ -20,6 +20,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::SigningKey, Need::Refusals],
     requires: &["auth.rejection-in-time", "auth.valid-token"],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::None,
     meaning: "A token that was stolen once, or belongs to a user who was dismissed, opens the door for ever.",
     fix: "Let the library look at `exp`: `jwt.verify(token, secret, { algorithms: ['HS256'] })`, without \

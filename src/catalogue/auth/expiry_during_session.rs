@@ -23,6 +23,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::SigningKey, Need::Refusals, Need::Ping],
     requires: &["auth.valid-token", "auth.expired", "events.ping-pong"],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::None,
     meaning: "A user who was dismissed or has logged out elsewhere goes on reading for as long as the page stays open.",
     fix: "Close the connection when the token runs out, in `io.on('connection')`: `const timer = setTimeout(() => \

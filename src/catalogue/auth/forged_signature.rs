@@ -20,6 +20,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Refusals],
     requires: &["auth.rejection-in-time"],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::None,
     meaning: "Anybody can connect as any user: a token is a text file that everyone can write.",
     fix: "Verify, do not merely decode: `jwt.verify(token, secret, { algorithms: ['HS256'] })` in `io.use()`, and \

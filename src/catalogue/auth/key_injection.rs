@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::{Attempt, expect_refusal_unharmed};
 use crate::{
-    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effect, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Elsewhere, Probe, Verdict, fail, is_this_machine},
     verdict::{Level, Row},
@@ -26,6 +26,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Refusals],
     requires: &["auth.rejection-in-time", "auth.forged-signature"],
     isolation: Isolation::SideBySide,
+    effects: &[Effect::Malformed],
     wait: Wait::None,
     meaning: "Anybody can connect as any user: they bring the key that their token is verified with. Through `kid`, they \
               may also reach files or the database.",

@@ -7,7 +7,7 @@
 
 use super::{Attempt, expect_refusal_unharmed};
 use crate::{
-    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effect, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Verdict},
     verdict::{Level, Row},
@@ -22,6 +22,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Refusals],
     requires: &["auth.rejection-in-time"],
     isolation: Isolation::SideBySide,
+    effects: &[Effect::Malformed, Effect::Endangers],
     wait: Wait::None,
     meaning: "One odd text lets anybody in, or takes connections down, the other users' perhaps included.",
     fix: "Catch what the verification throws: `try { jwt.verify(token, secret, { algorithms: ['HS256'] }) } catch { \

@@ -19,6 +19,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::SigningKey, Need::Refusals],
     requires: &["auth.rejection-in-time", "auth.valid-token", "auth.forged-signature"],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::None,
     meaning: "A token that leaks once opens the door for ever, and nobody can tell it from a good one.",
     fix: "Sign with `expiresIn`, and refuse what has no `exp`: `const { exp } = jwt.verify(token, secret, { algorithms: ['HS256'] }); if (typeof exp !== 'number') throw new Error('unauthorized')`; or give `maxAge`.",

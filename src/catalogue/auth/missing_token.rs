@@ -20,6 +20,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Refusals],
     requires: &["auth.rejection-in-time"],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::None,
     meaning: "Anybody who knows the URL can connect, send events and read what the server sends to all.",
     fix: "Refuse first, in `io.use()`: `if (!socket.handshake.auth.token) return next(new Error('unauthorized'))`. A \

@@ -19,6 +19,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::SigningKey, Need::Refusals],
     requires: &["auth.rejection-in-time", "auth.valid-token", "auth.forged-signature"],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::None,
     meaning: "Access that was granted from a day on, such as for a new employee or a paid month, begins at once.",
     fix: "Let the library look at `nbf`: `jwt.verify(token, secret, { algorithms: ['HS256'] })`, without `ignoreNotBefore: true`.",

@@ -23,6 +23,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Refusals],
     requires: &["auth.rejection-in-time", "auth.missing-token", "socket.unknown-namespace"],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::None,
     meaning: "The front door is locked and a side door is open: anybody hears, and may send, what happens there.",
     fix: "Give each namespace the same middleware: `io.of('/admin').use(authenticate)` beside `io.use(authenticate)`, or \

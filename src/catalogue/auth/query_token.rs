@@ -22,6 +22,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Token, Need::Refusals],
     requires: &["auth.rejection-in-time", "auth.valid-token", "auth.missing-token"],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::None,
     meaning: "Clients may send tokens where logs keep them. Whoever reads a log of the proxy is any user in it.",
     fix: "Read `socket.handshake.auth.token` alone, without `?? socket.handshake.query.token`; and let clients send it by \

@@ -23,6 +23,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Token, Need::Refusals, Need::Ping],
     requires: &["auth.valid-token", "auth.missing-token", "events.ping-pong", "reconnect.recovery"],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::None,
     meaning: "Within two minutes of a lost connection, a user whose token has run out or was withdrawn gets back in, and \
               gets what was sent meanwhile.",

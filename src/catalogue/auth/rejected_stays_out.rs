@@ -7,7 +7,7 @@
 
 use super::Attempt;
 use crate::{
-    catalogue::{Check, Effort, Isolation, Need, Wait, cite, rest, rooms},
+    catalogue::{Check, Effect, Effort, Isolation, Need, Wait, cite, rest, rooms},
     contract::Vars,
     mock::Fault,
     probe::{Answer, Client, Probe, Stop, Verdict, fail, in_order, on_wire},
@@ -24,6 +24,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Refusals, Need::Rest, Need::Connect],
     requires: &["auth.rejection-in-time", "auth.forged-signature", "auth.valid-token", "rest.emit-once"],
     isolation: Isolation::Notifications,
+    effects: &[Effect::Broadcasts],
     wait: Wait::None,
     meaning: "The refusal is a mere courtesy: strangers read what is meant for users, or act as one.",
     fix: "Refuse in `io.use()` by `next(new Error('unauthorized'))`, register handlers and join rooms in \

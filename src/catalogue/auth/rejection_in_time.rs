@@ -23,6 +23,7 @@ pub const CHECK: Check = Check {
     needs: &[],
     requires: &[],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::None,
     meaning: "A user whose token has run out sees a page that loads for ever, instead of the login; or one bad \
               token takes the server down for everybody.",

@@ -28,6 +28,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Refusals],
     requires: &["auth.rejection-in-time"],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::None,
     meaning: "Clients do not learn that they were refused: `connect_error` has no message to show, or does not come at \
               all, and they go on trying for ever. Or strangers learn how the server is built.",

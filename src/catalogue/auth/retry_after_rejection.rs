@@ -20,6 +20,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Token, Need::Refusals],
     requires: &["auth.rejection-shape", "auth.valid-token", "auth.forged-signature"],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::None,
     meaning: "A user whose token has run out stays out after a fresh login, until the page is reloaded.",
     fix: "Judge each CONNECT by itself in `io.use()`: keep no note of a refusal on `socket.conn`, and do not close the \

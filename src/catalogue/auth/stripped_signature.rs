@@ -20,6 +20,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Token, Need::Refusals],
     requires: &["auth.rejection-in-time", "auth.valid-token"],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::None,
     meaning: "Anybody can connect as any user: what is not signed can be written by everyone.",
     fix: "Leave the verification to a library, and name the algorithm: `jwt.verify(token, secret, { algorithms: \

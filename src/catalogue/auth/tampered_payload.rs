@@ -20,6 +20,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Token, Need::Refusals],
     requires: &["auth.rejection-in-time", "auth.valid-token"],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::None,
     meaning: "A user changes the name in their token, and is that user.",
     fix: "Verify, do not merely decode: `jwt.verify(token, secret, { algorithms: ['HS256'] })` in `io.use()`, and take \

@@ -21,6 +21,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Polling, Need::WebSocket, Need::Token],
     requires: &["auth.rejection-in-time", "auth.valid-token"],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::None,
     meaning: "Who is refused on one transport gets in by the other; or users lose their session with the upgrade.",
     fix: "Verify in `io.use()`, by `socket.handshake.auth.token`: it sees every CONNECT, whatever the transport. Do not \

@@ -20,6 +20,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Token],
     requires: &[],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::None,
     meaning: "Nobody can connect, or nobody with a token like this one.",
     fix: "Read the token where clients put it, and verify it with the secret that signed it: \

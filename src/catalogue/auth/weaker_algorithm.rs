@@ -20,6 +20,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::SigningKey, Need::Hmac, Need::Refusals],
     requires: &["auth.rejection-in-time", "auth.valid-token", "auth.forged-signature"],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::None,
     meaning: "The server does not insist on its algorithm. The day that the secret becomes a key pair, that is a way in.",
     fix: "Name the one algorithm that signs the tokens: `jwt.verify(token, secret, { algorithms: ['HS256'] })`.",

@@ -17,6 +17,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::SigningKey, Need::Audience, Need::Refusals],
     requires: &["auth.rejection-in-time", "auth.valid-token", "auth.forged-signature"],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::None,
     meaning: "A token that was made for another application of the same provider opens this one as well.",
     fix: "Name the audience where the token is verified: `jwt.verify(token, secret, { algorithms: ['HS256'], audience: 'web' })`.",

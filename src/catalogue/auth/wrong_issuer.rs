@@ -17,6 +17,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::SigningKey, Need::Issuer, Need::Refusals],
     requires: &["auth.rejection-in-time", "auth.valid-token", "auth.forged-signature"],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::None,
     meaning: "Where several services sign with one key, or one provider serves several customers, a token of one is good for all.",
     fix: "Name the issuer where the token is verified: `jwt.verify(token, secret, { algorithms: ['HS256'], issuer: 'https://example.com' })`.",

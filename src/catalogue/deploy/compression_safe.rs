@@ -28,6 +28,7 @@ pub const CHECK: Check = Check {
     needs: &[],
     requires: &[],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::None,
     meaning: "Whoever sees the encrypted connection and can put text into it learns from lengths what else it carries; and \
               each connection takes up to some hundred kilobytes more of memory.",

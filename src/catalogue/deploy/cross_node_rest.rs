@@ -5,7 +5,7 @@
 use futures::future::join_all;
 
 use crate::{
-    catalogue::{Check, Effort, Isolation, Need, Wait, cite, rest},
+    catalogue::{Check, Effect, Effort, Isolation, Need, Wait, cite, rest},
     mock::Fault,
     probe::{Client, Probe, Verdict, authority, fail},
     verdict::{Level, Row},
@@ -20,6 +20,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Nodes, Need::Connect, Need::Rest],
     requires: &["auth.valid-token", "rest.emit-once"],
     isolation: Isolation::Notifications,
+    effects: &[Effect::Broadcasts],
     wait: Wait::None,
     meaning: "A notification reaches only those who happen to be on the node that took the call.",
     fix: "Give each node an adapter, and all of them the same Redis: `new Server({ adapter: createAdapter(pubClient, \

@@ -20,6 +20,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Nodes, Need::Connect, Need::Rooms],
     requires: &["auth.valid-token", "rooms.member-receives"],
     isolation: Isolation::Rooms,
+    effects: &[],
     wait: Wait::None,
     meaning: "Who is in a room hears only those who happen to be on the same node: half of every conversation is missing, \
               and another half after each reconnect.",

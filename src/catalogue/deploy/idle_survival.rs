@@ -25,6 +25,7 @@ pub const CHECK: Check = Check {
     needs: &[],
     requires: &["transport.open-packet"],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::Idle,
     meaning: "Users who only look on are thrown out about once a minute; each reconnect is a moment in which messages are \
               missed, and all of them together are a load that never ends.",

@@ -25,6 +25,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Polling],
     requires: &["transport.open-packet"],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::Heartbeat,
     meaning: "Users on polling are thrown out whenever nothing happens for a while; each time their client has to connect \
               anew, and misses what was sent meanwhile.",

@@ -8,7 +8,7 @@ use futures::future::{join_all, try_join_all};
 use url::Url;
 
 use crate::{
-    catalogue::{Check, Effort, Isolation, Need, Wait, cite, rest, rooms},
+    catalogue::{Check, Effect, Effort, Isolation, Need, Wait, cite, rest, rooms},
     contract::{Expect, Vars},
     mock::Fault,
     probe::{Client, Probe, Stop, Verdict, authority, fail},
@@ -32,6 +32,7 @@ pub const CHECK: Check = Check {
     ],
     // It counts both room messages and notifications, which a contract may let look alike.
     isolation: Isolation::Alone,
+    effects: &[Effect::Broadcasts],
     wait: Wait::None,
     meaning: "Each message shows as often as there are nodes: the more servers, the worse.",
     fix: "Emit on one node only, and leave the rest to the adapter. Where each node hears of something by itself (a queue, \

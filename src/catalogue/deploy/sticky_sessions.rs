@@ -27,6 +27,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Polling],
     requires: &["transport.polling-handshake"],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::None,
     meaning: "Clients connect and lose their connection at once, over and over: each request lands on another node, which \
               has never heard of the session. It works on one developer's machine, and with one node.",

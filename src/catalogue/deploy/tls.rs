@@ -24,6 +24,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Https, Need::WebSocket],
     requires: &["transport.websocket-handshake"],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::None,
     meaning: "Whoever types the address without `https://` gets a page that anybody on the way can read and change, the \
               user's token included.",

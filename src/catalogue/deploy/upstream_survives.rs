@@ -9,7 +9,7 @@
 use futures::future::join_all;
 
 use crate::{
-    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effect, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Life, Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
@@ -25,6 +25,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Connect],
     requires: &[],
     isolation: Isolation::Last,
+    effects: &[Effect::Endangers],
     wait: Wait::None,
     meaning: "One request with a mistyped path, by anybody, and all users get HTTP 502 for ten seconds; those who were \
               connected by polling lose their sessions.",

@@ -23,6 +23,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Polling],
     requires: &[],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::None,
     meaning: "Requests that no client sends open sessions, or hit code that does not expect them: a 500 that anybody can \
               cause fills the error log and makes health checks doubt the server.",

@@ -28,6 +28,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Polling],
     requires: &[],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::DeadPeer,
     meaning: "Users whose tab is closed while on polling stay online for others, and what is sent to them in the \
               meantime is lost.",

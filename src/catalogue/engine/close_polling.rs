@@ -22,6 +22,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Polling],
     requires: &[],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::None,
     meaning: "Users who leave (`socket.disconnect()`, a closed tab) stay online until their heartbeat fails. Where only \
               the pending poll stays, each of them holds a connection of the server for that long.",

@@ -25,6 +25,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::WebSocket],
     requires: &[],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::DeadPeer,
     meaning: "Each client that says goodbye in this way leaves a connection open that belongs to no session, until the \
               server runs out of them.",

@@ -22,6 +22,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Polling],
     requires: &["transport.open-packet"],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::DeadPeer,
     meaning: "Every client that ever lost its network stays in the server's memory and in its rooms; it is shown as \
               online for ever, and `disconnect` handlers never run.",

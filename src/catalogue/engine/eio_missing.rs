@@ -19,6 +19,7 @@ pub const CHECK: Check = Check {
     needs: &[],
     requires: &[],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::None,
     meaning: "Socket.IO clients always send `EIO`, so they do not notice. Clients of another version, and things that \
               are no clients, get sessions in which both sides read the packets differently, or a connection that hangs.",

@@ -25,6 +25,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Polling],
     requires: &["transport.polling-handshake"],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::None,
     meaning: "A client of another version, or a proxy that rewrites the query, is served in the middle of a session whose \
               framing it does not know: packets are cut in the wrong places instead of an error that names the version.",

@@ -22,6 +22,7 @@ pub const CHECK: Check = Check {
     needs: &[],
     requires: &[],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::None,
     meaning: "A client of another version is let in instead of being told so; it then fails in ways that do not point \
               to the version, such as a heartbeat that never comes.",

@@ -22,6 +22,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Polling],
     requires: &["transport.open-packet"],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::Heartbeats,
     meaning: "Clients take the server for dead and reconnect all the time, or are thrown out although they answer: \
               messages sent in between are lost.",

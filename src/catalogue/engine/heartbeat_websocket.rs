@@ -23,6 +23,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::WebSocket],
     requires: &["transport.open-packet"],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::Heartbeats,
     meaning: "Clients take the server for dead and reconnect all the time, or are thrown out although they answer: \
               messages sent in between are lost.",

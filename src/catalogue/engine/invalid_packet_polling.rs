@@ -5,7 +5,7 @@
 //! all, so that a session which survives it is a finding of lesser weight.
 
 use crate::{
-    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effect, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Life, Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
@@ -20,6 +20,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Polling],
     requires: &[],
     isolation: Isolation::SideBySide,
+    effects: &[Effect::Malformed],
     wait: Wait::None,
     meaning: "Client and server no longer agree on what was said, and go on: messages are lost without either side \
               being told. With a 500, anybody can fill the error log.",

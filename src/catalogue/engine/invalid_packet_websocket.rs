@@ -3,7 +3,7 @@
 //! How it is closed is the server's choice: by a close frame with or without a code, a close packet, or a reset.
 
 use crate::{
-    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effect, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Life, Probe, Verdict, fail},
     verdict::{Level, Row},
@@ -19,6 +19,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::WebSocket],
     requires: &[],
     isolation: Isolation::SideBySide,
+    effects: &[Effect::Malformed],
     wait: Wait::None,
     meaning: "Client and server no longer agree on what was said, and go on: messages are lost without either side \
               being told.",

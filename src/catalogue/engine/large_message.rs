@@ -7,7 +7,7 @@
 
 use super::payload_limit;
 use crate::{
-    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effect, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Echoed, Probe, Stop, Verdict, confirmed, fail, in_order},
     verdict::{Level, Row},
@@ -23,6 +23,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Connect, Need::Echo],
     requires: &["auth.valid-token"],
     isolation: Isolation::SideBySide,
+    effects: &[Effect::Heavy],
     wait: Wait::None,
     meaning: "A picture or a long text that the server says it takes ends the connection instead, time and again, because \
               the client sends it anew after each reconnect.",

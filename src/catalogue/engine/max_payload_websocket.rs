@@ -5,7 +5,7 @@
 //! application does. A server that drops it without a word has not taken it either: lawful, and noted.
 
 use crate::{
-    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effect, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Verdict},
     verdict::{Level, Row},
@@ -22,6 +22,7 @@ pub const CHECK: Check = Check {
     // That one transport has the limit and the other has not is one defect.
     requires: &["transport.open-packet", "security.payload-limit-parity"],
     isolation: Isolation::SideBySide,
+    effects: &[Effect::Heavy],
     wait: Wait::None,
     meaning: "A stranger without any token fills the server's memory with messages as large as he likes.",
     fix: "Set `maxHttpBufferSize` (1 MB by default) on the server that accepts the WebSocket. With the engine behind \

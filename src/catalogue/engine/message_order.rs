@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::{
-    catalogue::{Check, Effort, Isolation, Need, Wait, cite, rooms},
+    catalogue::{Check, Effect, Effort, Isolation, Need, Wait, cite, rooms},
     contract::{Ack, Rooms, Vars},
     mock::Fault,
     probe::{Client, Probe, Stop, Verdict, fail, in_order},
@@ -27,6 +27,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Connect, Need::Echo],
     requires: &["socket.connect-reply-once", "socket.ack", "rooms.member-receives"],
     isolation: Isolation::SideBySide,
+    effects: &[Effect::Heavy],
     wait: Wait::None,
     meaning: "Answers and messages overtake each other: a chat shows its lines in another order, and an older state overwrites \
               a newer one.",

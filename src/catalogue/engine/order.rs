@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::plural;
 use crate::{
-    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effect, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Stop, Verdict, confirmed, fail, in_order},
     verdict::{Level, Row},
@@ -28,6 +28,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::FixedNamespaces],
     requires: &["transport.upgrade", "engine.payload-batching"],
     isolation: Isolation::SideBySide,
+    effects: &[Effect::Heavy],
     wait: Wait::None,
     meaning: "Under load messages overtake each other, vanish or come twice: a document that is edited by several people \
               ends up different for each of them.",

@@ -24,6 +24,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Polling],
     requires: &[],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::None,
     meaning: "Two polls take packets from one session at the same time, so that messages arrive in the wrong order, or \
               at a request that nobody reads any more.",

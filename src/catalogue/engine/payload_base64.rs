@@ -21,6 +21,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Connect, Need::Echo, Need::Polling],
     requires: &["auth.valid-token"],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::None,
     meaning: "Files and pictures arrive broken, or end the connection, for users whose network lets only polling through, \
               and for everybody in the first moments of a connection.",

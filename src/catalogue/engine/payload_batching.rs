@@ -21,6 +21,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Polling],
     requires: &[],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::None,
     meaning: "Clients on polling gather what is sent in quick succession into one request: messages are lost, or change \
               places.",

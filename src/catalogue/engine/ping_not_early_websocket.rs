@@ -21,6 +21,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::WebSocket],
     requires: &["transport.open-packet"],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::Heartbeat,
     meaning: "Each new connection costs one more exchange in the moment in which it costs most, such as when all clients \
               come back after a restart.",

@@ -21,6 +21,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Polling],
     requires: &[],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::None,
     meaning: "With another status, clients on polling close the connection (`transport error`) on their first message. \
               With another text after status 200, Socket.IO clients notice nothing: they do not read it.",

@@ -20,6 +20,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Polling, Need::WebSocket],
     requires: &["transport.upgrade"],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::None,
     meaning: "One session has two ways in: a late or repeated polling request takes messages that belong to the \
               WebSocket, or puts its own in between.",

@@ -20,6 +20,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Polling, Need::WebSocket],
     requires: &["transport.upgrade"],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::None,
     meaning: "Whoever learns a session's id can take the session over, or cut its owner off.",
     fix: "Serve WebSocket by the package `socket.io`. In Nuxt, bind one engine to the crossws hook and to the router, so \

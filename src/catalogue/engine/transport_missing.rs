@@ -19,6 +19,7 @@ pub const CHECK: Check = Check {
     needs: &[],
     requires: &[],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::None,
     meaning: "Socket.IO clients always send `transport`, so they do not notice. But every request that happens to say \
               `EIO=4` opens a session that nobody uses and that stays until its heartbeat fails, or hangs.",

@@ -19,6 +19,7 @@ pub const CHECK: Check = Check {
     needs: &[],
     requires: &[],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::None,
     meaning: "A client that asks for a transport which the server lacks is let in over another one, or waits for ever, \
               instead of being told.",

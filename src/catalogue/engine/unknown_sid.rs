@@ -23,6 +23,7 @@ pub const CHECK: Check = Check {
     needs: &[],
     requires: &[],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::None,
     meaning: "After a restart of the server its clients do not learn that their sessions are gone: they send into the \
               void, or wait, until their own heartbeat gives up, which takes 45 s by default.",

@@ -22,6 +22,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Connect, Need::Echo],
     requires: &["auth.valid-token"],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::None,
     meaning: "Names, messages and emoji turn into other characters, or cut the message off, for some users only: those \
               whose network lets them use one transport.",

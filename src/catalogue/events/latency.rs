@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::{
-    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effect, Effort, Isolation, Need, Wait, cite},
     contract::Vars,
     mock::Fault,
     probe::{Probe, Stop, Verdict, fail, on_wire},
@@ -26,6 +26,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Connect, Need::Ping],
     requires: &["auth.valid-token", "events.ping-pong"],
     isolation: Isolation::SideBySide,
+    effects: &[Effect::Heavy],
     wait: Wait::None,
     meaning: "Everything that a user does on the page takes noticeably long.",
     fix: "Answer at once, `socket.on('ping', () => socket.emit('pong'))`, without waiting for a database or another \

@@ -9,7 +9,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effect, Effort, Isolation, Need, Wait, cite},
     contract::{Emit, Vars},
     mock::Fault,
     probe::{Client, Life, Probe, Stop, Verdict, confirmed, fail},
@@ -26,6 +26,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Connect],
     requires: &["auth.valid-token"],
     isolation: Isolation::Alone,
+    effects: &[Effect::Malformed, Effect::Endangers],
     wait: Wait::None,
     meaning: "One client, by a bug or on purpose, takes the server down for everybody.",
     fix: "Look at what arrives before using it, and call an acknowledgement only where there is one: \

@@ -20,6 +20,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Connect, Need::Ping],
     requires: &["events.ping-pong"],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::None,
     meaning: "Each client takes the answers to all others for its own: a dead handler goes unseen, and n clients cause \
               n² messages.",

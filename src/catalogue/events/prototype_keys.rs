@@ -10,7 +10,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    catalogue::{Check, Effort, Isolation, Need, Wait, cite, rooms},
+    catalogue::{Check, Effect, Effort, Isolation, Need, Wait, cite, rooms},
     contract::{Emit, Vars},
     mock::Fault,
     probe::{Client, Life, Probe, Verdict, confirmed, fail, on_wire},
@@ -27,6 +27,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Connect],
     requires: &["auth.valid-token", "events.malformed-payload", "rooms.member-receives", "rooms.outsider-silent"],
     isolation: Isolation::Alone,
+    effects: &[Effect::Malformed, Effect::Endangers],
     wait: Wait::None,
     meaning: "One client takes the server down for everybody, changes how it treats others, or sends to all of them.",
     fix: "Keep what users name in a `Map`, `const rooms = new Map()`, not in `{}`; and do not merge what arrives into \

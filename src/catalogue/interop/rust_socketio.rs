@@ -14,7 +14,7 @@
 //! often anything arrives is judged by other checks. Needs a build of siospec with the feature `interop`.
 
 use crate::{
-    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effect, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     verdict::{Level, Row},
 };
@@ -42,6 +42,7 @@ pub const CHECK: Check = Check {
         "deploy.sticky-sessions",
     ],
     isolation: Isolation::Notifications,
+    effects: &[Effect::Broadcasts],
     wait: Wait::None,
     meaning: "Clients other than the browser's (a mobile app, a service, a device) do not get in, or do not come back \
               after a loss of the network.",

@@ -21,6 +21,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Connect, Need::Ping],
     requires: &["auth.valid-token", "events.ping-pong", "events.ping-pong-private", "reconnect.parallel-clients"],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::None,
     meaning: "Whoever logs out and in again, or moves between pages that connect and disconnect, gets every answer \
               several times.",

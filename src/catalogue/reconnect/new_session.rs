@@ -32,6 +32,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Connect, Need::Polling],
     requires: &["socket.connect-reply-once", "engine.unknown-sid"],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::DeadPeer,
     meaning: "Every client that ever lost its network stays in the server's memory and in its rooms; it is shown as \
               online for ever, and `disconnect` handlers never run.",

@@ -9,7 +9,7 @@
 use futures::future::try_join_all;
 
 use crate::{
-    catalogue::{Check, Effort, Isolation, Need, Wait, cite, rest},
+    catalogue::{Check, Effect, Effort, Isolation, Need, Wait, cite, rest},
     contract::Vars,
     mock::Fault,
     probe::{Client, Probe, Stop, Verdict, fail},
@@ -26,6 +26,7 @@ pub const CHECK: Check = Check {
     requires: &["socket.connect-reply-once", "rest.response", "rest.emit-once"],
     // Else the last notification would be another check's.
     isolation: Isolation::Alone,
+    effects: &[Effect::Broadcasts],
     wait: Wait::None,
     meaning: "With every loss of the network the last notification pops up again, as if it were new.",
     fix: "Emit notifications when they happen and keep none for later: no variable that the `connection` handler sends from. \

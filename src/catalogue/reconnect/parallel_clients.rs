@@ -25,6 +25,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Connect, Need::Ping],
     requires: &["auth.valid-token", "events.ping-pong", "events.ping-pong-private"],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::None,
     meaning: "As soon as two people are online, answers go to the wrong one: the one waits in vain, the other sees \
               what was not meant for them.",

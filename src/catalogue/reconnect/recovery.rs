@@ -26,6 +26,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Connect, Need::Ping, Need::Rooms, Need::DistinctRoomMessages],
     requires: &["auth.valid-token", "events.ping-pong", "rooms.member-receives", "rooms.join-twice"],
     isolation: Isolation::Rooms,
+    effects: &[],
     wait: Wait::None,
     meaning: "After a short loss of the network, messages are missing on the page, or shown twice, though the server \
               says that it recovers them.",

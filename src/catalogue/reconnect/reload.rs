@@ -18,7 +18,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use url::Url;
 
 use crate::{
-    catalogue::{Check, Effort, Isolation, Need, Wait, cite, events, rest},
+    catalogue::{Check, Effect, Effort, Isolation, Need, Wait, cite, events, rest},
     contract::{Reload, ReloadAction, Vars},
     mock::Fault,
     probe::{Client, Life, Probe, Stop, Verdict, confirmed, fail, trust},
@@ -44,6 +44,7 @@ pub const CHECK: Check = Check {
         "rest.emit-all",
     ],
     isolation: Isolation::Alone,
+    effects: &[Effect::Broadcasts, Effect::Endangers],
     wait: Wait::None,
     meaning: "Each saved file adds one more server to the running process: developers see every event twice, then three \
               times, and chase bugs that a restart makes go away. Or the server stays away until someone restarts it.",

@@ -32,6 +32,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Connect],
     requires: &["socket.connect-reply-once"],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::None,
     meaning: "What the page is told on connecting (its state, who is online, what was missed) arrives once more after \
               each loss of the network, and shows up as often.",

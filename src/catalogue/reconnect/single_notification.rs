@@ -8,7 +8,7 @@ use futures::future::try_join_all;
 
 use super::RECONNECTS;
 use crate::{
-    catalogue::{Check, Effort, Isolation, Need, Wait, cite, rest},
+    catalogue::{Check, Effect, Effort, Isolation, Need, Wait, cite, rest},
     mock::Fault,
     probe::{Probe, Verdict, fail},
     verdict::{Copied, Level, Row},
@@ -23,6 +23,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Connect, Need::Rest],
     requires: &["auth.valid-token", "rest.response", "rest.emit-once", "rest.emit-all"],
     isolation: Isolation::Notifications,
+    effects: &[Effect::Broadcasts],
     wait: Wait::None,
     meaning: "The same notification pops up once more after every loss of the network.",
     fix: "Emit from the route to all: `nitroApp.io.emit('notification', body)`. If connections subscribe to something, \

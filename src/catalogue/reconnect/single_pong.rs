@@ -22,6 +22,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Connect, Need::Ping],
     requires: &["auth.valid-token", "events.ping-pong", "events.ping-pong-private", "reconnect.parallel-clients"],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::None,
     meaning: "Each loss of the network multiplies what a click does: after an hour on a train one message is stored \
               and shown ten times, and the server's memory only grows.",

@@ -24,6 +24,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Connect, Need::Rooms],
     requires: &["auth.valid-token", "rooms.member-receives", "rooms.cross-transport"],
     isolation: Isolation::Rooms,
+    effects: &[],
     wait: Wait::None,
     meaning: "A chat shows every message once more after each loss of the network.",
     fix: "Leave membership to Socket.IO, which ends it with the connection: `socket.join(room)`, and send with \

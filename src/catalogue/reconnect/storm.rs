@@ -11,7 +11,7 @@ use futures::future::join_all;
 use tokio::time::Instant;
 
 use crate::{
-    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effect, Effort, Isolation, Need, Wait, cite},
     contract::Vars,
     mock::Fault,
     probe::{Answer, Client, Life, Probe, Stop, User, Verdict, confirmed, fail, on_wire},
@@ -34,6 +34,7 @@ pub const CHECK: Check = Check {
         "reconnect.parallel-clients",
     ],
     isolation: Isolation::Alone,
+    effects: &[Effect::Heavy, Effect::Endangers],
     wait: Wait::None,
     meaning: "A short loss of the network becomes a long one: clients that are turned away try again and again, all of \
               them.",

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use crate::{
-    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effect, Effort, Isolation, Need, Wait, cite},
     contract::{Call, Vars, template},
     mock::Fault,
     probe::{Probe, Stop, Verdict, fail},
@@ -27,6 +27,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Connect, Need::Rest],
     requires: &["auth.valid-token", "rest.response", "rest.emit-once"],
     isolation: Isolation::Alone,
+    effects: &[Effect::Broadcasts, Effect::Malformed],
     wait: Wait::None,
     meaning: "A mistake of a caller, or somebody's whim, shows on every user's page, fills the servers' memory, or looks \
               like a defect of the server in its own monitoring.",

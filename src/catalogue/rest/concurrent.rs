@@ -8,7 +8,7 @@
 use futures::future::{join_all, try_join_all};
 
 use crate::{
-    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effect, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Client, Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
@@ -23,6 +23,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Connect, Need::Rest],
     requires: &["auth.valid-token", "rest.response", "rest.emit-once", "rest.emit-all"],
     isolation: Isolation::Alone,
+    effects: &[Effect::Broadcasts, Effect::Heavy],
     wait: Wait::None,
     meaning: "As soon as two things happen at once, one is lost, or shown twice in place of the other.",
     fix: "Keep what belongs to one call inside the handler: `const { message } = await readBody(event); \

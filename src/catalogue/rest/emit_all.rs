@@ -4,7 +4,7 @@
 //! and a fence on each connection follow before copies are counted.
 
 use crate::{
-    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effect, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Client, Probe, Verdict, fail},
     verdict::{Level, Row},
@@ -19,6 +19,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Connect, Need::Rest],
     requires: &["auth.valid-token", "rest.response", "rest.emit-once"],
     isolation: Isolation::Notifications,
+    effects: &[Effect::Broadcasts],
     wait: Wait::None,
     meaning: "Some people see what happened and others do not, by no rule that they could know.",
     fix: "Emit to all by `globalThis.io.emit(…)`, on the one `Server` that both transports are bound to, not on a list \

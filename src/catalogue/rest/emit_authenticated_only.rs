@@ -6,7 +6,7 @@
 //! where guests are let in, too: they send a CONNECT as well.
 
 use crate::{
-    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effect, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Stop, Verdict, fail, is_expected},
     verdict::{Level, Row},
@@ -21,6 +21,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Connect, Need::Rest],
     requires: &["rest.response", "rest.emit-once"],
     isolation: Isolation::Notifications,
+    effects: &[Effect::Broadcasts],
     wait: Wait::None,
     meaning: "Anybody who opens a connection reads along, without any token.",
     fix: "Emit on the Socket.IO server or a namespace, `globalThis.io.emit(…)`: that reaches those whom `io.use()` let \

@@ -4,7 +4,7 @@
 //! it comes late.
 
 use crate::{
-    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effect, Effort, Isolation, Need, Wait, cite},
     contract::{Expect, Mismatch, Vars},
     mock::Fault,
     probe::{Client, Probe, Verdict, fail},
@@ -21,6 +21,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Connect, Need::Rest],
     requires: &["auth.valid-token", "rest.response"],
     isolation: Isolation::Notifications,
+    effects: &[Effect::Broadcasts],
     wait: Wait::None,
     meaning: "What happens on the server does not show on the page until it is reloaded, shows twice, or shows without \
               its content.",

@@ -7,7 +7,7 @@
 use serde_json::Value;
 
 use crate::{
-    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effect, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Verdict, fail},
     verdict::{Level, Row},
@@ -23,6 +23,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Rest],
     requires: &[],
     isolation: Isolation::Notifications,
+    effects: &[Effect::Broadcasts],
     wait: Wait::None,
     meaning: "Whoever calls the route takes a page for success, or a success for a failure.",
     fix: "Put the route where Nitro finds it, such as `server/api/notify.post.ts`, and let its handler end with \

@@ -6,7 +6,7 @@
 use bytes::Bytes;
 
 use crate::{
-    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effect, Effort, Isolation, Need, Wait, cite},
     contract::Vars,
     mock::Fault,
     probe::{Probe, Stop, Verdict, fail, to_the_point},
@@ -22,6 +22,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Rest],
     requires: &["rest.response"],
     isolation: Isolation::Notifications,
+    effects: &[Effect::Broadcasts],
     wait: Wait::None,
     meaning: "Anybody can notify all users, with any text, as often as they like.",
     fix: "Ask who calls before emitting: `const token = getHeader(event, 'authorization')?.replace('Bearer ', ''); if \

@@ -7,7 +7,7 @@
 use http::Method;
 
 use crate::{
-    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effect, Effort, Isolation, Need, Wait, cite},
     contract::Call,
     mock::Fault,
     probe::{Probe, Stop, Verdict, fail},
@@ -23,6 +23,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Connect, Need::Rest],
     requires: &["auth.valid-token", "rest.response", "rest.emit-once"],
     isolation: Isolation::Notifications,
+    effects: &[Effect::Broadcasts],
     wait: Wait::None,
     meaning: "A link in a mail, or an image on a foreign page, notifies every user as soon as somebody looks at it.",
     fix: "Name the file by its method, `server/api/notify.post.ts`, so that Nitro answers other methods itself.",

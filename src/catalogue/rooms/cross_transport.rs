@@ -20,6 +20,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Connect, Need::Rooms, Need::DistinctRoomMessages, Need::Polling, Need::WebSocket],
     requires: &["auth.valid-token", "rooms.member-receives"],
     isolation: Isolation::Rooms,
+    effects: &[],
     wait: Wait::None,
     meaning: "Who is behind a proxy that blocks WebSocket is left out of every conversation.",
     fix: "Serve both transports from one `Server`: bind one `Engine` to Nitro's router and to its `websocket` hook, and \

@@ -21,6 +21,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Connect, Need::Rooms],
     requires: &["rooms.member-receives", "rooms.outsider-silent"],
     isolation: Isolation::Rooms,
+    effects: &[],
     wait: Wait::None,
     meaning: "After a reload of the page, people read rooms that they have closed; and what they join again they see \
               twice.",

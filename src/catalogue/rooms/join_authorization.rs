@@ -24,6 +24,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Connect, Need::Rooms, Need::PrivateRoom],
     requires: &["auth.valid-token", "rooms.member-receives", "rooms.outsider-silent"],
     isolation: Isolation::Rooms,
+    effects: &[],
     wait: Wait::None,
     meaning: "Every user reads along in every room, and speaks in it, by knowing its name.",
     fix: "Ask in the handler whether the user may: `socket.on('join_room', async (room, ack) => { if (!(await \

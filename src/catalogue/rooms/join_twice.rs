@@ -19,6 +19,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Connect, Need::Rooms],
     requires: &["auth.valid-token", "rooms.member-receives"],
     isolation: Isolation::Rooms,
+    effects: &[],
     wait: Wait::None,
     meaning: "Messages show up twice, and once more with each page that joins the room again.",
     fix: "Keep members in a set, not in a list; `socket.join(room)` does. Add no listener in the join handler: what \

@@ -23,6 +23,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Connect, Need::Rooms],
     requires: &["rooms.member-receives", "rooms.outsider-silent", "rooms.two-rooms"],
     isolation: Isolation::Rooms,
+    effects: &[],
     wait: Wait::None,
     meaning: "People go on reading a room that they have left, or fall silent in rooms that they have not.",
     fix: "Leave the room that the event names, and no other: \

@@ -23,6 +23,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Connect, Need::Rooms],
     requires: &["auth.valid-token"],
     isolation: Isolation::Rooms,
+    effects: &[],
     wait: Wait::None,
     meaning: "Whoever is in a room misses what is said there, or sees it twice.",
     fix: "Join and send under one and the same name: `socket.on('join_room', (room) => socket.join(room))`, then \

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::{
-    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effect, Effort, Isolation, Need, Wait, cite},
     contract::{Emit, Vars},
     mock::Fault,
     probe::{Client, Probe, Stop, Verdict, fail, is_expected},
@@ -29,6 +29,7 @@ pub const CHECK: Check = Check {
     requires: &["rooms.member-receives", "rooms.outsider-silent", "events.malformed-payload"],
     // A number in place of a text is too much for some.
     isolation: Isolation::Alone,
+    effects: &[Effect::Malformed, Effect::Endangers],
     wait: Wait::None,
     meaning: "Whoever knows how to misspell a room's name is in the room, past every question that was asked for the name \
               itself; and two groups that mean to be apart read each other's messages.",

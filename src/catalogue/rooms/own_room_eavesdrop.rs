@@ -25,6 +25,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Connect, Need::Rooms],
     requires: &["auth.valid-token", "socket.connect", "rooms.member-receives", "rooms.outsider-silent"],
     isolation: Isolation::Rooms,
+    effects: &[],
     wait: Wait::None,
     meaning: "Whoever learns a user's socket id reads what the server sends to that user alone.",
     fix: "Keep the rooms that users name apart from those that Socket.IO makes: `socket.join('room:' + name)`, and \

@@ -24,6 +24,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Connect, Need::Rooms, Need::DistinctRoomMessages],
     requires: &["rooms.member-receives"],
     isolation: Isolation::Rooms,
+    effects: &[],
     wait: Wait::None,
     meaning: "Members get `[object Object]`, or half of what was sent.",
     fix: "Pass on what came: `io.to(room).emit('receive_message', { room, message })`. Make no text of it (`` `${message}` ``, \

@@ -23,6 +23,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Connect, Need::Rooms, Need::DistinctRoomMessages],
     requires: &["rooms.member-receives", "rooms.outsider-silent"],
     isolation: Isolation::Rooms,
+    effects: &[],
     wait: Wait::None,
     meaning: "What somebody writes in one room shows up in another, before people whom it was not meant for; or a second \
               room silences the first.",

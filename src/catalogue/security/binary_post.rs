@@ -9,7 +9,7 @@ use bytes::Bytes;
 use reqwest::Method;
 
 use crate::{
-    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effect, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Stop, Verdict, fail, to_the_point},
     verdict::{Level, Row},
@@ -25,6 +25,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Polling],
     requires: &[],
     isolation: Isolation::SideBySide,
+    effects: &[Effect::Malformed],
     wait: Wait::None,
     meaning: "Each such request of a stranger stays open, with all that hangs on it, until the server has no connections or \
               no memory left.",

@@ -22,6 +22,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Origins, Need::Polling],
     requires: &["transport.polling-handshake", "security.cors-wildcard-credentials"],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::None,
     meaning: "The application that is served elsewhere cannot connect: the browser shows \"blocked by CORS policy\", and the \
               server's log shows nothing.",

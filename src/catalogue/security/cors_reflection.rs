@@ -20,6 +20,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Polling],
     requires: &[],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::None,
     meaning: "Any page that a user visits speaks to the server with that user's cookies, and reads the answers.",
     fix: "Compare with a list of whole origins: `cors: { origin: ['https://app.example.com'], credentials: true }`; not \

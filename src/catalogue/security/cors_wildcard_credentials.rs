@@ -20,6 +20,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Polling],
     requires: &[],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::None,
     meaning: "Pages of another origin that send cookies get nothing at all: browsers refuse such an answer. And the server \
               shows that it means to trust every page with them.",

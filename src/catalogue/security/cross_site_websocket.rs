@@ -26,6 +26,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::WebSocket, Need::Cookie],
     requires: &["transport.websocket-handshake", "auth.rejection-in-time"],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::None,
     meaning: "Any page that a user visits opens a WebSocket in that user's name, reads what is sent to the user and speaks \
               for the user.",

@@ -13,7 +13,7 @@ use url::Url;
 
 use crate::{
     catalogue::{
-        Check, Effort, Isolation, Wait, cite,
+        Check, Effect, Effort, Isolation, Wait, cite,
         disclosure::{indiscretion, texts, version},
     },
     contract::Vars,
@@ -36,6 +36,7 @@ pub const CHECK: Check = Check {
     requires: &[],
     // What a route makes of a malformed body may be a notification.
     isolation: Isolation::Notifications,
+    effects: &[Effect::Malformed],
     wait: Wait::None,
     meaning: "Strangers learn where the application lies, what it is made of and which holes are known in that version.",
     fix: "Run the built server (`nuxt build`, `node .output/server/index.mjs`), not `nuxt dev`, which shows stack traces on \

@@ -5,7 +5,7 @@
 
 use crate::{
     catalogue::{
-        Check, Effort, Isolation, Need, Wait, cite,
+        Check, Effect, Effort, Isolation, Need, Wait, cite,
         socket::{Stage, not_closed, packet, still_open},
     },
     mock::Fault,
@@ -22,6 +22,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Connect],
     requires: &["auth.valid-token"],
     isolation: Isolation::SideBySide,
+    effects: &[Effect::Malformed, Effect::Endangers],
     wait: Wait::None,
     meaning: "One user can fill the server's memory, until it dies for all.",
     fix: "Update: `npm update socket.io socket.io-parser` (socket.io-parser 4.2.6 or newer has the limit), and see by \

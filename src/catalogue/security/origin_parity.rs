@@ -24,6 +24,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Polling, Need::WebSocket],
     requires: &["transport.polling-handshake", "transport.websocket-handshake"],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::None,
     meaning: "The door is guarded on one side only: a page that is refused on polling opens a WebSocket and is in.",
     fix: "Check where both transports pass: in `io.use((socket, next) => …)` by `socket.handshake.headers.origin`. With \

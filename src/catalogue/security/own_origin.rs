@@ -23,6 +23,7 @@ pub const CHECK: Check = Check {
     needs: &[],
     requires: &[],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::None,
     meaning: "Browsers do not get in there: each says the page's origin with every POST and every WebSocket. Tools that say none \
               see nothing of it.",

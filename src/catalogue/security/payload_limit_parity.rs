@@ -6,7 +6,7 @@
 
 use crate::{
     catalogue::{
-        Check, Effort, Isolation, Need, Wait, cite,
+        Check, Effect, Effort, Isolation, Need, Wait, cite,
         engine::{Oversized, oversized, oversized_on_wire, payload_limit},
     },
     mock::Fault,
@@ -24,6 +24,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Polling, Need::WebSocket],
     requires: &[],
     isolation: Isolation::SideBySide,
+    effects: &[Effect::Heavy],
     wait: Wait::None,
     meaning: "The limit protects nothing: a stranger without any token takes the other transport, and fills the server's \
               memory with messages as large as he likes.",

@@ -19,6 +19,7 @@ pub const CHECK: Check = Check {
     needs: &[],
     requires: &[],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::None,
     meaning: "Whoever looks for servers with a known hole finds this one by its own word.",
     fix: "In nginx `server_tokens off;`, in Apache `ServerTokens Prod`, in Express `app.disable('x-powered-by')`; in Nuxt \
@@ -35,7 +36,8 @@ async fn run(probe: &Probe) -> Verdict {
     // Without a transport, nothing is opened, and every server has an answer.
     let mut handshake = endpoint.engine_url(Transport::Polling, None);
     handshake.set_query(Some("EIO=4"));
-    for url in [endpoint.url("/"), handshake] {
+    let page = probe.contract().page.as_ref().map(|path| endpoint.url(path));
+    for url in page.into_iter().chain([handshake]) {
         let answer =
             endpoint.get(url.clone()).await.map_err(|error| Stop::Broken(format!("GET {}: {error}", url.path())))?;
         for name in HEADERS {

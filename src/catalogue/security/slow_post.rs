@@ -10,7 +10,7 @@ use futures::future::join_all;
 use tokio::{sync::watch, task::JoinSet, time::timeout};
 
 use crate::{
-    catalogue::{Check, Effort, Isolation, Need, Wait, cite, promises::has_ended},
+    catalogue::{Check, Effect, Effort, Isolation, Need, Wait, cite, promises::has_ended},
     mock::Fault,
     probe::{Client, Probe, Stop, Verdict, confirmed, fail},
     verdict::{Level, Row},
@@ -26,6 +26,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Polling],
     requires: &[],
     isolation: Isolation::Alone,
+    effects: &[Effect::Heavy, Effect::Endangers],
     wait: Wait::None,
     meaning: "One stranger with a slow connection, or one who pretends to have one, stops the whole application for \
               everybody.",

@@ -6,7 +6,7 @@
 
 use crate::{
     catalogue::{
-        Check, Effort, Isolation, Need, Wait, cite,
+        Check, Effect, Effort, Isolation, Need, Wait, cite,
         socket::{END, packet},
     },
     mock::Fault,
@@ -24,6 +24,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Connect],
     requires: &["auth.valid-token", "socket.unknown-event", "socket.unknown-namespace"],
     isolation: Isolation::SideBySide,
+    effects: &[Effect::Malformed],
     wait: Wait::None,
     meaning: "One user can fill the server's memory, until it dies for all.",
     fix: "Update: `npm update socket.io socket.io-parser` (socket.io-parser 4.2.7 or newer refuses the packet), and see by \

@@ -25,6 +25,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Connect, Need::Ack],
     requires: &["auth.valid-token"],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::None,
     meaning: "`await socket.emitWithAck(…)` never returns, or returns another call's answer.",
     fix: "Call the callback, which is the handler's last argument, exactly once on every path: \

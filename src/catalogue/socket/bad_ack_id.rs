@@ -4,7 +4,7 @@
 
 use super::{Stage, expect_close, packet};
 use crate::{
-    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effect, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Verdict},
     verdict::{Level, Row},
@@ -19,6 +19,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Connect],
     requires: &["auth.valid-token"],
     isolation: Isolation::SideBySide,
+    effects: &[Effect::Malformed],
     wait: Wait::None,
     meaning: "A client that asks for an acknowledgement in a broken way waits for it for ever.",
     fix: "Serve Socket.IO by an up-to-date `socket.io` (`npm update socket.io socket.io-parser`). A `parser` of one's own \

@@ -35,6 +35,7 @@ pub const CHECK: Check = Check {
         "reconnect.parallel-clients",
     ],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::None,
     meaning: "Uploads and images break the connection, or arrive damaged.",
     fix: "Let nothing between client and server touch binary frames or POST bodies, and let no handler of \

@@ -30,6 +30,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Connect, Need::Echo],
     requires: &["auth.valid-token", "socket.ack", "engine.payload-base64", "rooms.member-receives"],
     isolation: Isolation::Rooms,
+    effects: &[],
     wait: Wait::None,
     meaning: "Pictures and files that others send arrive damaged or as one another, or the client's connection ends on them.",
     fix: "Send binary data by `emit` alone, with the Buffer in place: `io.to(room).emit('receive_message', { room, message })`. \

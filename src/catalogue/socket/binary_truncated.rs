@@ -9,7 +9,7 @@
 
 use super::{StillOpen, binary_event, is_ack, not_closed, placeholder};
 use crate::{
-    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effect, Effort, Isolation, Need, Wait, cite},
     contract::{Ack, Vars},
     mock::Fault,
     probe::{Life, Probe, Stop, Verdict, fail, in_order},
@@ -26,6 +26,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Connect],
     requires: &["auth.valid-token", "socket.ack"],
     isolation: Isolation::SideBySide,
+    effects: &[Effect::Malformed, Effect::Endangers],
     wait: Wait::None,
     meaning: "Half of an upload counts as a whole one, or the next message is taken for a part of it.",
     fix: "Serve Socket.IO by an up-to-date `socket.io` (`npm update socket.io socket.io-parser`). A `parser` of one's own \

@@ -21,6 +21,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::WebSocket],
     requires: &[],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::None,
     meaning: "Connections of users who have left pile up, and clients that wait for the close hang on to them.",
     fix: "Let the WebSocket library answer close frames by itself: `ws` and crossws do, unless the socket underneath is \

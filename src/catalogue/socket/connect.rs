@@ -20,6 +20,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Connect],
     requires: &["auth.valid-token"],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::None,
     meaning: "Clients never get their `connect` event, or have no `socket.id`.",
     fix: "Serve Socket.IO by the package `socket.io` 3 or newer; the reply is its own work. Where something stands \

@@ -8,7 +8,7 @@ use futures::{StreamExt, stream};
 
 use super::{AT_ONCE, END};
 use crate::{
-    catalogue::{Check, Effort, Isolation, Wait, cite},
+    catalogue::{Check, Effect, Effort, Isolation, Wait, cite},
     mock::Fault,
     probe::{Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
@@ -24,6 +24,7 @@ pub const CHECK: Check = Check {
     needs: &[],
     requires: &["auth.missing-token"],
     isolation: Isolation::SideBySide,
+    effects: &[Effect::Malformed, Effect::Endangers],
     wait: Wait::None,
     meaning: "A stranger gets in without a token, or ends the server for all with one packet.",
     fix: "Serve Socket.IO by an up-to-date `socket.io` (`npm update socket.io socket.io-parser`). In `io.use()`, take the \

@@ -23,6 +23,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Connect],
     requires: &["auth.valid-token", "socket.connect"],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::None,
     meaning: "Two servers answer every client: what a user does happens twice.",
     fix: "Make one server per process: `if (!globalThis.io) globalThis.io = new Server(…)` in `server/plugins/`, or \

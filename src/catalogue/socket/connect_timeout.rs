@@ -26,6 +26,7 @@ pub const CHECK: Check = Check {
     needs: &[],
     requires: &[],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::ConnectTimeout,
     meaning: "Strangers without any token hold as many connections as they like for as long as they like, until the server \
               has none left for its users.",

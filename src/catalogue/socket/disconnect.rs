@@ -27,6 +27,7 @@ pub const CHECK: Check = Check {
         "reconnect.parallel-clients",
     ],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::None,
     meaning: "Users who have logged out still act, and still count as present.",
     fix: "Serve Socket.IO by the package `socket.io`, and register handlers on the `socket` of `io.on('connection')`, not \

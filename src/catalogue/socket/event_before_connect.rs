@@ -4,7 +4,7 @@
 
 use super::{Stage, expect_close, packet};
 use crate::{
-    catalogue::{Check, Effort, Isolation, Wait, cite},
+    catalogue::{Check, Effect, Effort, Isolation, Wait, cite},
     mock::Fault,
     probe::{Probe, Verdict},
     verdict::{Level, Row},
@@ -19,6 +19,7 @@ pub const CHECK: Check = Check {
     needs: &[],
     requires: &[],
     isolation: Isolation::SideBySide,
+    effects: &[Effect::Malformed],
     wait: Wait::None,
     meaning: "Strangers keep connections open, and have packets parsed, without ever showing a token.",
     fix: "Serve Socket.IO by the package `socket.io` 3 or newer, which does this by itself. With packets of one's own on \

@@ -33,6 +33,7 @@ pub const CHECK: Check = Check {
         "reconnect.parallel-clients",
     ],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::None,
     meaning: "A page that uses two namespaces gets the messages of one in the other, or loses both when it leaves one.",
     fix: "Give each namespace its own middleware and handlers, `io.of('/chat').use(…).on('connection', (socket) => …)`, \

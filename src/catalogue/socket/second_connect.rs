@@ -6,7 +6,7 @@
 
 use super::{END, heard};
 use crate::{
-    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effect, Effort, Isolation, Need, Wait, cite},
     contract::Vars,
     mock::Fault,
     probe::{Life, Probe, Verdict, fail, in_order, on_wire},
@@ -29,6 +29,7 @@ pub const CHECK: Check = Check {
         "reconnect.parallel-clients",
     ],
     isolation: Isolation::SideBySide,
+    effects: &[Effect::Malformed],
     wait: Wait::None,
     meaning: "One connection counts as several users: events are handled twice, and whoever counts clients counts wrong.",
     fix: "Serve Socket.IO by the package `socket.io` 4, which closes such a connection by itself. With packets of one's \

@@ -20,6 +20,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Connect],
     requires: &["auth.valid-token"],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::None,
     meaning: "A slow client loses its connection for having answered too late.",
     fix: "Serve Socket.IO by the package `socket.io`, which ignores what it does not wait for. With a server of one's \

@@ -20,6 +20,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Connect],
     requires: &["auth.valid-token"],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::None,
     meaning: "Whoever has the page of the last release still open loses the connection, reconnects, and loses it again.",
     fix: "Do not disconnect in `socket.onAny(…)` or `socket.use(…)` for an unknown name: log it, and let it pass.",

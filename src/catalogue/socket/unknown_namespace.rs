@@ -23,6 +23,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::FixedNamespaces],
     requires: &[],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::None,
     meaning: "A misspelt namespace looks like a server that is slow or silent, or works and reaches nobody.",
     fix: "Name each namespace: `io.of('/chat').on('connection', …)`; the package `socket.io` then refuses all others. \

@@ -2,7 +2,7 @@
 
 use super::{Stage, expect_close};
 use crate::{
-    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
+    catalogue::{Check, Effect, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Verdict},
     verdict::{Level, Row},
@@ -17,6 +17,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Connect],
     requires: &["auth.valid-token"],
     isolation: Isolation::SideBySide,
+    effects: &[Effect::Malformed],
     wait: Wait::None,
     meaning: "Broken clients, and clients of another protocol, go unnoticed: their packets vanish without a word.",
     fix: "Serve Socket.IO by an up-to-date `socket.io` (`npm update socket.io socket.io-parser`). A `parser` of one's own \

@@ -20,6 +20,7 @@ pub const CHECK: Check = Check {
     needs: &[],
     requires: &[],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::None,
     meaning: "A page that loads the client from there fails with `Unexpected token '<'`.",
     fix: "Nothing, if the client comes from npm's `socket.io-client`. Otherwise see that requests below the path reach \

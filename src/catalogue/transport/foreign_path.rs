@@ -4,7 +4,7 @@
 //! `experimental.websocket` accepts it and then says nothing, for as long as the client likes.
 
 use crate::{
-    catalogue::{Check, Effort, Isolation, Wait, cite},
+    catalogue::{Check, Effect, Effort, Isolation, Wait, cite},
     mock::Fault,
     probe::{Foreign, Probe, Verdict, fail, to_the_point},
     verdict::{Level, Row},
@@ -20,6 +20,7 @@ pub const CHECK: Check = Check {
     needs: &[],
     requires: &[],
     isolation: Isolation::Last,
+    effects: &[Effect::Endangers],
     wait: Wait::None,
     meaning: "A client with a mistyped path waits for ever instead of failing, and anybody can hold connections open \
               without a session that would time them out.",

@@ -19,6 +19,7 @@ pub const CHECK: Check = Check {
     needs: &[],
     requires: &[],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::None,
     meaning: "WebSocket clients do not follow redirects, and POSTs may lose their bodies: connections fail or lose \
               messages.",

@@ -5,7 +5,7 @@
 //! application's own business.
 
 use crate::{
-    catalogue::{Check, Effort, Isolation, Wait, cite},
+    catalogue::{Check, Effect, Effort, Isolation, Wait, cite},
     mock::Fault,
     probe::{Foreign, Probe, Stop, Verdict, fail, in_order, to_the_point},
     verdict::{Level, Row},
@@ -21,6 +21,7 @@ pub const CHECK: Check = Check {
     needs: &[],
     requires: &[],
     isolation: Isolation::Last,
+    effects: &[Effect::Endangers],
     wait: Wait::None,
     meaning: "Two socket servers run side by side: clients of one never hear what the other emits.",
     fix: "Make the one `Server` in `server/plugins/`, and delete the one in `server/api/` (or `server/routes/`).",
@@ -34,7 +35,8 @@ const PLACES: [&str; 4] = ["/api/socket.io", "/api/socketio", "/api/socket", "/a
 async fn run(probe: &Probe) -> Verdict {
     // What lies below the declared path is the one server, not a second one: Node serves every path with its prefix.
     let own = format!("{}/", probe.contract().path);
-    let places: Vec<_> = PLACES.iter().filter(|place| !format!("{place}/").starts_with(&own)).collect();
+    let places = PLACES.iter().map(|place| format!("{}{place}", probe.contract().base));
+    let places: Vec<_> = places.filter(|place| !format!("{place}/").starts_with(&own)).collect();
     if places.is_empty() {
         return Err(Stop::Skip(format!("the declared path, `{}`, holds all places to look at", own)));
     }

@@ -19,6 +19,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Polling],
     requires: &[],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::None,
     meaning: "Two users share one session: each gets half of the other's messages.",
     fix: "Exclude the path from every cache: no `routeRules` with `cache`, `swr` or `isr` for `/socket.io/**`, and no \

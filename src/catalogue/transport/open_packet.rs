@@ -24,6 +24,7 @@ pub const CHECK: Check = Check {
     needs: &[],
     requires: &[],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::None,
     meaning: "Clients compute their timeouts from these fields: with a wrong one they never notice a dead server, or \
               drop a live one again and again.",

@@ -19,6 +19,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::PollingDeclared],
     requires: &[],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::None,
     meaning: "Clients with default settings do not connect at all, nor does anyone behind a proxy that blocks WebSocket.",
     fix: "Serve the path's HTTP requests too (`nitroApp.router.use('/socket.io/', …)`), or, if WebSocket-only is what \

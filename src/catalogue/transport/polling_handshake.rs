@@ -22,6 +22,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::PollingDeclared],
     requires: &[],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::None,
     meaning: "Browsers poll first: without this answer no client connects with its default settings.",
     fix: "Give the server and the client the same path, `new Server({ path: '/socket.io' })`, and see that the route \

@@ -25,19 +25,48 @@ pub const CHECK: Check = Check {
     requires: &[],
     // An OPTIONS that a route without a method takes for a call would emit.
     isolation: Isolation::Notifications,
+    effects: &[],
     wait: Wait::None,
     meaning: "Clients that connect to the page's own origin find no socket there; a second port needs CORS, another \
               certificate and another hole in the firewall.",
     fix: "Attach Socket.IO to Nitro's own server instead of calling `listen()` on another port, and let the client \
-          call `io()` without a URL.",
+          call `io()` without a URL. Where the page is at another path, or on another server on purpose, say so: \
+          `--base /app`, `--page /app/` or `--page false`.",
     effort: Effort::Minutes,
     faults: &[Fault::RedirectsPage, Fault::NoPage],
     run: |probe| Box::pin(run(probe)),
 };
 
 async fn run(probe: &Probe) -> Verdict {
+    match &probe.contract().page {
+        Some(path) => expect_page(probe, path).await?,
+        None if probe.rest().is_err() => {
+            return Err(Stop::Skip(
+                "the contract declares neither a page (page) nor a REST trigger (rest.enabled)".into(),
+            ));
+        }
+        None => probe.note("the contract declares that no page is served here (page)"),
+    }
+
+    if let Ok(rest) = probe.rest() {
+        let endpoint = probe.endpoint("REST");
+        let url = endpoint.url(&rest.render(&Vars::new().message("siospec")).path);
+        let asked = endpoint.send(Method::OPTIONS, url.clone(), HeaderMap::new(), None, probe.deadline());
+        let response = asked.await.map_err(|error| Stop::Broken(format!("OPTIONS {url}: {error}")))?;
+        if other_origin(&url, &response).is_some() {
+            return fail("The REST route is on another origin than Socket.IO")
+                .sent(format!("OPTIONS {url}"))
+                .received(response)
+                .expected("an answer on the same origin")
+                .stop();
+        }
+    }
+    Ok(())
+}
+
+async fn expect_page(probe: &Probe, path: &str) -> Verdict {
     let endpoint = probe.endpoint("page");
-    let page = endpoint.url("/");
+    let page = endpoint.url(path);
     let response = endpoint.get(page.clone()).await.map_err(|error| Stop::Broken(format!("GET {page}: {error}")))?;
     let finding = |reason: &str| fail(reason).sent(format!("GET {page}")).expected("the application's HTML page");
     if let Some(elsewhere) = other_origin(&page, &response) {
@@ -53,20 +82,6 @@ async fn run(probe: &Probe) -> Verdict {
             found = found.witness(Evidence::PageAt { path });
         }
         return found.stop();
-    }
-
-    if let Ok(rest) = probe.rest() {
-        let url = endpoint.url(&rest.render(&Vars::new().message("siospec")).path);
-        let endpoint = probe.endpoint("REST");
-        let asked = endpoint.send(Method::OPTIONS, url.clone(), HeaderMap::new(), None, probe.deadline());
-        let response = asked.await.map_err(|error| Stop::Broken(format!("OPTIONS {url}: {error}")))?;
-        if other_origin(&url, &response).is_some() {
-            return fail("The REST route is on another origin than Socket.IO")
-                .sent(format!("OPTIONS {url}"))
-                .received(response)
-                .expected("an answer on the same origin")
-                .stop();
-        }
     }
     Ok(())
 }

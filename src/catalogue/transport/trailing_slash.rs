@@ -21,6 +21,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::PollingDeclared],
     requires: &[],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::None,
     meaning: "Anyone can fill the error log by asking for the path.",
     fix: "Register the route handler for both forms, or leave the form without the slash to the application's 404.",

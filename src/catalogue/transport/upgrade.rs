@@ -26,6 +26,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Polling, Need::WebSocket],
     requires: &[],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::None,
     meaning: "This is how clients connect by default: they hang for seconds, fall back to polling, or lose the first \
               messages after the switch.",

@@ -16,6 +16,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Polling],
     requires: &[],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::None,
     meaning: "Every client stays on polling: two HTTP requests for each message, and higher latency and load.",
     fix: "Leave `transports` at its default or list both: `transports: ['polling', 'websocket']`, and do not set \

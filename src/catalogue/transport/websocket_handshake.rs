@@ -22,6 +22,7 @@ pub const CHECK: Check = Check {
     needs: &[],
     requires: &[],
     isolation: Isolation::SideBySide,
+    effects: &[],
     wait: Wait::None,
     meaning: "Clients stay on polling, or, where they are set to WebSocket only, never connect.",
     fix: "Socket.IO did not get the HTTP server's `upgrade` event. In Nuxt, bind an engine.io `Engine` to both Nitro's \
