@@ -623,7 +623,8 @@ pub(super) fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>)
         .iter()
         .map(|candidate| (strsim::osa_distance(&wanted, &spelt(candidate)), *candidate))
         .filter(|(distance, _)| *distance <= allowed)
-        .min_by_key(|(distance, _)| *distance);
+        // What begins so is nearer than what is as short.
+        .min_by_key(|(distance, candidate)| (!spelt(candidate).starts_with(&wanted), *distance));
     if let Some((_, candidate)) = close {
         return Some(candidate);
     }
