@@ -85,7 +85,7 @@ pub async fn run(args: RunArgs, flags: Vec<(&'static str, String)>) -> Ended {
     if args.safe {
         let reaches_others = |check: &&Check| check.effects.iter().any(|effect| effect.reaches_others());
         left_out = checks.iter().filter(|check| reaches_others(check)).map(|check| check.id).collect();
-        checks.retain(|check| !reaches_others(&check));
+        checks.retain(|check| !reaches_others(check));
         if checks.is_empty() {
             return Err(Trouble::new(ExitCode::NothingMatched, "--safe leaves none of the selected checks"));
         }
