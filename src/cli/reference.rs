@@ -10,7 +10,7 @@ use url::Url;
 
 use super::{ServerArgs, Trouble};
 use crate::{
-    catalogue::{self, Check, Isolation, Wait},
+    catalogue::{self, Check, Effect, Isolation, Wait},
     contract::{Contract, Layers, Reload, ReloadAction, Secret, TokenSource},
     lag::Lag,
     mock::{Authority, Cluster, Options, ReferenceServer, Variant},
@@ -29,6 +29,8 @@ enum Part {
     Main,
     /// One for what disturbs everything else.
     Alone,
+    /// One for what does so by sending much.
+    Crowded,
     /// One that does not wait long for a CONNECT.
     Impatient,
     /// One that has a public key.
@@ -42,14 +44,23 @@ enum Part {
 }
 
 impl Part {
-    const ALL: [Part; 7] =
-        [Part::Main, Part::Alone, Part::Impatient, Part::PublicKey, Part::Recovery, Part::Tls, Part::Cluster];
+    const ALL: [Part; 8] = [
+        Part::Main,
+        Part::Alone,
+        Part::Crowded,
+        Part::Impatient,
+        Part::PublicKey,
+        Part::Recovery,
+        Part::Tls,
+        Part::Cluster,
+    ];
 
     /// Where a check can be judged.
     fn of(check: &Check) -> Part {
         let shows = |variant: Variant| check.faults.iter().any(|fault| fault.variant() == variant);
         if shows(Variant::Plain) {
             match (check.isolation, check.wait) {
+                (Isolation::Alone, _) if check.effects.contains(&Effect::Heavy) => Part::Crowded,
                 (Isolation::Alone | Isolation::Last, _) => Part::Alone,
                 (_, Wait::ConnectTimeout) => Part::Impatient,
                 _ => Part::Main,
@@ -73,7 +84,7 @@ impl Part {
             options = options.with_variant(Variant::InPlace);
         }
         match self {
-            Part::Main | Part::Alone | Part::Cluster | Part::Tls => options,
+            Part::Main | Part::Alone | Part::Crowded | Part::Cluster | Part::Tls => options,
             Part::Impatient => Options { connect_timeout: args.connect_timeout.unwrap_or(SOON), ..options },
             Part::PublicKey => options.with_variant(Variant::PublicKey),
             Part::Recovery => options.with_variant(Variant::Recovery),

@@ -156,7 +156,7 @@ fn is_echo(packet: &SocketPacket, sent: &SocketPacket) -> bool {
 
 /// How long what one node sends may be on its way to another's clients. A message takes a few milliseconds by Redis, and some
 /// tens by a database.
-const BETWEEN_NODES: Duration = Duration::from_millis(250);
+pub const BETWEEN_NODES: Duration = Duration::from_millis(250);
 
 /// Packets that a client keeps; a target that sends more is cut off.
 const MAX_INBOX: usize = 20_000;

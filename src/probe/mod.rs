@@ -24,7 +24,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 use url::Url;
 
-pub use client::{Answer, Client, Disorder, Life};
+pub use client::{Answer, BETWEEN_NODES, Client, Disorder, Life};
 pub use confirm::{confirmed, seen_twice};
 pub use control::{Controls, Served, is_evasive, to_the_point, unasked};
 pub use echo::{Echo, Echoed, bytes_as_text};

@@ -4,14 +4,14 @@
 //! message is followed by a second one, which takes the same way; once that has arrived, and a quiet window has passed,
 //! the copies of both are counted.
 
-use futures::future::{join_all, try_join_all};
+use futures::future::try_join_all;
 use url::Url;
 
 use crate::{
     catalogue::{Check, Effect, Effort, Isolation, Need, Wait, cite, rest, rooms},
     contract::{Expect, Vars},
     mock::Fault,
-    probe::{Client, Probe, Stop, Verdict, authority, fail},
+    probe::{BETWEEN_NODES, Client, Probe, Stop, Verdict, authority, fail, in_order},
     verdict::{Level, Row},
     wire::round,
 };
@@ -47,7 +47,7 @@ async fn run(probe: &Probe) -> Verdict {
     if probe.contract().rooms.is_none() && probe.contract().rest.is_none() {
         return Err(Stop::Skip("the contract declares neither rooms nor a REST trigger".into()));
     }
-    let window = humantime::format_duration(round(probe.target().quiet_window()));
+    let window = humantime::format_duration(round(probe.target().quiet_window().max(BETWEEN_NODES)));
     probe.note(format!(
         "that no second copy came was judged by a second message over the same way, and a quiet window of {window}: a \
          fence orders what one node sends on one connection only"
@@ -138,14 +138,8 @@ async fn notifications(probe: &Probe, nodes: &[Url]) -> Verdict {
 
 /// Lets whatever is still on its way arrive.
 async fn settled(probe: &Probe, clients: &mut [Client]) -> Result<(), Stop> {
-    let window = probe.target().quiet_window();
-    for listened in join_all(clients.iter_mut().map(|client| client.listen(window))).await {
-        listened?;
-    }
-    for client in clients {
-        client.fence().await?;
-        client.take_notes(probe);
-    }
+    in_order(clients.iter_mut().map(Client::fence)).await?;
+    clients.iter_mut().for_each(|client| client.take_notes(probe));
     Ok(())
 }
 

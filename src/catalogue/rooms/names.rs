@@ -7,6 +7,8 @@
 //! and the text of it name one room is worth knowing, and no more: a number is sent only where the contract has the room as a
 //! value of its own.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -40,6 +42,9 @@ pub const CHECK: Check = Check {
     faults: &[Fault::FoldsRoomNames, Fault::MakesTextOfRoomNumbers],
     run: |probe| Box::pin(run(probe)),
 };
+
+/// How many times as long as the first name a second one may take to be heard.
+const PATIENCE: u32 = 5;
 
 /// A room's name that must not be taken for another one's.
 struct Variant {
@@ -88,13 +93,16 @@ async fn are_apart(probe: &Probe, variant: &Variant) -> Result<bool, Stop> {
     let Variant { what, name, of, .. } = variant;
     let [mut insider, mut member] = pair(probe, of).await?;
     let [mut sender, mut peer] = pair(probe, name).await?;
-    if !is_heard(probe, &insider, &mut member, of).await? {
+    let begun = Instant::now();
+    if !is_heard(probe, &insider, &mut member, of, probe.deadline()).await? {
         return Err(Stop::Broken(format!(
             "members of the room {of} do not hear each other (see rooms.member-receives)"
         )));
     }
     member.catch_up().await?;
-    let is_taken = is_heard(probe, &sender, &mut peer, name).await?;
+    // Where the one name took so long, the other one takes about as long, or is not taken.
+    let patience = (begun.elapsed() * PATIENCE).max(3 * probe.target().quiet_window()).min(probe.deadline());
+    let is_taken = is_heard(probe, &sender, &mut peer, name, patience).await?;
 
     let mut folded = is_overheard(probe, (&insider, of), &mut member, &mut peer).await?.map(|heard| (of, name, heard));
     if is_taken && folded.is_none() {
@@ -135,9 +143,15 @@ async fn pair(probe: &Probe, room: &Value) -> Result<[Client; 2], Stop> {
 }
 
 /// Whether what `sender` says in the room reaches `receiver`: as in [`super::unsettled`], the joins may still be on their way.
-async fn is_heard(probe: &Probe, sender: &Client, receiver: &mut Client, room: &Value) -> Result<bool, Stop> {
+async fn is_heard(
+    probe: &Probe,
+    sender: &Client,
+    receiver: &mut Client,
+    room: &Value,
+    within: Duration,
+) -> Result<bool, Stop> {
     let rooms = probe.rooms()?;
-    let end = probe.in_time();
+    let end = Instant::now() + within;
     let mut patience = probe.target().quiet_window();
     let from = receiver.mark();
     let mut said: Vec<Vars> = Vec::new();
