@@ -229,6 +229,8 @@ pub enum Lack {
     Key,
     /// A transport that works. That it does not is accepted.
     Transport,
+    /// Leave to do what others would feel.
+    Leave,
     /// A certificate that counts.
     Certificate,
     /// The time that the protocol makes it wait.

@@ -81,15 +81,6 @@ pub async fn run(args: RunArgs, flags: Vec<(&'static str, String)>) -> Ended {
             return Err(Trouble::new(ExitCode::NothingMatched, message));
         }
     }
-    let mut left_out = Vec::new();
-    if args.safe {
-        let reaches_others = |check: &&Check| check.effects.iter().any(|effect| effect.reaches_others());
-        left_out = checks.iter().filter(|check| reaches_others(check)).map(|check| check.id).collect();
-        checks.retain(|check| !reaches_others(check));
-        if checks.is_empty() {
-            return Err(Trouble::new(ExitCode::NothingMatched, "--safe leaves none of the selected checks"));
-        }
-    }
     let target = args.url.as_deref().map(target::parse).transpose().map_err(Trouble::mistake)?;
     if let (Some(target), Some(flag)) = (&target, args.server.given()) {
         return Err(Trouble::mistake(format!(
@@ -131,7 +122,8 @@ pub async fn run(args: RunArgs, flags: Vec<(&'static str, String)>) -> Ended {
         };
         target.fits(&contract).map_err(Trouble::mistake)?;
         if !is_this_machine(&target.origin) {
-            progress.announce(&what_it_does(&checks));
+            let spared = |check: &&&Check| !args.safe || !check.effects.iter().any(|effect| effect.reaches_others());
+            progress.announce(&what_it_does(&checks.iter().filter(spared).copied().collect::<Vec<_>>()));
         }
         progress.preparing(&format!("looking at {}", target.origin));
         let plan = Plan {
@@ -172,6 +164,9 @@ pub async fn run(args: RunArgs, flags: Vec<(&'static str, String)>) -> Ended {
         .held_to(move |result| held_to.refuses(result));
     if transcripts.needs_all() {
         runner = runner.keeping_transcripts();
+    }
+    if args.safe {
+        runner = runner.sparing_others();
     }
     let mut clock = tokio::time::interval(Duration::from_secs(1));
     let mut rounds: Vec<RunReport> = Vec::new();
@@ -216,9 +211,6 @@ pub async fn run(args: RunArgs, flags: Vec<(&'static str, String)>) -> Ended {
     progress.end();
     let mut report = gate::rounds(rounds).expect("there is one round at least");
     rules.apply_to_all(&mut report);
-    if !left_out.is_empty() {
-        report.notes.push(format!("left out by --safe, since others would feel it: {}", left_out.join(", ")));
-    }
     transcripts.write(&mut report, reports.take_stdout())?;
     reports.write(&report)?;
     if let Some(servers) = servers {

@@ -31,6 +31,13 @@ impl Group {
         Group { runners, events: None }
     }
 
+    /// As [`Runner::sparing_others`].
+    #[must_use]
+    pub fn sparing_others(mut self) -> Group {
+        self.runners = self.runners.into_iter().map(Runner::sparing_others).collect();
+        self
+    }
+
     /// As [`Runner::with_retries`].
     #[must_use]
     pub fn with_retries(mut self, retries: u32) -> Group {

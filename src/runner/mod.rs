@@ -107,6 +107,7 @@ pub struct Runner {
     refuses: Refuses,
     events: Option<mpsc::UnboundedSender<Event>>,
     retries: u32,
+    spares_others: bool,
     keeps_transcripts: bool,
     begun: Instant,
     /// The command that runs the same again, but for the selection.
@@ -150,6 +151,7 @@ impl Runner {
     pub fn again(&self) -> Runner {
         let mut runner = Runner::over(Arc::clone(&self.plan), Arc::clone(&self.setting));
         (runner.retries, runner.keeps_transcripts) = (self.retries, self.keeps_transcripts);
+        runner.spares_others = self.spares_others;
         runner.events.clone_from(&self.events);
         runner.refuses = Arc::clone(&self.refuses);
         runner
@@ -173,6 +175,7 @@ impl Runner {
             refuses: Arc::new(|result| Gate::default().refuses(result)),
             events: None,
             retries: 0,
+            spares_others: false,
             keeps_transcripts: false,
             begun: Instant::now(),
             command,
@@ -184,6 +187,13 @@ impl Runner {
     #[must_use]
     pub fn with_retries(mut self, retries: u32) -> Runner {
         self.retries = retries;
+        self
+    }
+
+    /// Leaves out, by name, what others than siospec's own clients would feel.
+    #[must_use]
+    pub fn sparing_others(mut self) -> Runner {
+        self.spares_others = true;
         self
     }
 
@@ -277,6 +287,11 @@ impl Runner {
         missing.sort_by_key(|(_, lacks)| lacks.is_some());
         if let Some((reason, lacks)) = missing.into_iter().next() {
             return self.result_of(check, Outcome::Skip { reason, lacks }, Instant::now());
+        }
+        let felt = check.effects.iter().find(|effect| effect.reaches_others());
+        if let Some(effect) = felt.filter(|_| self.spares_others) {
+            let reason = format!("left out by --safe: {}", effect.meaning());
+            return self.result_of(check, Outcome::Skip { reason, lacks: Some(Lack::Leave) }, Instant::now());
         }
         for required in check.requires {
             let Some(required) = self.planned(required) else { continue };
