@@ -44,10 +44,19 @@ async fn scored(url: &str) -> RunReport {
 
 /// Starts a server of `fixtures/node`.
 pub async fn start_node(fixture: &Fixture, arguments: &[&str]) -> Result<(Service, String), Complaint> {
+    start_node_with(fixture, arguments, HEARTBEAT).await
+}
+
+/// As [`start_node`], where a client may take so long over a heartbeat.
+pub async fn start_node_with(
+    fixture: &Fixture,
+    arguments: &[&str],
+    ping_timeout: Duration,
+) -> Result<(Service, String), Complaint> {
     let mut command = Command::new("node");
     command.args(arguments).current_dir(&fixture.folder).env("PORT", "0").env("JWT_SECRET", SECRET);
     for (variable, duration) in
-        [("PING_INTERVAL", HEARTBEAT), ("PING_TIMEOUT", HEARTBEAT), ("CONNECT_TIMEOUT", CONNECT_TIMEOUT)]
+        [("PING_INTERVAL", HEARTBEAT), ("PING_TIMEOUT", ping_timeout), ("CONNECT_TIMEOUT", CONNECT_TIMEOUT)]
     {
         command.env(variable, duration.as_millis().to_string());
     }

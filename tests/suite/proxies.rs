@@ -9,7 +9,7 @@ use siospec::{
     verdict::{CheckResult, Level, Outcome, RunReport},
 };
 
-use super::implementations::{PROMISES, start_node};
+use super::implementations::{PROMISES, start_node_with};
 use crate::harness::{
     Stop, TestResult, Tool,
     node::Fixture,
@@ -20,6 +20,8 @@ use crate::harness::{
 };
 
 const PATIENCE: Duration = Duration::from_secs(120);
+/// Servers, proxies and four runs share this machine.
+const PING_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// The configuration by which each of them passes Socket.IO on, as their documentation has it.
 fn healthy(kind: Kind, server: &str) -> String {
@@ -49,7 +51,7 @@ fn nginx_with(around: &str, server: &str, more: &str) -> String {
 
 async fn node() -> Result<(Service, String), Stop> {
     let fixture = Fixture::shared("node").await?;
-    let (service, url) = start_node(&fixture, &["server.mjs"]).await?;
+    let (service, url) = start_node_with(&fixture, &["server.mjs"], PING_TIMEOUT).await?;
     Ok((service, url.trim_start_matches("http://").trim_end_matches('/').to_owned()))
 }
 
