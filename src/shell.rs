@@ -1,4 +1,4 @@
-//! Shell commands of the user's own, and the environment that they and this process have.
+//! Shell commands of the user's own, and what they and this process get from the system: variables, files.
 
 use std::{env, ffi::OsString, process::Stdio, sync::OnceLock};
 
@@ -9,6 +9,10 @@ const NO_PROXY: [&str; 2] = ["NO_PROXY", "no_proxy"];
 
 /// Every name, and every address.
 const EVERYWHERE: &str = "*,0.0.0.0/0,::/0";
+
+/// As many files as a run or a server opens.
+#[cfg(unix)]
+const MOST_FILES: u64 = 16_384;
 
 /// What they were when the program was started.
 static GIVEN: OnceLock<[Option<OsString>; 2]> = OnceLock::new();
@@ -26,6 +30,13 @@ pub unsafe fn without_proxies() {
         // SAFETY: the caller's promise.
         unsafe { env::set_var(name, EVERYWHERE) };
     }
+}
+
+/// Lets this process open as many files as a run or a server needs: either has hundreds of connections. Where that is not
+/// allowed, what fails for want of them says so.
+pub fn open_many_files() {
+    #[cfg(unix)]
+    let _ = rlimit::increase_nofile_limit(MOST_FILES);
 }
 
 /// A shell that runs this command, without input. What it says on standard error goes to the user's own.

@@ -12,7 +12,6 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     // SAFETY: every other thread comes after this.
     unsafe { siospec::shell::without_proxies() };
-    #[cfg(unix)]
-    let _ = rlimit::increase_nofile_limit(16_384);
+    siospec::shell::open_many_files();
     harness::main()
 }

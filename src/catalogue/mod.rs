@@ -74,6 +74,11 @@ impl Check {
         self.id.split('.').next().unwrap_or_default()
     }
 
+    /// What others than siospec's own clients feel of it, if anything.
+    pub fn felt_by_others(&self) -> Option<Effect> {
+        self.effects.iter().copied().find(|effect| effect.reaches_others())
+    }
+
     /// What it rests on, as report data.
     pub fn citations(&self) -> Vec<Citation> {
         self.cites.iter().map(|cite| Citation { place: cite.place.to_owned(), url: cite.url.to_owned() }).collect()

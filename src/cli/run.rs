@@ -122,8 +122,8 @@ pub async fn run(args: RunArgs, flags: Vec<(&'static str, String)>) -> Ended {
         };
         target.fits(&contract).map_err(Trouble::mistake)?;
         if !is_this_machine(&target.origin) {
-            let spared = |check: &&&Check| !args.safe || !check.effects.iter().any(|effect| effect.reaches_others());
-            progress.announce(&what_it_does(&checks.iter().filter(spared).copied().collect::<Vec<_>>()));
+            let is_run = |check: &&Check| !args.safe || check.felt_by_others().is_none();
+            progress.announce(&what_it_does(&checks.iter().copied().filter(is_run).collect::<Vec<_>>()));
         }
         progress.preparing(&format!("looking at {}", target.origin));
         let plan = Plan {

@@ -508,15 +508,12 @@ fn page(given: &Merged) -> Option<String> {
 fn authorities(given: &mut Merged) -> Option<String> {
     const NAME: &str = "ca-file";
     let file = given.optional_text(NAME)?;
-    let (called, path) = (given.called(NAME), given.resolve(NAME, &file));
-    let (title, label) = match read_file(&path) {
-        Ok(text) if text.contains("-----BEGIN CERTIFICATE-----") => return Some(text),
-        Ok(_) => {
-            (format!("{called}: {} holds no PEM certificate", path.display()), "expected -----BEGIN CERTIFICATE-----")
-        }
-        Err(reason) => (format!("{called}: cannot read {}: {reason}", path.display()), "not readable"),
-    };
-    given.reject(NAME, title, label, None);
+    let text = file_text(given, NAME, &file)?;
+    if text.contains("-----BEGIN CERTIFICATE-----") {
+        return Some(text);
+    }
+    let title = format!("{}: {} holds no PEM certificate", given.called(NAME), given.resolve(NAME, &file).display());
+    given.reject(NAME, title, "expected -----BEGIN CERTIFICATE-----", None);
     None
 }
 
@@ -690,19 +687,27 @@ fn secret_text(given: &mut Merged, name: &'static str) -> Option<Secret> {
     if !name.ends_with("-file") {
         return Some(Secret::new(value));
     }
-    let path = given.resolve(name, &value);
+    let text = file_text(given, name, &value)?;
+    if name == "auth.public-key-file" {
+        return Some(Secret::new(text));
+    }
+    let text = text.strip_suffix('\n').map_or(text.as_str(), |text| text.strip_suffix('\r').unwrap_or(text));
+    if text.is_empty() {
+        let path = given.resolve(name, &value);
+        given.reject(name, format!("{called}: {} is empty", path.display()), "an empty file", None);
+        return None;
+    }
+    Some(Secret::new(text))
+}
+
+/// What stands in the file that a key names.
+fn file_text(given: &mut Merged, name: &str, file: &str) -> Option<String> {
+    let path = given.resolve(name, file);
     match read_file(&path) {
-        Ok(text) if name == "auth.public-key-file" => Some(Secret::new(text)),
-        Ok(text) => {
-            let text = text.strip_suffix('\n').map_or(text.as_str(), |text| text.strip_suffix('\r').unwrap_or(text));
-            if text.is_empty() {
-                given.reject(name, format!("{called}: {} is empty", path.display()), "an empty file", None);
-                return None;
-            }
-            Some(Secret::new(text))
-        }
+        Ok(text) => Some(text),
         Err(reason) => {
-            given.reject(name, format!("{called}: cannot read {}: {reason}", path.display()), "not readable", None);
+            let title = format!("{}: cannot read {}: {reason}", given.called(name), path.display());
+            given.reject(name, title, "not readable", None);
             None
         }
     }

@@ -124,19 +124,19 @@ impl Probe {
     /// # Errors
     /// Why it does not answer.
     pub async fn until_it_answers(&self) -> Result<Duration, String> {
-        let begun = Instant::now();
         let gone = &self.setting.controls.gone;
+        let begun = Instant::now();
+        let mut waited = Duration::ZERO;
         loop {
             let answered = self.answers_now().await;
             let is_late = gone.load(Ordering::Relaxed) || begun.elapsed() > COMES_BACK_WITHIN;
             if answered.is_ok() || is_late {
                 gone.store(answered.is_err(), Ordering::Relaxed);
-                // What answered at the first look was there all the time.
-                let waited = begun.elapsed();
-                return answered.map(|()| if waited < BETWEEN_LOOKS { Duration::ZERO } else { waited });
+                return answered.map(|()| waited);
             }
             // Nothing tells when a server is there but asking it.
             sleep(BETWEEN_LOOKS).await;
+            waited = begun.elapsed();
         }
     }
 

@@ -9,8 +9,11 @@ use crate::wire::{Endpoint, HttpResponse, Upgrade, WebSocket, WireError};
 
 /// What came of an upgrade at a path that nobody serves.
 pub enum Foreign {
-    /// It was refused: by the server, or by the proxy in front of a server that ended the connection.
+    /// It was refused.
     Refused(HttpResponse),
+    /// The proxy in front says that there is no server (502, 503, 504), and yet the target serves: the server ended the
+    /// connection.
+    EndedBehind,
     /// The connection was closed.
     Closed,
     /// 101.
@@ -27,7 +30,7 @@ impl Probe {
     /// [`Stop::Broken`] when there is no connection, or when the target does not come back.
     pub async fn upgrade_elsewhere(&self, endpoint: &Endpoint, url: &Url) -> Result<Foreign, Stop> {
         let first = self.upgraded_elsewhere(endpoint, url).await?;
-        if !is_gateways(&first) {
+        if !matches!(first, Foreign::EndedBehind) {
             return Ok(first);
         }
         self.served_at_all().await?;
@@ -44,6 +47,7 @@ impl Probe {
 
     async fn upgraded_elsewhere(&self, endpoint: &Endpoint, url: &Url) -> Result<Foreign, Stop> {
         match WebSocket::open(endpoint, url.clone(), HeaderMap::new()).await {
+            Ok(Upgrade::Refused(response)) if (502..=504).contains(&response.status) => Ok(Foreign::EndedBehind),
             Ok(Upgrade::Refused(response)) => Ok(Foreign::Refused(response)),
             Ok(Upgrade::Accepted(socket)) => Ok(Foreign::Accepted(socket)),
             Err(WireError::Closed(_) | WireError::Malformed(_)) => Ok(Foreign::Closed),
@@ -51,10 +55,6 @@ impl Probe {
             Err(error) => Err(Stop::Broken(format!("GET {url}: {error}"))),
         }
     }
-}
-
-fn is_gateways(answer: &Foreign) -> bool {
-    matches!(answer, Foreign::Refused(response) if (502..=504).contains(&response.status))
 }
 
 fn gone(url: &Url, why: &str) -> Stop {

@@ -288,8 +288,7 @@ impl Runner {
         if let Some((reason, lacks)) = missing.into_iter().next() {
             return self.result_of(check, Outcome::Skip { reason, lacks }, Instant::now());
         }
-        let felt = check.effects.iter().find(|effect| effect.reaches_others());
-        if let Some(effect) = felt.filter(|_| self.spares_others) {
+        if let Some(effect) = check.felt_by_others().filter(|_| self.spares_others) {
             let reason = format!("left out by --safe: {}", effect.meaning());
             return self.result_of(check, Outcome::Skip { reason, lacks: Some(Lack::Leave) }, Instant::now());
         }

@@ -68,14 +68,17 @@ impl Polling {
         self.young_until.filter(|until| Instant::now() < *until && response.status == 400 && is_unknown())
     }
 
-    /// One GET, answered within `deadline`.
-    ///
-    /// # Errors
-    /// As [`Endpoint::send`].
-    pub async fn get(&self, deadline: Duration) -> Result<HttpResponse, WireError> {
+    /// One request of the session, sent once more where that is not known yet.
+    async fn ask(
+        &self,
+        method: Method,
+        headers: HeaderMap,
+        body: Option<Bytes>,
+        deadline: Duration,
+    ) -> Result<HttpResponse, WireError> {
         let ask = async || {
             let url = self.endpoint.engine_url(Transport::Polling, Some(&self.sid));
-            self.endpoint.send(Method::GET, url, HeaderMap::new(), None, deadline).await
+            self.endpoint.send(method.clone(), url, headers.clone(), body.clone(), deadline).await
         };
         let answer = ask().await?;
         match self.may_be_known_at(&answer) {
@@ -85,6 +88,14 @@ impl Polling {
             }
             None => Ok(answer),
         }
+    }
+
+    /// One GET, answered within `deadline`.
+    ///
+    /// # Errors
+    /// As [`Endpoint::send`].
+    pub async fn get(&self, deadline: Duration) -> Result<HttpResponse, WireError> {
+        self.ask(Method::GET, HeaderMap::new(), None, deadline).await
     }
 
     /// One GET and the packets of its payload.
@@ -108,20 +119,8 @@ impl Polling {
     /// # Errors
     /// As [`Endpoint::send`].
     pub async fn post(&self, payload: String) -> Result<HttpResponse, WireError> {
-        let payload = Bytes::from(payload);
-        let ask = async || {
-            let url = self.endpoint.engine_url(Transport::Polling, Some(&self.sid));
-            let headers = Endpoint::content_type("text/plain;charset=UTF-8");
-            self.endpoint.send(Method::POST, url, headers, Some(payload.clone()), self.endpoint.deadline()).await
-        };
-        let answer = ask().await?;
-        match self.may_be_known_at(&answer) {
-            Some(soon) => {
-                sleep_until(soon).await;
-                ask().await
-            }
-            None => Ok(answer),
-        }
+        let headers = Endpoint::content_type("text/plain;charset=UTF-8");
+        self.ask(Method::POST, headers, Some(Bytes::from(payload)), self.endpoint.deadline()).await
     }
 
     /// One POST of packets, which must be answered by a success. The protocol has 200, and clients insist on it;

@@ -57,6 +57,19 @@ async fn forward(stream: impl AsyncRead + Unpin, lines: mpsc::UnboundedSender<St
     }
 }
 
+/// The program under test in that folder, without what the caller's environment says to it.
+pub fn siospec(folder: &Path) -> std::process::Command {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_siospec"));
+    command.current_dir(folder).stdin(Stdio::null());
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("SIOSPEC_") {
+            command.env_remove(name);
+        }
+    }
+    command.env_remove("NO_COLOR").env_remove("CLICOLOR_FORCE").env_remove("RUST_BACKTRACE");
+    command
+}
+
 /// What a program did not do.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]

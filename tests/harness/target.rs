@@ -143,6 +143,12 @@ pub async fn score_part(url: &str, flags: &[(&'static str, &str)], named: &[&str
     Ok(Arc::new(runner).run().await)
 }
 
+/// The result of the check with that id, which must be there.
+#[track_caller]
+pub fn result<'a>(report: &'a RunReport, id: &str) -> &'a CheckResult {
+    report.results.iter().find(|result| result.id == id).unwrap_or_else(|| panic!("{id} has no result"))
+}
+
 /// Panics unless every check of the level MUST passed, save those named as skipped.
 pub fn assert_conforms(report: &RunReport, skipped: &[&str]) {
     let surprises: Vec<String> = report

@@ -3,7 +3,6 @@
 use std::{
     fs,
     io::{BufRead, BufReader},
-    path::Path,
     process::{Command, Output, Stdio},
 };
 
@@ -17,26 +16,13 @@ use siospec::{
 };
 use tempfile::TempDir;
 
-use crate::harness::TestResult;
+use crate::harness::{TestResult, process::siospec};
 
 const FAST: &str = "transport.open-packet,transport.unique-sid,events.ping-pong";
 
 #[fixture]
 fn folder() -> TempDir {
     tempfile::tempdir().expect("a temporary folder")
-}
-
-/// The program in a folder of its own, without what the caller's environment says to it.
-fn siospec(folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_siospec"));
-    command.current_dir(folder).stdin(Stdio::null());
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("SIOSPEC_") {
-            command.env_remove(name);
-        }
-    }
-    command.env_remove("NO_COLOR").env_remove("CLICOLOR_FORCE").env_remove("RUST_BACKTRACE");
-    command
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -359,25 +345,16 @@ fn writes_json_that_no_terminal_obeys_and_that_says_the_same(report: RunReport) 
 #[cfg(target_os = "linux")]
 #[rstest]
 #[test]
-fn what_cannot_be_written_costs_nothing_else() -> TestResult {
-    let folder = tempfile::tempdir()?;
-    let full = std::fs::OpenOptions::new().write(true).open("/dev/full")?;
-    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_siospec"));
-    command.args([
-        "run",
-        "--only",
-        FAST,
-        "--report",
-        "json=/dev/full",
-        "--report",
-        "html=report.html",
-        "--report",
-        "terminal",
-    ]);
-    let output = command.current_dir(folder.path()).env_remove("SIOSPEC_REQUIRE").stderr(full).output()?;
-    assert_eq!(output.status.code(), Some(5));
-    assert!(String::from_utf8_lossy(&output.stdout).contains("conforms"));
-    assert!(std::fs::read_to_string(folder.path().join("report.html"))?.contains("</html>"));
+fn what_cannot_be_written_costs_nothing_else(folder: TempDir) -> TestResult {
+    let full = fs::OpenOptions::new().write(true).open("/dev/full")?;
+    let output = siospec(folder.path())
+        .args(["run", "--only", FAST, "--report", "json=/dev/full"])
+        .args(["--report", "html=report.html", "--report", "terminal"])
+        .stderr(full)
+        .output()?;
+    assert_eq!(code(&output), 5);
+    assert!(text(&output.stdout).contains("conforms"));
+    assert!(fs::read_to_string(folder.path().join("report.html"))?.contains("</html>"));
     Ok(())
 }
 
@@ -385,40 +362,22 @@ fn what_cannot_be_written_costs_nothing_else() -> TestResult {
 #[rstest]
 #[test]
 fn a_safe_run_leaves_out_what_others_would_feel(folder: TempDir) -> TestResult {
-    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_siospec"));
-    command.args([
-        "run",
-        "--safe",
-        "--only",
-        "rest.emit-once,reconnect.storm,transport.polling-handshake",
-        "--report",
-        "json",
-    ]);
-    let output = command.current_dir(folder.path()).env_remove("SIOSPEC_REQUIRE").output()?;
+    let only = "rest.emit-once,reconnect.storm,transport.polling-handshake";
+    let output = siospec(folder.path()).args(["run", "--safe", "--only", only, "--report", "json"]).output()?;
     let report: Value = serde_json::from_slice(&output.stdout)?;
-    let outcomes: Vec<(&str, &str, &str)> = report["results"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|it| {
-            (it["id"].as_str().unwrap(), it["outcome"].as_str().unwrap(), it["lacks"].as_str().unwrap_or_default())
-        })
-        .collect();
+    let results = report["results"].as_array().expect("results").iter();
+    let outcomes: Vec<_> = results.map(|it| ["id", "outcome", "lacks"].map(|key| it[key].as_str())).collect();
     // Left out is not judged, and shows as that in its row.
     assert_eq!(
         outcomes,
         [
-            ("transport.polling-handshake", "pass", ""),
-            ("rest.emit-once", "skip", "leave"),
-            ("reconnect.storm", "skip", "leave")
+            [Some("transport.polling-handshake"), Some("pass"), None],
+            [Some("rest.emit-once"), Some("skip"), Some("leave")],
+            [Some("reconnect.storm"), Some("skip"), Some("leave")],
         ]
     );
-    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_siospec"));
-    let none = command.args(["run", "--safe", "--only", "rest"]).current_dir(folder.path()).output()?;
-    assert_eq!(none.status.code(), Some(4));
-    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_siospec"));
-    let listed =
-        command.args(["list", "--effects", "--only", "reconnect.storm"]).current_dir(folder.path()).output()?;
-    assert!(String::from_utf8_lossy(&listed.stdout).contains("fragile target"));
+    assert_eq!(code(&siospec(folder.path()).args(["run", "--safe", "--only", "rest"]).output()?), 4);
+    let listed = siospec(folder.path()).args(["list", "--effects", "--only", "reconnect.storm"]).output()?;
+    assert!(text(&listed.stdout).contains("fragile target"));
     Ok(())
 }

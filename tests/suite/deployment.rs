@@ -16,6 +16,7 @@ use tokio::process::Command;
 use crate::harness::{
     TestResult, Tool,
     balancer::Balancer,
+    process::siospec,
     redis::Redis,
     require,
     target::{options, reference_runner},
@@ -164,11 +165,9 @@ async fn score_tls(fault: Option<Fault>) -> Result<RunReport, crate::harness::St
     let folder = tempdir()?;
     fs::write(folder.path().join("roots.pem"), &authority.root)?;
     fs::write(folder.path().join("siospec.toml"), contract)?;
-    let output = Command::new(env!("CARGO_BIN_EXE_siospec"))
+    let output = Command::from(siospec(folder.path()))
         .args(["run", &url, "--auth-secret", DEFAULT_JWT_SECRET, "--deadline", DEADLINE, "--report", "json"])
         .args(["--reload-url", &format!("{url}/__siospec/reload"), "--ca-file", "roots.pem"])
-        .current_dir(folder.path())
-        .env_remove("SIOSPEC_REQUIRE")
         .output()
         .await?;
     serde_json::from_slice(&output.stdout).map_err(|error| {

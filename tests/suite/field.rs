@@ -9,20 +9,16 @@ use siospec::{
     verdict::{CheckResult, ExitCode, Outcome, RunReport},
 };
 
-use super::implementations::{PROMISES, SECRET, start_node};
 use tokio::sync::OnceCell;
 
+use super::implementations::{PROMISES, SECRET, start_node};
 use crate::harness::{
     TestResult, Tool,
     node::Fixture,
     relay::{Mishap, Relay},
     require,
-    target::{options, reference_plan, score_part},
+    target::{options, reference_plan, result, score_part},
 };
-
-fn result<'a>(report: &'a RunReport, id: &str) -> &'a CheckResult {
-    report.results.iter().find(|result| result.id == id).unwrap_or_else(|| panic!("{id} is in the report"))
-}
 
 #[track_caller]
 fn failure(report: &RunReport, id: &str) -> String {

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeSet,
     fs,
     path::Path,
-    process::{Command, Output, Stdio},
+    process::{Command, Output},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -25,7 +25,7 @@ use siospec::{
 };
 use tempfile::TempDir;
 
-use crate::harness::{TestResult, skip};
+use crate::harness::{TestResult, process, skip};
 
 /// Two quick checks: one that the fault `no-pong` fails, one that it does not touch.
 const TWO: &str = "events.ping-pong,transport.open-packet";
@@ -70,17 +70,7 @@ impl Said {
 }
 
 fn siospec(folder: &Path, arguments: &[&str]) -> std::io::Result<Said> {
-    Ok(command(folder).args(arguments).output()?.into())
-}
-
-fn command(folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_siospec"));
-    command.current_dir(folder).stdin(Stdio::null());
-    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SIOSPEC_")) {
-        command.env_remove(name);
-    }
-    command.env_remove("CLICOLOR_FORCE").env_remove("RUST_BACKTRACE");
-    command
+    Ok(process::siospec(folder).args(arguments).output()?.into())
 }
 
 /// A run of the two checks at the reference server with a fault, its report in `file`.
@@ -168,7 +158,7 @@ async fn without_a_token_not_enough_is_judged(
     let (at, url) = (folder.path().to_owned(), server.url().to_owned());
     let run = move || {
         let checks = "auth.missing-token,auth.valid-token,auth.expired,socket.connect,transport.open-packet";
-        command(&at).args(["run", &url, "--only", checks, "--report", "json=run.json"]).args(more).output()
+        process::siospec(&at).args(["run", &url, "--only", checks, "--report", "json=run.json"]).args(more).output()
     };
     let said = Said::from(tokio::task::spawn_blocking(run).await??);
     let flags: &[&str] = if more.len() > 1 { &[] } else { &["--auth-secret", "--choices-guests=true"] };
@@ -459,7 +449,7 @@ async fn a_check_of_different_verdicts_is_flaky(
     arguments.extend(flags);
     let (at, arguments) = (folder.path().to_owned(), arguments.into_iter().map(str::to_owned).collect::<Vec<_>>());
     // The server runs in this process.
-    let said: Said = tokio::task::spawn_blocking(move || command(&at).args(arguments).output()).await??.into();
+    let said: Said = tokio::task::spawn_blocking(move || process::siospec(&at).args(arguments).output()).await??.into();
     said.ends(code, &[says]);
     assert_eq!(read(folder.path(), "run.json").expect("a report").exit_code(), code);
     Ok(())
@@ -565,7 +555,7 @@ async fn no_output_holds_a_secret(folder: TempDir) -> TestResult {
     let (said, diff) = tokio::task::spawn_blocking(move || -> std::io::Result<(Said, Said)> {
         let only = "auth,events.ping-pong,rest.response,transport.open-packet";
         let run = |more: &[&str]| {
-            let mut command = command(&at);
+            let mut command = process::siospec(&at);
             command.args(["run", &url, "--only", only, "--max-wait", "1s", "--verbose"]).args(more);
             command.env("SIOSPEC_AUTH_SECRET", DEFAULT_JWT_SECRET);
             command.env("SIOSPEC_HEADERS", r#"{"Cookie":"lang=th; session=s3cr3t-cookie-of-ours"}"#);
@@ -617,7 +607,7 @@ async fn what_shows_a_failure_by_hand_can_be_run(folder: TempDir) -> TestResult 
     let token = Tokens::new(&contract.expect("a contract").auth, Redactor::new()).valid("anna").await;
     let token = token.expect("a token").expect("a source of tokens");
     let (script, output) = tokio::task::spawn_blocking(move || -> std::io::Result<(String, Said)> {
-        let mut command = command(&at);
+        let mut command = process::siospec(&at);
         command.args(["run", &url, "--only", "events.ping-pong", "--report", "json=run.json"]);
         command.env("SIOSPEC_AUTH_SECRET", DEFAULT_JWT_SECRET).output()?;
         let report: Value = serde_json::from_str(&fs::read_to_string(at.join("run.json"))?)?;
@@ -696,8 +686,9 @@ async fn waits_without_the_secrets_that_a_run_needs(folder: TempDir) -> TestResu
     let server = ReferenceServer::start(Options::default()).await?;
     fs::write(folder.path().join("siospec.toml"), "[auth]\nsecret-env = \"A_SECRET_OF_ANOTHER_JOB\"\n")?;
     let (at, url) = (folder.path().to_owned(), server.url().to_owned());
-    let said =
-        tokio::task::spawn_blocking(move || command(&at).args(["wait", &url]).env("SIOSPEC_AUTH_SECRET", "").output());
+    let said = tokio::task::spawn_blocking(move || {
+        process::siospec(&at).args(["wait", &url]).env("SIOSPEC_AUTH_SECRET", "").output()
+    });
     Said::from(said.await??).ends(ExitCode::Conforms, &["Socket.IO answers at"]);
     Ok(())
 }

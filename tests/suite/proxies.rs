@@ -5,7 +5,7 @@ use std::time::Duration;
 use rstest::rstest;
 use siospec::{
     causes,
-    mock::{Cluster, ReferenceServer},
+    mock::{Cluster, DEFAULT_JWT_SECRET, ReferenceServer},
     verdict::{CheckResult, Level, Outcome, RunReport},
 };
 
@@ -16,7 +16,7 @@ use crate::harness::{
     process::Service,
     proxy::{Kind, Proxy},
     require,
-    target::{options, score},
+    target::{options, result, score},
 };
 
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -89,11 +89,16 @@ fn assert_first_cause(report: &RunReport, id: &str) {
     assert_eq!(found, [id], "{:#?}", wrong(report));
 }
 
-async fn passes(kind: Kind) -> TestResult {
+/// A proxy before Node's server, with the configuration that is made of its address.
+async fn before_node(kind: Kind, configuration: impl FnOnce(&str) -> String) -> Result<(Proxy, Service), Stop> {
     require(Tool::Node)?;
     require(Tool::Proxies)?;
-    let (_service, server) = node().await?;
-    let proxy = Proxy::start(kind, &healthy(kind, &server)).await?;
+    let (service, server) = node().await?;
+    Ok((Proxy::start(kind, &configuration(&server)).await?, service))
+}
+
+async fn passes(kind: Kind) -> TestResult {
+    let (proxy, _service) = before_node(kind, |server| healthy(kind, server)).await?;
     assert_healthy(&judged(&proxy.url).await);
     Ok(())
 }
@@ -123,17 +128,14 @@ async fn what_is_healthy_passes_each_time(
 #[test]
 #[ignore = "a whole run each: for .ci/run, and for changes to the wire and to causes"]
 async fn an_upgrade_that_is_stripped_is_named(#[case] kind: Kind) -> TestResult {
-    require(Tool::Node)?;
-    require(Tool::Proxies)?;
-    let (_service, server) = node().await?;
-    let configuration = match kind {
+    let configuration = |server: &str| match kind {
         Kind::Nginx => format!(
             "http {{ server {{ listen 127.0.0.1:@PORT; location / {{ proxy_pass http://{server}; proxy_set_header Host \
              $http_host; }} }} }}"
         ),
         _ => format!("Listen 127.0.0.1:@PORT\nProxyPreserveHost On\nProxyPass / http://{server}/\n"),
     };
-    let proxy = Proxy::start(kind, &configuration).await?;
+    let (proxy, _service) = before_node(kind, configuration).await?;
     assert_first_cause(&judged(&proxy.url).await, "upgrade-stripped");
     Ok(())
 }
@@ -151,9 +153,8 @@ async fn affinity_by_cookie_is_affinity(
 ) -> TestResult {
     require(Tool::Proxies)?;
     let cluster = Cluster::default();
-    let nodes = [(); 2].map(|()| options().with_cluster(&cluster));
-    let [a, b] = nodes;
-    let (a, b) = (ReferenceServer::start(a).await?, ReferenceServer::start(b).await?);
+    let start = || ReferenceServer::start(options().with_cluster(&cluster));
+    let (a, b) = (start().await?, start().await?);
     let line = |name: &str, server: &ReferenceServer| {
         let cookie = if cookie.is_empty() { String::new() } else { format!(" {cookie} {name}") };
         format!("  server {name} {}{cookie}\n", server.address())
@@ -161,11 +162,7 @@ async fn affinity_by_cookie_is_affinity(
     let servers = line("a", &a) + &line("b", &b);
     let configuration = format!("  timeout tunnel 1h\nlisten web\n  bind 127.0.0.1:@PORT\n{how}{servers}");
     let proxy = Proxy::start(Kind::Haproxy, &configuration).await?;
-    let flags = [
-        ("auth.secret", siospec::mock::DEFAULT_JWT_SECRET),
-        ("choices.connect-timeout", "5s"),
-        ("choices.idle-limit", "4s"),
-    ];
+    let flags = [("auth.secret", DEFAULT_JWT_SECRET), ("choices.connect-timeout", "5s"), ("choices.idle-limit", "4s")];
     let report = score(&proxy.url, &flags).await.unwrap_or_else(|untestable| panic!("{untestable}"));
     if is_sticky {
         assert_healthy(&report);
@@ -188,7 +185,7 @@ async fn foreign_upgrades_that_take_nodes_out_are_one_finding() -> TestResult {
     let proxy = Proxy::start(Kind::Nginx, &configuration).await?;
     let report = judged(&proxy.url).await;
     assert_healthy(&report);
-    let survives = report.results.iter().find(|result| result.id == "deploy.upstream-survives").expect("it is run");
+    let survives = result(&report, "deploy.upstream-survives");
     assert!(survives.is_failure() && survives.level == Level::Should, "{survives:#?}");
     Ok(())
 }
@@ -205,7 +202,7 @@ async fn a_host_that_is_not_passed_on_is_named() -> TestResult {
     let proxy = Proxy::start(Kind::Nginx, &nginx(server, "")).await?;
     let report = judged(&proxy.url).await;
     assert_first_cause(&report, "own-origin-refused");
-    let own = report.results.iter().find(|result| result.id == "security.own-origin").expect("it is run");
+    let own = result(&report, "security.own-origin");
     let Outcome::Fail(failure) = &own.outcome else { panic!("{own:#?}") };
     assert!(own.fix.contains("Host") || failure.reason.contains("Host"), "{own:#?}");
     Ok(())
@@ -216,12 +213,9 @@ async fn a_host_that_is_not_passed_on_is_named() -> TestResult {
 #[test]
 #[ignore = "a whole run each: for .ci/run, and for changes to the wire and to causes"]
 async fn a_limit_of_requests_is_named() -> TestResult {
-    require(Tool::Node)?;
-    require(Tool::Proxies)?;
-    let (_service, server) = node().await?;
     let zone = "limit_req_zone $binary_remote_addr zone=user:1m rate=50r/s;";
     let limit = "proxy_set_header Host $http_host; limit_req zone=user burst=100 nodelay; limit_req_status 429;";
-    let proxy = Proxy::start(Kind::Nginx, &nginx_with(zone, &server, limit)).await?;
+    let (proxy, _service) = before_node(Kind::Nginx, |server| nginx_with(zone, server, limit)).await?;
     let report = judged(&proxy.url).await;
     assert_first_cause(&report, "requests-limited");
     Ok(())
@@ -232,13 +226,12 @@ async fn a_limit_of_requests_is_named() -> TestResult {
 #[test]
 #[ignore = "a whole run each: for .ci/run, and for changes to the wire and to causes"]
 async fn an_application_below_another_path_is_told_where_it_is() -> TestResult {
-    require(Tool::Node)?;
-    require(Tool::Proxies)?;
-    let (_service, server) = node().await?;
-    let configuration = format!(
-        "http://127.0.0.1:@PORT {{\n  handle_path /app/* {{\n    reverse_proxy {server}\n  }}\n  handle {{\n    respond 404\n  }}\n}}\n"
-    );
-    let proxy = Proxy::start(Kind::Caddy, &configuration).await?;
+    let configuration = |server: &str| {
+        format!(
+            "http://127.0.0.1:@PORT {{\n  handle_path /app/* {{\n    reverse_proxy {server}\n  }}\n  handle {{\n    respond 404\n  }}\n}}\n"
+        )
+    };
+    let (proxy, _service) = before_node(Kind::Caddy, configuration).await?;
     let unaware = judged_by(&proxy.url, &[("path", "/app/socket.io")]).await;
     let causes = causes::of(&unaware.results);
     assert!(causes.iter().any(|cause| cause.id == "base-url"), "{causes:#?}");

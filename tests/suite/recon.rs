@@ -17,7 +17,7 @@ use tokio::{
 };
 
 use crate::harness::{
-    TestResult, skip,
+    TestResult, process, skip,
     target::{options, score},
     tls::Terminator,
 };
@@ -105,8 +105,8 @@ async fn a_deployment_behind_tls_is_scored_like_any_other(#[case] flags: &[&str]
     fs::write(&roots, &authority.root)?;
     let url = format!("https://localhost:{}", terminator.port);
     let siospec = |verb: &str| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_siospec"));
-        command.args([verb, &url]).args(flags).current_dir(folder.path()).env_remove("SIOSPEC_REQUIRE");
+        let mut command = Command::from(process::siospec(folder.path()));
+        command.args([verb, &url]).args(flags);
         if flags.is_empty() {
             command.env("SSL_CERT_FILE", &roots).env_remove("SSL_CERT_DIR");
         }
@@ -130,12 +130,10 @@ async fn a_deployment_behind_tls_is_scored_like_any_other(#[case] flags: &[&str]
 #[case::no_file("nowhere.pem", "cannot read")]
 #[case::no_certificate("siospec.toml", "holds no PEM certificate")]
 #[test]
-async fn what_is_no_certificate_is_a_mistake(#[case] file: &str, #[case] said: &str) -> TestResult {
+fn what_is_no_certificate_is_a_mistake(#[case] file: &str, #[case] said: &str) -> TestResult {
     let folder = tempdir()?;
     fs::write(folder.path().join("siospec.toml"), "path = \"/socket.io\"\n")?;
-    let mut command = Command::new(env!("CARGO_BIN_EXE_siospec"));
-    let output =
-        command.args(["run", "https://localhost:1", "--ca-file", file]).current_dir(folder.path()).output().await?;
+    let output = process::siospec(folder.path()).args(["run", "https://localhost:1", "--ca-file", file]).output()?;
     let told = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{told}");
     assert!(told.contains(said), "{told}");

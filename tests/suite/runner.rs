@@ -18,7 +18,7 @@ use siospec::{
     redact::Redactor,
     report::words,
     runner::{Event, Plan, Runner, Selection},
-    verdict::{CheckResult, ExitCode, Level, Outcome, Row, RunReport},
+    verdict::{ExitCode, Level, Outcome, Row, RunReport},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -26,7 +26,7 @@ use tokio::{
     sync::{Barrier, mpsc},
 };
 
-use crate::harness::target::options;
+use crate::harness::target::{options, result};
 
 type Run = for<'a> fn(&'a Probe) -> BoxFuture<'a, Verdict>;
 
@@ -72,10 +72,6 @@ fn plan(server: &ReferenceServer, flags: &[(&'static str, &str)], checks: Vec<Ch
 
 async fn run(checks: Vec<Check>) -> RunReport {
     run_with(&[], checks).await
-}
-
-fn result<'a>(report: &'a RunReport, id: &str) -> &'a CheckResult {
-    report.results.iter().find(|result| result.id == id).expect("every check has a result")
 }
 
 fn passes(_: &Probe) -> BoxFuture<'_, Verdict> {

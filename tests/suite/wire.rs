@@ -17,7 +17,7 @@ use tokio::{
     process::Command,
 };
 
-use crate::harness::TestResult;
+use crate::harness::{TestResult, process::siospec};
 
 #[rstest]
 #[case(r#"{"a":[1,"x",true,null]}"#, json!({"a": [1, "x", true, null]}))]
@@ -73,13 +73,14 @@ async fn no_proxy_of_the_environment_is_asked() -> TestResult {
             let _ = stream.write_all(b"HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n").await;
         }
     });
-    let mut command = Command::new(env!("CARGO_BIN_EXE_siospec"));
+    let folder = tempfile::tempdir()?;
+    let mut command = siospec(folder.path());
     for name in ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
         command.env(name, &proxy);
     }
-    command.env_remove("NO_PROXY").env_remove("no_proxy").env_remove("SIOSPEC_REQUIRE");
+    command.env_remove("NO_PROXY").env_remove("no_proxy");
     let only = "interop.rust-socketio,transport.polling-handshake,transport.websocket-handshake,events.ping-pong";
-    let output = command.args(["run", "--only", only]).current_dir(std::env::temp_dir()).output().await?;
+    let output = Command::from(command).args(["run", "--only", only]).output().await?;
     serving.abort();
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stdout));
     assert_eq!(asked.load(Ordering::SeqCst), 0);
@@ -96,8 +97,8 @@ async fn commands_of_the_user_have_the_users_environment() -> TestResult {
     let folder = tempfile::tempdir()?;
     let seen = folder.path().join("seen");
     let print = format!("echo \"$NO_PROXY\" > '{}'; echo token", seen.display());
-    let mut command = Command::new(env!("CARGO_BIN_EXE_siospec"));
-    command.env("NO_PROXY", "internal.example").current_dir(folder.path()).env_remove("SIOSPEC_REQUIRE");
+    let mut command = Command::from(siospec(folder.path()));
+    command.env("NO_PROXY", "internal.example");
     command.args(["run", "--only", "transport.polling-handshake", "--auth-token-command", &print]).output().await?;
     assert_eq!(std::fs::read_to_string(seen)?, "internal.example\n");
     Ok(())

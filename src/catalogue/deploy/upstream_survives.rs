@@ -47,12 +47,9 @@ async fn run(probe: &Probe) -> Verdict {
     // A WebSocket that is open stays so, whatever the proxy thinks of its server.
     let transport = if probe.target().usable(Transport::Polling) { Transport::Polling } else { Transport::WebSocket };
     let mut open = probe.client("open", transport).await?;
-    let url = |endpoint: &crate::wire::Endpoint| {
-        endpoint.engine_url_at(&format!("/{}", probe.nonce("nowhere")), Transport::WebSocket, None)
-    };
     let upgrades = (1..=UPGRADES).map(|number| {
         let endpoint = probe.endpoint(&format!("foreign {number}"));
-        let url = url(&endpoint);
+        let url = endpoint.engine_url_at(&format!("/{}", probe.nonce("nowhere")), Transport::WebSocket, None);
         async move { drop(WebSocket::open(&endpoint, url, Default::default()).await) }
     });
     join_all(upgrades).await;

@@ -38,7 +38,7 @@ async fn run(probe: &Probe) -> Verdict {
         fail(reason).sent(format!("GET {url} with Upgrade: websocket")).expected("a 4xx, or the end of the connection")
     };
     let mut socket = match probe.upgrade_elsewhere(&endpoint, &url).await? {
-        Foreign::Refused(response) if (502..=504).contains(&response.status) => return Ok(()),
+        Foreign::EndedBehind => return Ok(()),
         Foreign::Refused(response) => {
             to_the_point(format!("GET {url}"), response)?;
             return probe.served_at_all().await.map(drop);

@@ -81,9 +81,8 @@ async fn upgrade_at(probe: &Probe, place: &str) -> Verdict {
     let endpoint = probe.endpoint(place);
     let url = endpoint.engine_url_at(place, Transport::WebSocket, None);
     match probe.upgrade_elsewhere(&endpoint, &url).await? {
-        Foreign::Refused(response) if (502..=504).contains(&response.status) => {}
         Foreign::Refused(response) => drop(to_the_point(place, response)?),
-        Foreign::Closed | Foreign::Silence(_) => {}
+        Foreign::EndedBehind | Foreign::Closed | Foreign::Silence(_) => {}
         // Only silence keeps this waiting.
         Foreign::Accepted(mut socket) => {
             if let Ok(Frame::Text(text)) = socket.receive(probe.deadline()).await
