@@ -230,7 +230,8 @@ async fn is_whole(
             .stop();
     }
     let until = probe.in_time();
-    while client.attachments().len() < before + packet.attachments {
+    // The number is the target's word, and may be any.
+    while client.attachments().len() - before < packet.attachments {
         match client.next_packet("attachment", until).await {
             Ok(_) => {}
             Err(WireError::Timeout { .. }) => {
