@@ -269,6 +269,15 @@ pub enum Evidence {
         /// How often.
         times: usize,
     },
+    /// The target turned requests away for coming too fast.
+    Limited {
+        /// The status of what was turned away.
+        status: u16,
+        /// How many requests were sent before the first was turned away.
+        after: usize,
+        /// Within what time, in milliseconds.
+        ms: u64,
+    },
     /// There is no page at `/`, and there is one at this path.
     PageAt {
         /// The path.

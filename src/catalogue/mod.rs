@@ -219,6 +219,9 @@ pub enum Isolation {
     Notifications,
     /// It sends to rooms. Where the contract's arguments carry no message of ours, such checks run one at a time.
     Rooms,
+    /// It measures what all other requests would use up, such as a limit of their rate: it runs alone, before all others, and
+    /// its requests are sent as they come.
+    First,
     /// It disturbs everything else, such as by a reload: it runs alone, after all others.
     Alone,
     /// What stands in front of the target may keep everybody out for a while because of it: it runs alone, after those as well,

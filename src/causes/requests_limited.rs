@@ -1,15 +1,15 @@
-//! Requests are answered 429, or 503 in turn with answers of Socket.IO: something counts them, and turns the rest away.
+//! Requests are answered 429, or 503 in turn with answers of Socket.IO: something counts them, and turns the rest away. The run
+//! goes on slower then, so that there may be no other symptom.
 
 use super::{Found, Kind, Row, View, wire};
-use crate::verdict::CheckResult;
+use crate::verdict::{CheckResult, Evidence};
 
 pub const CAUSE: Kind = Kind {
     id: "requests-limited",
     title: "Requests are limited: what comes too fast is turned away",
     row: Row::D,
     fix: "Exempt Socket.IO's path from the limit, or raise it: polling alone takes several requests a second for each client, \
-          and all clients behind one address share a limit by address. To test with it, run fewer checks at once: \
-          `--jobs 1`.",
+          and all clients behind one address share a limit by address. To test with it, stay below it: `--rate 20/s`.",
     find,
 };
 
@@ -21,6 +21,15 @@ fn find(view: &View<'_>) -> Option<Found> {
     let has = |result: &CheckResult, code| result.transcript.iter().any(|entry| wire::status(entry) == Some(code));
     let by = |code| view.open_ids(move |result| has(result, code));
     let (limited, unavailable) = (by(429), by(503));
+    let told = view.results.iter().flat_map(|result| &result.evidence).find_map(|evidence| match evidence {
+        Evidence::Limited { status, after, ms } => Some((*status, *after, *ms)),
+        _ => None,
+    });
+    if let Some((status, after, ms)) = told {
+        let symptoms = if status == 429 { limited } else { unavailable };
+        let within = ms as f64 / 1_000.0;
+        return Some(Found { seen: format!("`HTTP {status}` after {after} requests in {within:.1} s"), symptoms });
+    }
     let (code, symptoms) = match () {
         () if !limited.is_empty() => (429, limited),
         () if unavailable.len() >= ENOUGH && turns(view) >= TURNS => (503, unavailable),

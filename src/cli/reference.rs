@@ -120,6 +120,8 @@ pub struct Request<'a> {
     pub jobs: usize,
     /// As in [`Plan`].
     pub max_wait: Option<Duration>,
+    /// As in [`Plan`].
+    pub rate: Option<f64>,
     /// As [`Plan::flags`].
     pub reproduction: Vec<String>,
     /// What keeps secrets out of every output.
@@ -168,6 +170,7 @@ pub async fn start(request: Request<'_>) -> Result<(Reference, Vec<Runner>), Tro
             unjudged,
             jobs: request.jobs,
             max_wait: request.max_wait,
+            rate: request.rate,
             flags: request.reproduction.clone(),
         };
         servers.push(server);

@@ -47,6 +47,9 @@ pub struct RunArgs {
     /// Skip, by name, checks that the protocol makes wait longer than this, such as 10s [default: 10m]
     #[arg(long, help_heading = "Checks", value_name = "DURATION", value_parser = humantime::parse_duration)]
     max_wait: Option<Duration>,
+    /// Send so many requests a second at the most, such as 20/s
+    #[arg(long, help_heading = "Checks", value_name = "N/s", value_parser = rate)]
+    rate: Option<f64>,
     /// Leave out checks that others would feel: that notify every connected user, or may take a fragile server down
     #[arg(long, help_heading = "Checks")]
     safe: bool,
@@ -114,6 +117,7 @@ pub async fn run(args: RunArgs, flags: Vec<(&'static str, String)>) -> Ended {
                 checks,
                 jobs: args.jobs.into(),
                 max_wait: args.max_wait,
+                rate: args.rate,
                 reproduction,
                 redactor: &redactor,
             };
@@ -134,6 +138,7 @@ pub async fn run(args: RunArgs, flags: Vec<(&'static str, String)>) -> Ended {
             unjudged: Vec::new(),
             jobs: args.jobs.into(),
             max_wait: args.max_wait,
+            rate: args.rate,
             flags: reproduction,
         };
         let runner = Runner::new(plan, redactor.clone()).await;
@@ -223,6 +228,15 @@ pub async fn run(args: RunArgs, flags: Vec<(&'static str, String)>) -> Ended {
         return Err(Trouble::new(ExitCode::NothingMatched, incomplete));
     }
     Ok(if is_whole { report.exit_code().into() } else { ProcessCode::from(INTERRUPTED) })
+}
+
+/// A rate as `--rate` takes it: `20/s`, or `20`.
+fn rate(text: &str) -> Result<f64, String> {
+    let number = text.trim().trim_end_matches("/s").trim_end().parse();
+    match number {
+        Ok(rate) if (0.1..=1_000_000.0).contains(&rate) => Ok(rate),
+        _ => Err("no rate such as 20/s, of at least 0.1/s".into()),
+    }
 }
 
 /// What a run of these checks does to a target that may be somebody's production.

@@ -91,6 +91,13 @@ impl Probe {
         Probe { setting, endpoint, transcript, notes: Mutex::default(), disorder: Arc::default() }
     }
 
+    /// The same, whose requests are sent as they come: what turns them away for coming too fast is their answer.
+    #[must_use]
+    pub fn as_it_comes(mut self) -> Probe {
+        self.endpoint = self.endpoint.as_it_comes();
+        self
+    }
+
     /// What the deployment promises.
     pub fn contract(&self) -> &Contract {
         &self.setting.contract

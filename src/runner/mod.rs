@@ -7,7 +7,10 @@ use std::{
     any::Any,
     collections::HashMap,
     panic::AssertUnwindSafe,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant, SystemTime},
 };
 
@@ -29,7 +32,7 @@ use crate::{
     probe::{Controls, Probe, Setting, Stop, Tokens, Untestable, admit, trust},
     redact::Redactor,
     reproduce::{self, Surroundings},
-    verdict::{CheckResult, Gate, Lack, Outcome, RunReport},
+    verdict::{CheckResult, Evidence, Gate, Lack, Outcome, RunReport},
     wire::{
         Transport,
         http::{Http, was_starved_since},
@@ -51,6 +54,10 @@ const DEADLINES_PER_CHECK: u32 = 12;
 const PATIENCE_WITH_TARGET: Duration = Duration::from_millis(100);
 
 const OUT_OF_FILES: &str = "this process could open no more files (`ulimit -n` raises the limit)";
+/// How many checks run at once while requests are held back, each of which has a few of them to send.
+const AT_ONCE_SLOWLY: usize = 4;
+/// How often a check is tried again while the target still turns requests away.
+const TRIES_BELOW_LIMIT: usize = 3;
 /// How many slow answers meanwhile make a check worth a second look that could not be judged.
 const OVERTAXED: usize = 3;
 /// What would wait longer is left out unless `--max-wait` says otherwise: a target may claim a heartbeat of weeks.
@@ -90,6 +97,8 @@ pub struct Plan {
     pub jobs: usize,
     /// What the protocol would make wait longer is skipped.
     pub max_wait: Option<Duration>,
+    /// How many requests are sent a second, at the most.
+    pub rate: Option<f64>,
     /// Flags that make `siospec run` see the same contract, for the command that reproduces a result.
     pub flags: Vec<String>,
 }
@@ -103,6 +112,10 @@ pub struct Runner {
     notifications: Mutex<()>,
     rooms: Mutex<()>,
     alone: RwLock<()>,
+    /// Held by the few checks that run at a time while requests are held back.
+    slowly: Semaphore,
+    /// Whether the target's limit is in a result already.
+    limit_told: AtomicBool,
     /// Whether a failure fails the run: only such a one blocks what rests on it.
     refuses: Refuses,
     events: Option<mpsc::UnboundedSender<Event>>,
@@ -130,7 +143,8 @@ impl Runner {
     pub async fn beside(plan: Plan, redactor: Redactor, lag: Lag) -> Result<Runner, Untestable> {
         plan.contract.conceal_in(&redactor);
         let http = Http::new(&plan.contract.headers, plan.contract.deadline, trust(&plan.contract))
-            .map_err(|error| Untestable::Tls(format!("No HTTP client could be set up: {error}.")))?;
+            .map_err(|error| Untestable::Tls(format!("No HTTP client could be set up: {error}.")))?
+            .at_rate(plan.rate);
         let tokens = Tokens::new(&plan.contract.auth, redactor.clone());
         let (http, target) = admit(http, &plan.origin, &plan.contract, &redactor, &tokens).await?;
         tokens.prepare().await;
@@ -172,6 +186,8 @@ impl Runner {
             notifications: Mutex::default(),
             rooms: Mutex::default(),
             alone: RwLock::default(),
+            slowly: Semaphore::new(AT_ONCE_SLOWLY),
+            limit_told: AtomicBool::new(false),
             refuses: Arc::new(|result| Gate::default().refuses(result)),
             events: None,
             retries: 0,
@@ -233,6 +249,10 @@ impl Runner {
     async fn judge_all(self: Arc<Self>) -> RunReport {
         let begun = Instant::now();
         let started = now();
+        let is_first = |check: &&&Check| check.isolation == Isolation::First;
+        for check in self.plan.checks.iter().filter(is_first) {
+            self.result(check).await;
+        }
         let is_alone = |check: &&Check| matches!(check.isolation, Isolation::Alone | Isolation::Last);
         let (mut alone, together): (Vec<&Check>, Vec<&Check>) = self.plan.checks.iter().copied().partition(is_alone);
         alone.sort_by_key(|check| check.isolation == Isolation::Last);
@@ -334,23 +354,29 @@ impl Runner {
             _ => None,
         };
         let (shared, exclusive) = match check.isolation {
-            Isolation::Alone | Isolation::Last => (None, Some(self.alone.write().await)),
+            Isolation::First | Isolation::Alone | Isolation::Last => (None, Some(self.alone.write().await)),
             _ => (Some(self.alone.read().await), None),
         };
         let job = self.jobs.acquire().await.expect("the semaphore is never closed");
+        // What many checks have to say at once would wait for longer than their answers may take.
+        let slowly = if self.setting.http.pace().is_slow() { self.slowly.acquire().await.ok() } else { None };
         self.setting.lag.turn().await;
         self.setting.http.until_it_keeps_up(self.setting.target.promptly(), PATIENCE_WITH_TARGET).await;
         self.tell(Event::Started(check.id));
         let begun = tokio::time::Instant::now();
         let (result, harms_others) = self.exchange(check).await;
         let Setting { http, target, .. } = &*self.setting;
+        if self.is_disturbed_since(begun) && !matches!(result.outcome, Outcome::Pass) {
+            drop((job, shared, exclusive, slowly));
+            return self.tried_below_the_limit(check, result).await;
+        }
         let late = http.late_answers_since(begun, target.promptly());
         if harms_others {
-            drop((job, shared, exclusive));
+            drop((job, shared, exclusive, slowly));
             return self.tried_alone(check, result).await;
         }
         if matches!(result.outcome, Outcome::Broken { .. }) && late >= OVERTAXED {
-            drop((job, shared, exclusive));
+            drop((job, shared, exclusive, slowly));
             return self.tried_at_leisure(check, result, late).await;
         }
         result
@@ -369,6 +395,52 @@ impl Runner {
             ));
         }
         self.redacted(second)
+    }
+
+    /// What becomes of a check that did not pass while the target turned requests away for coming too fast: the run has slowed
+    /// down since, and the check is run once more, with nothing beside it. What is turned away then as well proves nothing.
+    async fn tried_below_the_limit(&self, check: &'static Check, first: CheckResult) -> CheckResult {
+        let _alone = self.alone.write().await;
+        let evidence = first.evidence.clone();
+        let (mut last, mut is_disturbed) = (first, true);
+        for _ in 0..TRIES_BELOW_LIMIT {
+            let begun = tokio::time::Instant::now();
+            (last, _) = self.exchange(check).await;
+            is_disturbed = self.is_disturbed_since(begun);
+            if matches!(last.outcome, Outcome::Pass) || !is_disturbed {
+                break;
+            }
+        }
+        if !is_disturbed {
+            last.notes
+                .push("judged when requests were slower: the target turned some away, for coming too fast".into());
+        } else if let Outcome::Fail(failure) = &last.outcome
+            && check.isolation != Isolation::First
+        {
+            let reason = format!(
+                "the target turned requests away for coming too fast, however slow they were, so that nothing follows from \
+                 this: {}",
+                failure.reason
+            );
+            last.outcome = Outcome::Broken { reason };
+        }
+        if last.evidence.is_empty() {
+            last.evidence = evidence;
+        }
+        self.redacted(last)
+    }
+
+    /// Whether, since then, the target turned requests away for coming too fast, or the pause for that held some back.
+    fn is_disturbed_since(&self, begun: tokio::time::Instant) -> bool {
+        let pace = self.setting.http.pace();
+        let was_held_back =
+            pace.limit().is_some_and(|limit| !limit.in_vain) && self.is_long(pace.held_back_since(begun));
+        pace.was_limited_since(begun) || was_held_back
+    }
+
+    /// Whether a wait of ours is so long that an answer in time, or a heartbeat, may count as none.
+    fn is_long(&self, wait: Duration) -> bool {
+        wait >= self.setting.contract.deadline.min(self.setting.target.handshake().ping_timeout()) / 4
     }
 
     /// What becomes of a check that says that others come to harm by what it sent. Whatever ran beside it may have done
@@ -459,6 +531,7 @@ impl Runner {
     async fn exchange(&self, check: &'static Check) -> (CheckResult, bool) {
         let (begun, started) = (Instant::now(), tokio::time::Instant::now());
         let probe = Probe::new(Arc::clone(&self.setting));
+        let probe = if check.isolation == Isolation::First { probe.as_it_comes() } else { probe };
         let handshake = self.setting.target.handshake();
         let reload = self.setting.contract.reload.as_ref().map_or(Duration::ZERO, |reload| reload.deadline);
         let limit = DEADLINES_PER_CHECK * self.setting.contract.deadline
@@ -489,6 +562,26 @@ impl Runner {
                 reason: format!("did not come to an end within {}", humantime::format_duration(limit)),
             },
         };
+        let pace = self.setting.http.pace();
+        let held_back = pace.held_back_since(started);
+        let outcome = match outcome {
+            Outcome::Fail(failure) if self.is_long(held_back) => {
+                let reason = format!(
+                    "requests waited up to {} for their turn (--rate, or the target's own limit), so that nothing follows from \
+                     this: {}",
+                    humantime::format_duration(round(held_back)),
+                    failure.reason
+                );
+                Outcome::Broken { reason }
+            }
+            outcome => outcome,
+        };
+        if let Some(limit) = pace.limit()
+            && !self.limit_told.swap(true, Ordering::Relaxed)
+        {
+            let ms = limit.within.as_millis() as u64;
+            evidence.push(Evidence::Limited { status: limit.status, after: limit.after, ms });
+        }
         let mut result = self.result_of(check, outcome, begun);
         result.level = level;
         result.evidence = evidence;
@@ -591,6 +684,17 @@ impl Runner {
         let mut notes = vec![format!("round trip {:.1} ms", target.round_trip.as_secs_f64() * 1_000.0)];
         if self.plan.contract.insecure_tls && target.origin.scheme() == "https" {
             notes.push("the target's certificate is not looked at (insecure-tls)".into());
+        }
+        if let Some(limit) = self.setting.http.pace().limit() {
+            let [within, paused] = [limit.within, limit.paused].map(|time| format!("{:.1} s", time.as_secs_f64()));
+            let (after, status) = (limit.after, limit.status);
+            notes.push(if limit.in_vain {
+                format!("limited after {after} requests in {within} (HTTP {status}): the run paused for {paused}, in vain")
+            } else {
+                format!(
+                    "limited after {after} requests in {within} (HTTP {status}): the run paused for {paused}, and went on slower"
+                )
+            });
         }
         notes.extend(broken(Transport::Polling, &target.polling));
         notes.extend(broken(Transport::WebSocket, &target.websocket));

@@ -25,6 +25,7 @@ use url::Url;
 pub use super::pool::Trust;
 use super::{
     Direction, Transcript, Transport, WireError,
+    pace::{self, Pace},
     pool::{Keep, Pools, noting_connection},
     shorten,
 };
@@ -63,6 +64,8 @@ pub struct Endpoint {
     cookies: Arc<Mutex<BTreeMap<String, String>>>,
     /// The connections that this client keeps between requests, as browsers do. Real users share none.
     kept: Arc<OnceLock<reqwest::Client>>,
+    /// Whether its requests are sent as they come, and what turns them away is their answer.
+    as_it_comes: bool,
 }
 
 /// The page that sends the requests, as far as its `Origin` tells.
@@ -75,6 +78,14 @@ pub enum Page {
     Own,
     /// One of this origin.
     Of(HeaderValue),
+}
+
+/// What came of an upgrade.
+pub(super) enum Unread {
+    /// 101: the connection is the upgrade's now.
+    Switched(reqwest::Response),
+    /// Any other status.
+    Refused(HttpResponse),
 }
 
 /// An HTTP answer with its body, at most 4 MiB of it.
@@ -204,6 +215,7 @@ pub struct Http {
     unanswered: Arc<Unanswered>,
     /// How long pongs had to wait before they were written.
     pongs: Arc<Lateness>,
+    pace: Arc<Pace>,
 }
 
 /// The requests that the target has not answered yet, of those that it can answer at once.
@@ -270,6 +282,7 @@ impl Http {
             page: Page::None,
             unanswered: Arc::default(),
             pongs: Arc::default(),
+            pace: Arc::new(Pace::new(None)),
         })
     }
 
@@ -277,6 +290,17 @@ impl Http {
     #[must_use]
     pub fn for_page(self, page: Page) -> Http {
         Http { page, ..self }
+    }
+
+    /// The same clients, which send so many requests a second at the most.
+    #[must_use]
+    pub fn at_rate(self, rate: Option<f64>) -> Http {
+        Http { pace: Arc::new(Pace::new(rate)), ..self }
+    }
+
+    /// The pace of all requests.
+    pub fn pace(&self) -> &Pace {
+        &self.pace
     }
 
     /// How long a pong of ours had to wait before it was written, since then, at the worst.
@@ -332,6 +356,7 @@ impl Endpoint {
             query: Vec::new(),
             cookies: Arc::default(),
             kept: Arc::default(),
+            as_it_comes: false,
         }
     }
 
@@ -346,6 +371,13 @@ impl Endpoint {
         }
         let made = self.http.pools.client(self.http.headers.clone(), Keep::ForAWhile)?;
         Ok(self.kept.get_or_init(|| made))
+    }
+
+    /// The same endpoint, whose requests are sent as they come: no pace holds them back, and none is sent again because it was
+    /// turned away for coming too fast.
+    pub fn as_it_comes(mut self) -> Endpoint {
+        self.as_it_comes = true;
+        self
     }
 
     /// The same endpoint, where an answer may take so long.
@@ -464,7 +496,38 @@ impl Endpoint {
         self.exchange(&Method::GET, &url, &headers, request, None, self.deadline).await
     }
 
+    /// Sends a request, when it is its turn, and again where it is turned away for coming too fast.
     async fn exchange(
+        &self,
+        method: &Method,
+        url: &Url,
+        headers: &HeaderMap,
+        mut request: reqwest::RequestBuilder,
+        body: Option<Bytes>,
+        deadline: Duration,
+    ) -> Result<HttpResponse, WireError> {
+        for _ in 1..pace::TRIES {
+            let Some(again) = request.try_clone().filter(|_| !self.as_it_comes) else { break };
+            let sent = self.http.pace.turn().await;
+            let answer = self.attempt(method, url, headers, request, body.clone(), deadline).await;
+            match answer {
+                Ok(response) if self.http.pace.is_worth_repeating(sent, &response) => request = again,
+                answer => return answer,
+            }
+        }
+        self.turn().await;
+        self.attempt(method, url, headers, request, body, deadline).await
+    }
+
+    /// Waits for the turn of a request whose answer is the last.
+    async fn turn(&self) {
+        match self.as_it_comes {
+            true => self.http.pace.count(),
+            false => drop(self.http.pace.turn().await),
+        }
+    }
+
+    async fn attempt(
         &self,
         method: &Method,
         url: &Url,
@@ -557,12 +620,35 @@ impl Endpoint {
         Ok(answer)
     }
 
-    /// Sends a request and hands over the answer unread, for an upgrade.
+    /// Asks for an upgrade, when it is its turn, and again where it is turned away for coming too fast.
     ///
     /// # Errors
     /// As [`Endpoint::send`].
-    pub(super) async fn send_unread(&self, url: Url, headers: HeaderMap) -> Result<reqwest::Response, WireError> {
+    pub(super) async fn send_unread(&self, url: Url, headers: HeaderMap) -> Result<Unread, WireError> {
         let headers = self.as_browsers_do(&Method::GET, &url, headers);
+        for _ in 1..pace::TRIES {
+            if self.as_it_comes {
+                break;
+            }
+            let sent = self.http.pace.turn().await;
+            let answer = self.attempt_unread(url.clone(), headers.clone()).await?;
+            if answer.status().as_u16() == 101 {
+                return Ok(Unread::Switched(answer));
+            }
+            let refusal = self.read_refusal(answer).await?;
+            if !self.http.pace.is_worth_repeating(sent, &refusal) {
+                return Ok(Unread::Refused(refusal));
+            }
+        }
+        self.turn().await;
+        let answer = self.attempt_unread(url, headers).await?;
+        match answer.status().as_u16() {
+            101 => Ok(Unread::Switched(answer)),
+            _ => Ok(Unread::Refused(self.read_refusal(answer).await?)),
+        }
+    }
+
+    async fn attempt_unread(&self, url: Url, headers: HeaderMap) -> Result<reqwest::Response, WireError> {
         let line = format!("GET {}\nUpgrade: websocket{}", path_and_query(&url), sent_headers(&headers));
         self.record(Direction::Sent, &line);
         let _asked = self.http.unanswered.ask();
@@ -637,8 +723,8 @@ impl Endpoint {
         }
     }
 
-    /// Reads an answer that [`Endpoint::send_unread`] handed over.
-    pub(super) async fn read_refusal(&self, response: reqwest::Response) -> Result<HttpResponse, WireError> {
+    /// Reads an answer to an upgrade that is no 101.
+    async fn read_refusal(&self, response: reqwest::Response) -> Result<HttpResponse, WireError> {
         let answer = match timeout(self.deadline, read(response)).await {
             Ok(answer) => answer?,
             Err(_) => return Err(WireError::Timeout { what: "end of the HTTP answer", after: self.deadline }),

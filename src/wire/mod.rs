@@ -6,6 +6,7 @@
 pub mod engine;
 pub mod http;
 pub mod json;
+pub mod pace;
 mod pool;
 pub mod session;
 pub mod socket;

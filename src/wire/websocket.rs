@@ -22,7 +22,7 @@ use tokio_tungstenite::{
 };
 use url::Url;
 
-use super::{Direction, Endpoint, EnginePacket, HttpResponse, WireError};
+use super::{Direction, Endpoint, EnginePacket, HttpResponse, WireError, http::Unread};
 
 /// A larger message from the target closes the connection, in bytes.
 pub(super) const MAX_MESSAGE: usize = 4 << 20;
@@ -73,10 +73,10 @@ impl WebSocket {
             (SEC_WEBSOCKET_KEY, HeaderValue::try_from(&key).expect("base64 is allowed in a header")),
         ]);
         headers.extend(extra);
-        let response = endpoint.send_unread(url, headers).await?;
-        if response.status().as_u16() != 101 {
-            return Ok(Upgrade::Refused(endpoint.read_refusal(response).await?));
-        }
+        let response = match endpoint.send_unread(url, headers).await? {
+            Unread::Switched(response) => response,
+            Unread::Refused(response) => return Ok(Upgrade::Refused(response)),
+        };
         let accept = response.headers().get("sec-websocket-accept").and_then(|value| value.to_str().ok());
         if accept != Some(derive_accept_key(key.as_bytes()).as_str()) {
             return Err(WireError::Malformed("101 with a wrong or missing Sec-WebSocket-Accept".into()));

@@ -115,6 +115,7 @@ pub fn reference_plan(
         unjudged: Vec::new(),
         jobs: DEFAULT_JOBS,
         max_wait: None,
+        rate: None,
         flags: Vec::new(),
     }
 }
@@ -137,6 +138,7 @@ pub async fn score_part(url: &str, flags: &[(&'static str, &str)], named: &[&str
         unjudged: Vec::new(),
         jobs: DEFAULT_JOBS,
         max_wait: None,
+        rate: None,
         flags: Vec::new(),
     };
     let runner = Runner::new(plan, Redactor::new()).await?;
@@ -178,6 +180,7 @@ pub fn runner(target: Target, arguments: &Arguments) -> Result<Arc<Runner>, Stri
         unjudged: Vec::new(),
         jobs: DEFAULT_JOBS,
         max_wait: None,
+        rate: None,
         flags: target.flags,
     };
     let runner = RUNTIME.block_on(Runner::new(plan, Redactor::new()));

@@ -134,6 +134,7 @@ async fn run(mode: Mode, changes: &[(&'static str, &str)], checks: Vec<&'static 
         unjudged: Vec::new(),
         jobs: DEFAULT_JOBS,
         max_wait: Some(Duration::from_secs(2)),
+        rate: None,
         flags: Vec::new(),
     };
     let runner = Runner::beside(plan, Redactor::new(), lag).await.ok()?;

@@ -80,7 +80,6 @@ fn assert_causes(report: &RunReport, expected: &[(&str, Row)]) {
 #[case(Scenario::CachesHandshakes, &[("cached-handshake", Row::D)])]
 #[case(Scenario::StripsUpgrade, &[("upgrade-stripped", Row::D)])]
 #[case(Scenario::SilentWebsocket, &[("websocket-silent", Row::C8)])]
-#[case(Scenario::LimitsRequests, &[("requests-limited", Row::D)])]
 #[test]
 async fn a_broken_deployment_has_exactly_its_causes(#[case] scenario: Scenario, #[case] expected: &[(&str, Row)]) {
     assert_causes(&played(Some(scenario)).await, expected);
@@ -93,6 +92,23 @@ async fn a_broken_deployment_has_exactly_its_causes(#[case] scenario: Scenario, 
 async fn a_slow_target_is_said_to_be_slow() {
     let checks = Runner::every_check().into_iter().filter(|check| ["transport", "engine"].contains(&check.area()));
     assert_causes(&played_to(Some(Scenario::AnswersSlowly), checks.collect()).await, &[("slow-target", Row::D)]);
+}
+
+/// The run goes on slower, judges all, and says what it met. A part of the checks is enough.
+#[rstest]
+#[test]
+async fn a_limit_of_requests_is_met_at_its_pace() {
+    let is_part = |check: &&Check| ["transport", "events"].contains(&check.area()) || check.id == "deploy.poll-rate";
+    let checks = Runner::every_check().into_iter().filter(is_part);
+    let report = played_to(Some(Scenario::LimitsRequests), checks.collect()).await;
+    let found = causes::of(&report.results);
+    assert_eq!(named(&found), ["requests-limited"], "{found:#?}");
+    let row = scorecard::rows(&report).into_iter().find(|row| row.row == Row::D).expect("every row is there");
+    assert_eq!((row.cause, row.mark), (Some("requests-limited"), Mark::ToImprove));
+    let wrong: Vec<_> = report.results.iter().filter(|result| result.is_failure() || result.is_unjudged()).collect();
+    let ids: Vec<&str> = wrong.iter().map(|result| result.id.as_str()).collect();
+    assert_eq!(ids, ["deploy.poll-rate"], "{wrong:#?}");
+    assert!(report.notes.iter().any(|note| note.starts_with("limited after ")), "{:#?}", report.notes);
 }
 
 #[rstest]

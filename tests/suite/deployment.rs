@@ -139,6 +139,7 @@ async fn a_balancer_that_forgets_sessions_is_found_out() -> TestResult {
             unjudged: Vec::new(),
             jobs: 1,
             max_wait: None,
+            rate: None,
             flags: Vec::new(),
         };
         let runner = Runner::new(plan, siospec::redact::Redactor::new()).await.expect("testable");

@@ -66,6 +66,7 @@ fn plan(server: &ReferenceServer, flags: &[(&'static str, &str)], checks: Vec<Ch
         unjudged: Vec::new(),
         jobs: 8,
         max_wait: None,
+        rate: None,
         flags: Vec::new(),
     }
 }
@@ -315,6 +316,7 @@ async fn one_stream_of_events_tells_of_every_check_once() {
         unjudged: Vec::new(),
         jobs: 3,
         max_wait: None,
+        rate: None,
         flags: Vec::new(),
     };
     let (sender, mut events) = mpsc::unbounded_channel();

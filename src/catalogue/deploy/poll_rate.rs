@@ -1,7 +1,8 @@
 //! Thirty polls in a row meet no limit of a rate: none is answered 429, nor 503 as nginx does it by default.
 //!
 //! Each poll is released by the answer to a CONNECT to a namespace that does not exist, so that it looks like a busy chat.
-//! A client on polling sends two requests for each exchange; limits that were made for pages are too low for that.
+//! A client on polling sends two requests for each exchange; limits that were made for pages are too low for that. The check
+//! runs first and alone, so that what it meets is the limit for one user.
 
 use crate::{
     catalogue::{Check, Effect, Effort, Isolation, Need, Wait, cite},
@@ -19,7 +20,7 @@ pub const CHECK: Check = Check {
     cites: &[cite::EIO_POLLING, cite::RFC6585_4],
     needs: &[Need::Polling],
     requires: &[],
-    isolation: Isolation::SideBySide,
+    isolation: Isolation::First,
     effects: &[Effect::Heavy],
     wait: Wait::None,
     meaning: "Users on polling are thrown out just when much is going on, and everybody behind one company's address at \
