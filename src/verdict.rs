@@ -585,6 +585,10 @@ pub struct RunReport {
     pub results: Vec<CheckResult>,
     /// Milliseconds that the run took.
     pub duration_ms: u64,
+    /// The exit code of the process that made the report, where the results are not what decides it: the run was
+    /// interrupted, or a report could not be written. Another process that reads the report has an end of its own.
+    #[serde(skip)]
+    pub ended: Option<u8>,
 }
 
 /// What is wrong at the root, with what it shows by.
@@ -694,6 +698,11 @@ impl RunReport {
         } else {
             ExitCode::Conforms
         }
+    }
+
+    /// The exit code that the process ends with: [`RunReport::exit_code`], unless something else decided it.
+    pub fn process_code(&self) -> u8 {
+        self.ended.unwrap_or(self.exit_code() as u8)
     }
 
     /// Whether anything was judged at all.

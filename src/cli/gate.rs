@@ -154,9 +154,9 @@ pub fn merge(args: &MergeArgs) -> Ended {
     let output = Reports::new(&args.output)?;
     let read = |file: &PathBuf| Ok((text::visible(&file.to_string_lossy()), read_report(file)?));
     let reports = args.runs.iter().map(read).collect::<Result<Vec<_>, Trouble>>()?;
-    let report = gate::merge(reports).map_err(|error| Trouble::mistake(error.to_string()))?;
-    output.write(&report)?;
-    Ok(report.exit_code().into())
+    let mut report = gate::merge(reports).map_err(|error| Trouble::mistake(error.to_string()))?;
+    output.write(&mut report)?;
+    Ok(report.process_code().into())
 }
 
 /// A stored JSON report.

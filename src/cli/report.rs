@@ -54,14 +54,16 @@ pub struct OutputArgs {
 pub struct Reports {
     lang: Lang,
     stdout: (Kind, Box<dyn Format>),
-    files: Vec<(Kind, PathBuf, Box<dyn Format>)>,
+    files: Vec<Written>,
 }
+
+type Written = (Kind, PathBuf, Box<dyn Format>);
 
 impl Reports {
     /// Looks whether all can be written, before a run is spent on them. Missing folders are made.
     pub fn new(args: &OutputArgs) -> Result<Reports, Trouble> {
         let mut stdout = None;
-        let mut files: Vec<(Kind, PathBuf, Box<dyn Format>)> = Vec::new();
+        let mut files: Vec<Written> = Vec::new();
         for Wanted { kind, file } in &args.reports {
             let complain = |what: String| Trouble::mistake(format!("--report {}: {what}", kind.name()));
             let format = kind.format(file.as_deref()).map_err(complain)?;
@@ -105,26 +107,43 @@ impl Reports {
         self.stdout.0 != Kind::Terminal
     }
 
-    /// Writes them all, standard output last.
+    /// Writes them all, standard output last. Where one cannot be written, the process ends for that, and the reports that
+    /// state its exit code say so.
     ///
     /// # Errors
     /// The first that could not be written; the others are all the same.
-    pub fn write(&self, report: &RunReport) -> Result<(), Trouble> {
-        let lang = &self.lang;
-        let files = self.files.iter().map(|(kind, file, format)| {
-            let text = made(*kind, &**format, report, lang)?;
-            let text = if *kind == Kind::Terminal { anstream::adapter::strip_str(&text).to_string() } else { text };
-            fs::write(file, text).map_err(|error| {
-                Trouble::new(ExitCode::OwnFault, format!("cannot write the report to {}: {error}", file.display()))
-            })
-        });
-        let files: Vec<Result<(), Trouble>> = files.collect();
-        let (kind, format) = &self.stdout;
-        let printed = made(*kind, &**format, report, lang).and_then(|text| out::print(&text));
-        if *kind != Kind::Terminal {
-            text::say(&verdict_line(report, lang));
+    pub fn write(&self, report: &mut RunReport) -> Result<(), Trouble> {
+        let mut troubles: Vec<Trouble> = self.files.iter().filter_map(|file| self.write_file(file, report).err()).collect();
+        if !troubles.is_empty() {
+            self.own_up(report);
         }
-        files.into_iter().chain([printed]).collect()
+        let (kind, format) = &self.stdout;
+        if let Err(trouble) = made(*kind, &**format, report, &self.lang).and_then(|text| out::print(&text)) {
+            if troubles.is_empty() {
+                self.own_up(report);
+            }
+            troubles.push(trouble);
+        }
+        if *kind != Kind::Terminal {
+            text::say(&verdict_line(report, &self.lang));
+        }
+        troubles.into_iter().next().map_or(Ok(()), Err)
+    }
+
+    fn write_file(&self, (kind, file, format): &Written, report: &RunReport) -> Result<(), Trouble> {
+        let text = made(*kind, &**format, report, &self.lang)?;
+        let text = if *kind == Kind::Terminal { anstream::adapter::strip_str(&text).to_string() } else { text };
+        fs::write(file, text).map_err(|error| {
+            Trouble::new(ExitCode::OwnFault, format!("cannot write the report to {}: {error}", file.display()))
+        })
+    }
+
+    /// Writes those once more that state the exit code. What could not be written may fail again: that is told already.
+    fn own_up(&self, report: &mut RunReport) {
+        report.ended = Some(ExitCode::OwnFault as u8);
+        for file in self.files.iter().filter(|(kind, ..)| matches!(kind, Kind::Json | Kind::Sarif)) {
+            let _ = self.write_file(file, report);
+        }
     }
 }
 

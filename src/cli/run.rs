@@ -216,8 +216,9 @@ pub async fn run(args: RunArgs, flags: Vec<(&'static str, String)>) -> Ended {
     progress.end();
     let mut report = gate::rounds(rounds).expect("there is one round at least");
     rules.apply_to_all(&mut report);
+    report.ended = (!is_whole).then_some(INTERRUPTED);
     transcripts.write(&mut report, reports.take_stdout())?;
-    reports.write(&report)?;
+    reports.write(&mut report)?;
     if let Some(servers) = servers {
         servers.stop().await;
     }
@@ -227,7 +228,7 @@ pub async fn run(args: RunArgs, flags: Vec<(&'static str, String)>) -> Ended {
     {
         return Err(Trouble::new(ExitCode::NothingMatched, incomplete));
     }
-    Ok(if is_whole { report.exit_code().into() } else { ProcessCode::from(INTERRUPTED) })
+    Ok(ProcessCode::from(report.process_code()))
 }
 
 /// A rate as `--rate` takes it: `20/s`, or `20`.

@@ -29,7 +29,7 @@ pub struct Json;
 struct Document {
     /// The version of this format. It changes when a program that reads the report must change.
     schema: u32,
-    /// What the run comes to. All of it follows from the results.
+    /// What the run comes to. All of it but the exit code follows from the results.
     summary: Summary,
     /// What is wrong at the root. This follows from the results, too.
     causes: Vec<Cause>,
@@ -40,7 +40,8 @@ struct Document {
 /// What a run comes to.
 #[derive(Serialize, JsonSchema)]
 struct Summary {
-    /// The exit code of `siospec run`; 0 when the target conforms.
+    /// The exit code of the `siospec` that wrote this: 0 when the target conforms, 130 when the run was interrupted, 5 when
+    /// another report could not be written.
     exit_code: u8,
     /// The verdict in words.
     verdict: String,
@@ -66,7 +67,7 @@ impl Json {
 impl Format for Json {
     fn write(&self, report: &RunReport, _: &Lang, out: &mut dyn io::Write) -> io::Result<()> {
         let summary = Summary {
-            exit_code: report.exit_code() as u8,
+            exit_code: report.process_code(),
             verdict: scorecard::verdict(report).1.to_owned(),
             score: Score::of(report),
             counts: report.counts(),

@@ -115,7 +115,7 @@ impl Format for Sarif {
                 "automationDetails": { "id": "siospec/" },
                 "invocations": [{
                     "executionSuccessful": is_whole && report.results.iter().all(is_judged),
-                    "exitCode": report.exit_code() as u8,
+                    "exitCode": report.process_code(),
                     "startTimeUtc": report.started,
                     "toolExecutionNotifications": notifications,
                     "toolConfigurationNotifications": said,

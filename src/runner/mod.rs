@@ -284,6 +284,7 @@ impl Runner {
             gate: Gate::default(),
             results,
             duration_ms: begun.elapsed().as_millis() as u64,
+            ended: None,
         }
     }
 

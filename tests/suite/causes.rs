@@ -186,6 +186,7 @@ fn report(results: Vec<CheckResult>) -> RunReport {
         gate: Gate::default(),
         results,
         duration_ms: 100,
+        ended: None,
     }
 }
 

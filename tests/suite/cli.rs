@@ -315,6 +315,7 @@ fn report() -> RunReport {
             result("a.broken", Level::Must, Row::P, Outcome::Broken { reason: "the network went away".into() }),
         ],
         duration_ms: 62_100,
+        ended: None,
     }
 }
 
@@ -350,11 +351,71 @@ fn what_cannot_be_written_costs_nothing_else(folder: TempDir) -> TestResult {
     let output = siospec(folder.path())
         .args(["run", "--only", FAST, "--report", "json=/dev/full"])
         .args(["--report", "html=report.html", "--report", "terminal"])
+        .args(["--report", "json=whole.json", "--report", "sarif=run.sarif"])
         .stderr(full)
         .output()?;
     assert_eq!(code(&output), 5);
     assert!(text(&output.stdout).contains("conforms"));
     assert!(fs::read_to_string(folder.path().join("report.html"))?.contains("</html>"));
+    // The process ends with 5, and so say those that state its exit code.
+    let json: Value = serde_json::from_slice(&fs::read(folder.path().join("whole.json"))?)?;
+    let sarif: Value = serde_json::from_slice(&fs::read(folder.path().join("run.sarif"))?)?;
+    assert_eq!((&json["summary"]["exit_code"], &sarif["runs"][0]["invocations"][0]["exitCode"]), (&5.into(), &5.into()));
+    Ok(())
+}
+
+/// Also where standard output alone cannot be written, after the files.
+#[cfg(target_os = "linux")]
+#[rstest]
+#[test]
+fn a_report_says_the_exit_code_when_standard_output_is_full(folder: TempDir) -> TestResult {
+    let full = fs::OpenOptions::new().write(true).open("/dev/full")?;
+    let mut command = siospec(folder.path());
+    let output = command.args(["run", "--only", FAST, "--report", "json=run.json"]).stdout(full).output()?;
+    assert_eq!(code(&output), 5);
+    let report: Value = serde_json::from_slice(&fs::read(folder.path().join("run.json"))?)?;
+    assert_eq!(report["summary"]["exit_code"], 5);
+    Ok(())
+}
+
+/// What was judged before the interruption conforms; the process ends with 130 all the same, and the report says so.
+#[cfg(unix)]
+#[rstest]
+#[test]
+fn an_interrupted_run_says_so_in_its_report(folder: TempDir) -> TestResult {
+    let mut child = siospec(folder.path())
+        .args(["run", "--only", FAST, "--repeat", "1000", "--report", "json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let mut said = BufReader::new(child.stderr.take().expect("piped")).lines();
+    let is_second = |line: &std::io::Result<String>| line.as_ref().is_ok_and(|line| line.contains("run 2 of 1000"));
+    assert!(said.any(|line| is_second(&line)));
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status()?.success());
+    // Read on, so that a full pipe stops nobody.
+    let rest = std::thread::spawn(move || said.count());
+    let output = child.wait_with_output()?;
+    rest.join().expect("a reader");
+    let report: Value = serde_json::from_slice(&output.stdout)?;
+    assert_eq!((code(&output), &report["summary"]["exit_code"]), (130, &Value::from(130)));
+    assert!(report["notes"].to_string().contains("interrupted in run"), "{}", report["notes"]);
+    Ok(())
+}
+
+/// The exit code that a report states is the one of the process, however the run ended.
+#[rstest]
+#[case::conforms(&["--only", FAST], 0)]
+#[case::does_not_conform(&["--only", FAST, "--fault", "no-pong"], 1)]
+#[case::judged_nothing(&["--safe", "--only", "rest"], 4)]
+#[test]
+fn the_exit_code_of_a_report_is_that_of_the_process(
+    folder: TempDir,
+    #[case] arguments: &[&str],
+    #[case] expected: i32,
+) -> TestResult {
+    let output = siospec(folder.path()).arg("run").args(arguments).args(["--report", "json"]).output()?;
+    let report: Value = serde_json::from_slice(&output.stdout)?;
+    assert_eq!((code(&output), &report["summary"]["exit_code"]), (expected, &Value::from(expected)));
     Ok(())
 }
 

@@ -137,6 +137,7 @@ fn hostile(checks: usize) -> RunReport {
         gate: Gate::default(),
         results: (0..checks).map(result).collect(),
         duration_ms: 62_100,
+        ended: None,
     }
 }
 
