@@ -168,7 +168,7 @@ impl fmt::Display for HttpResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "HTTP {}", self.status)?;
         if self.is_redirect() {
-            return write!(f, ", redirect to {}", self.header("location"));
+            return write!(f, ", redirect to {}", shorten(self.header("location"), 200));
         }
         match self.kind() {
             BodyKind::Empty => write!(f, ", empty body"),

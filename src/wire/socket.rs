@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::{
     WireError,
     json::{self, Unread},
+    shorten,
 };
 
 /// The packet types of the protocol.
@@ -121,7 +122,7 @@ impl Packet {
         if !json.is_empty() {
             packet.data = Some(json::parse(json).map_err(|unread| match unread {
                 Unread::TooDeep => WireError::Cut(unread.to_string()),
-                Unread::NotJson(why) => WireError::Malformed(format!("a payload that is not JSON ({why}): {json}")),
+                Unread::NotJson(why) => WireError::Malformed(format!("a payload that is not JSON ({why}): {}", shorten(json, 200))),
             })?);
         }
         Ok(packet)
@@ -138,7 +139,7 @@ impl Packet {
         let mut attachments = 0;
         if matches!(kind, Kind::BinaryEvent | Kind::BinaryAck) {
             let (count, tail) = rest.split_once('-').ok_or("a binary packet that does not count its attachments")?;
-            attachments = count.parse().map_err(|_| format!("a number of attachments that is none: {count:?}"))?;
+            attachments = count.parse().map_err(|_| format!("a number of attachments that is none: {}", shorten(count, 200)))?;
             rest = tail;
         }
 
@@ -153,7 +154,7 @@ impl Packet {
         let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
         let ack_id = match &rest[..digits] {
             "" => None,
-            id => Some(id.parse().map_err(|_| format!("an acknowledgement id out of range: {id}"))?),
+            id => Some(id.parse().map_err(|_| format!("an acknowledgement id out of range: {}", shorten(id, 200)))?),
         };
         rest = &rest[digits..];
 
