@@ -5,6 +5,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::wire::transcript;
 pub use crate::wire::transcript::{Direction, Entry};
 
 /// How much a check matters.
@@ -698,6 +699,11 @@ impl RunReport {
         } else {
             ExitCode::Conforms
         }
+    }
+
+    /// Cuts the transcripts down to what fits into one report: of each, the first lines and the last stay.
+    pub fn bound_transcripts(&mut self) {
+        transcript::bound(self.results.iter_mut().map(|result| &mut result.transcript));
     }
 
     /// The exit code that the process ends with: [`RunReport::exit_code`], unless something else decided it.

@@ -59,6 +59,7 @@ impl Transcripts {
                         result.transcript.clear();
                     }
                 }
+                report.bound_transcripts();
             }
             Transcripts::Folder(folder) => {
                 let is_trouble =

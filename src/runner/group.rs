@@ -83,8 +83,9 @@ impl Group {
             // Nobody listening is no reason to stop.
             let _ = events.send(Event::Begun { target, checks });
         }
+        let keeps_transcripts = self.keeps_transcripts();
         let reports = join_all(self.runners.into_iter().map(|runner| Arc::new(runner).judge_all())).await;
-        joined(reports, begun.elapsed())
+        joined(reports, begun.elapsed(), keeps_transcripts)
     }
 
     /// As [`Runner::interrupted`].
@@ -94,11 +95,16 @@ impl Group {
             let seen = seen.iter().filter(|result| judged.contains(&result.id.as_str())).cloned().collect();
             runner.interrupted(seen, begun, started.to_owned())
         };
-        joined(self.runners.iter().map(of).collect(), begun.elapsed())
+        joined(self.runners.iter().map(of).collect(), begun.elapsed(), self.keeps_transcripts())
+    }
+
+    fn keeps_transcripts(&self) -> bool {
+        self.runners.iter().any(|runner| runner.keeps_transcripts)
     }
 }
 
-fn joined(reports: Vec<RunReport>, took: Duration) -> RunReport {
+/// Where all transcripts are kept they are asked for as they are: who asked bounds what is left of them in the report.
+fn joined(reports: Vec<RunReport>, took: Duration, keeps_transcripts: bool) -> RunReport {
     let joined = reports.into_iter().reduce(|mut all, report| {
         all.results.extend(report.results);
         all
@@ -106,6 +112,9 @@ fn joined(reports: Vec<RunReport>, took: Duration) -> RunReport {
     let mut all = joined.expect("a group has a run at least");
     all.results.sort_by_key(|result| place(&result.id));
     all.duration_ms = took.as_millis() as u64;
+    if !keeps_transcripts {
+        all.bound_transcripts();
+    }
     all
 }
 

@@ -238,7 +238,12 @@ impl Runner {
     /// Runs all checks of the plan, side by side as far as they get along.
     pub async fn run(self: Arc<Self>) -> RunReport {
         self.tell(Event::Begun { target: self.plan.origin.to_string(), checks: self.judged().collect() });
-        self.judge_all().await
+        let keeps_transcripts = self.keeps_transcripts;
+        let mut report = self.judge_all().await;
+        if !keeps_transcripts {
+            report.bound_transcripts();
+        }
+        report
     }
 
     /// The ids of the checks that this run judges.

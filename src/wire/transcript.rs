@@ -1,6 +1,7 @@
 //! The transcript: what one check sent and received, in order, with times; free of secrets where it is read, and bounded.
 
 use std::{
+    collections::VecDeque,
     sync::{Arc, Mutex},
     time::Instant,
 };
@@ -10,15 +11,20 @@ use serde::{Deserialize, Serialize};
 
 use crate::redact::{self, Redactor};
 
-/// Entries beyond this are counted, not kept.
-const MAX_ENTRIES: usize = 2_000;
+/// The first lines that are kept, and the last; those between are counted. How an exchange began and how it ended tells
+/// most of what went wrong.
+const MAX_ENTRIES: usize = 1_000;
 /// Characters of one entry beyond this are counted, not shown.
 const MAX_TEXT: usize = 4_000;
 /// Characters of one entry that are kept until it is read. More than are shown: secrets are hidden first, and what was
 /// cut off in the middle of one must not be near the end of what is shown.
 const MAX_KEPT: usize = 3 * MAX_TEXT;
-/// Bytes of a whole transcript beyond which lines are counted, not kept.
-const MAX_BYTES: usize = 8 << 20;
+/// Bytes of what is shown of the first lines, and of the last, beyond which lines are counted, not kept.
+const MAX_BYTES: usize = 128 << 10;
+/// Bytes of all transcripts of a report. A target that floods every check must not make a file that nothing opens.
+const MAX_REPORT: usize = 4 << 20;
+/// Bytes that a line takes in a report beside its text: its time, its connection's name, and what JSON needs around them.
+const AROUND_LINE: usize = 160;
 
 /// Which way something went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -55,21 +61,46 @@ pub struct Transcript {
 
 struct Inner {
     /// As they are: most transcripts are never read, and hiding secrets takes longer than many an exchange.
-    lines: Vec<Line>,
-    bytes: usize,
+    first: Lines,
+    /// Empty until there is no more room in the first.
+    last: Lines,
+    /// How many came between the two.
     dropped: usize,
+}
+
+#[derive(Default)]
+struct Lines {
+    lines: VecDeque<Line>,
+    bytes: usize,
+}
+
+impl Lines {
+    fn has_room_for(&self, line: &Line) -> bool {
+        self.lines.len() < MAX_ENTRIES && self.bytes + line.bytes <= MAX_BYTES
+    }
+
+    fn push(&mut self, line: Line) {
+        self.bytes += line.bytes;
+        self.lines.push_back(line);
+    }
+
+    fn drop_first(&mut self) {
+        self.bytes -= self.lines.pop_front().map_or(0, |line| line.bytes);
+    }
 }
 
 struct Line {
     entry: Entry,
     /// How many characters the text had beyond those kept.
     cut: usize,
+    /// Of the text, as far as it is shown.
+    bytes: usize,
 }
 
 impl Transcript {
     /// An empty transcript whose clock starts now.
     pub fn new(redactor: Redactor) -> Transcript {
-        let inner = Inner { lines: Vec::new(), bytes: 0, dropped: 0 };
+        let inner = Inner { first: Lines::default(), last: Lines::default(), dropped: 0 };
         Transcript { inner: Arc::new(Mutex::new(inner)), redactor, start: Instant::now() }
     }
 
@@ -77,29 +108,32 @@ impl Transcript {
     pub fn record(&self, connection: &str, direction: Direction, text: &str) {
         let at_ms = self.start.elapsed().as_millis() as u64;
         let mut inner = self.inner.lock().expect("no writer panics while it holds the lock");
-        if inner.lines.len() >= MAX_ENTRIES || inner.bytes >= MAX_BYTES {
-            inner.dropped += 1;
+        let end_of = |characters| text.char_indices().nth(characters).map_or(text.len(), |(end, _)| end);
+        let end = end_of(MAX_KEPT);
+        let entry = Entry { at_ms, connection: connection.to_owned(), direction, text: text[..end].to_owned() };
+        let line = Line { entry, cut: text[end..].chars().count(), bytes: end_of(MAX_TEXT) };
+        let inner = &mut *inner;
+        if inner.last.lines.is_empty() && inner.first.has_room_for(&line) {
+            inner.first.push(line);
             return;
         }
-        let end = text.char_indices().nth(MAX_KEPT).map_or(text.len(), |(end, _)| end);
-        inner.bytes += end;
-        let entry = Entry { at_ms, connection: connection.to_owned(), direction, text: text[..end].to_owned() };
-        inner.lines.push(Line { entry, cut: text[end..].chars().count() });
+        while !inner.last.has_room_for(&line) {
+            inner.last.drop_first();
+            inner.dropped += 1;
+        }
+        inner.last.push(line);
     }
 
-    /// What was written so far, free of secrets; the last line says how many lines were not kept, if any.
+    /// What was written so far, free of secrets; a remark says how many lines were not kept, if any, where they would be.
     pub fn entries(&self) -> Vec<Entry> {
         let inner = self.inner.lock().expect("no writer panics while it holds the lock");
         let shown = |line: &Line| Entry { text: self.shown(line), ..line.entry.clone() };
-        let mut entries: Vec<Entry> = inner.lines.iter().map(shown).collect();
+        let mut entries: Vec<Entry> = inner.first.lines.iter().map(shown).collect();
+        let mut last = inner.last.lines.iter().map(shown).peekable();
         if inner.dropped > 0 {
-            entries.push(Entry {
-                at_ms: self.start.elapsed().as_millis() as u64,
-                connection: String::new(),
-                direction: Direction::Remark,
-                text: format!("{} more lines were not kept", inner.dropped),
-            });
+            entries.push(left_out(inner.dropped, last.peek()));
         }
+        entries.extend(last);
         entries
     }
 
@@ -115,5 +149,61 @@ impl Transcript {
         let head: String = text.chars().take(sure.min(MAX_TEXT)).collect();
         let missing = total - head.chars().count();
         format!("{head}… ({missing} more characters)")
+    }
+}
+
+/// The remark that stands for lines that were not kept, at the time of the next that was.
+fn left_out(lines: usize, next: Option<&Entry>) -> Entry {
+    Entry {
+        at_ms: next.map_or(0, |next| next.at_ms),
+        connection: String::new(),
+        direction: Direction::Remark,
+        text: left_out_text(lines),
+    }
+}
+
+fn left_out_text(lines: usize) -> String {
+    format!("{lines} more lines were not kept")
+}
+
+/// How many lines an entry stands for: those that such a remark counts, and else itself.
+fn lines(entry: &Entry) -> usize {
+    let is_remark = entry.direction == Direction::Remark && entry.connection.is_empty();
+    let number = entry.text.split(' ').next().filter(|_| is_remark).and_then(|number| number.parse().ok());
+    number.filter(|number| left_out_text(*number) == entry.text).unwrap_or(1)
+}
+
+/// Cuts the transcripts of one report down to what fits in it together: the longest first, each in its middle.
+pub fn bound<'a>(transcripts: impl Iterator<Item = &'a mut Vec<Entry>>) {
+    let size = |entry: &Entry| entry.text.len() + AROUND_LINE;
+    let mut sized: Vec<(usize, &mut Vec<Entry>)> =
+        transcripts.map(|entries| (entries.iter().map(size).sum(), entries)).collect();
+    sized.sort_by_key(|(size, _)| *size);
+    let mut left = MAX_REPORT;
+    let number = sized.len();
+    for (place, (total, entries)) in sized.into_iter().enumerate() {
+        // What the shorter ones do not need is for the longer ones.
+        let share = left / (number - place);
+        if total > share {
+            cut(entries, share / 2, size);
+            left -= share;
+        } else {
+            left -= total;
+        }
+    }
+}
+
+/// Keeps as many of the first entries, and of the last, as fit into `half` each.
+fn cut(entries: &mut Vec<Entry>, half: usize, size: impl Fn(&Entry) -> usize) {
+    let fit = |entries: &mut dyn Iterator<Item = &Entry>| {
+        let mut left = half;
+        entries.take_while(|entry| left.checked_sub(size(entry)).inspect(|rest| left = *rest).is_some()).count()
+    };
+    let first = fit(&mut entries.iter());
+    let last = entries.len() - fit(&mut entries[first..].iter().rev());
+    let missing: usize = entries[first..last].iter().map(lines).sum();
+    if missing > 0 {
+        let remark = left_out(missing, entries.get(last));
+        entries.splice(first..last, [remark]);
     }
 }

@@ -7,9 +7,13 @@ use std::sync::{
 
 use rstest::rstest;
 use serde_json::{Value, json};
-use siospec::wire::{
-    SocketPacket, WireError,
-    json::{self, MAX_DEPTH, Unread},
+use siospec::{
+    redact::Redactor,
+    wire::{
+        Direction, Entry, SocketPacket, Transcript, WireError,
+        json::{self, MAX_DEPTH, Unread},
+        transcript,
+    },
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -121,4 +125,49 @@ async fn too_few_files_are_siospecs_own_trouble() -> TestResult {
     assert_eq!(output.status.code(), Some(5), "{told}");
     assert!(told.contains("ulimit -n"), "{told}");
     Ok(())
+}
+
+fn flood(lines: usize, text: &str) -> Vec<Entry> {
+    let transcript = Transcript::new(Redactor::new());
+    for number in 0..lines {
+        transcript.record("a", Direction::Received, &format!("{number} {text}"));
+    }
+    transcript.entries()
+}
+
+/// How many lines the remarks stand for.
+fn not_kept(entries: &[Entry]) -> usize {
+    let remarks = entries.iter().filter(|entry| entry.direction == Direction::Remark);
+    remarks.map(|entry| entry.text.split(' ').next().and_then(|number| number.parse::<usize>().ok()).unwrap_or(0)).sum()
+}
+
+#[rstest]
+#[case::many(10_000, String::new())]
+#[case::long(1_000, "x".repeat(100_000))]
+#[case::wide(1_000, "ü".repeat(3_000))]
+#[test]
+fn a_transcript_keeps_its_beginning_and_its_end(#[case] lines: usize, #[case] text: String) {
+    let entries = flood(lines, &text);
+    assert!(entries[0].text.starts_with("0 "), "{}", entries[0].text.len());
+    assert!(entries.last().expect("lines").text.starts_with(&format!("{} ", lines - 1)));
+    assert_eq!(entries.len() - 1 + not_kept(&entries), lines);
+    let bytes: usize = entries.iter().map(|entry| entry.text.len()).sum();
+    assert!(entries.len() <= 2_001 && bytes < 280 << 10, "{} lines, {bytes} bytes", entries.len());
+    assert!(entries.is_sorted_by_key(|entry| entry.at_ms));
+}
+
+#[rstest]
+#[test]
+fn the_transcripts_of_a_report_are_bounded_together() {
+    let short = flood(20, "short");
+    let mut all = vec![flood(5_000, &"x".repeat(100)); 60];
+    all.insert(30, short.clone());
+    transcript::bound(all.iter_mut());
+    let bytes: usize = all.iter().flatten().map(|entry| entry.text.len()).sum();
+    assert!(bytes < 4 << 20, "{bytes}");
+    assert_eq!(all.remove(30), short, "what is short stays whole");
+    for entries in &all {
+        assert!(entries[0].text.starts_with("0 ") && entries.last().expect("lines").text.starts_with("4999 "));
+        assert_eq!(entries.len() - 1 + not_kept(entries), 5_000);
+    }
 }
