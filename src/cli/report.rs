@@ -113,7 +113,8 @@ impl Reports {
     /// # Errors
     /// The first that could not be written; the others are all the same.
     pub fn write(&self, report: &mut RunReport) -> Result<(), Trouble> {
-        let mut troubles: Vec<Trouble> = self.files.iter().filter_map(|file| self.write_file(file, report).err()).collect();
+        let mut troubles: Vec<Trouble> =
+            self.files.iter().filter_map(|file| self.write_file(file, report).err()).collect();
         if !troubles.is_empty() {
             self.own_up(report);
         }

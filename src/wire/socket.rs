@@ -122,7 +122,9 @@ impl Packet {
         if !json.is_empty() {
             packet.data = Some(json::parse(json).map_err(|unread| match unread {
                 Unread::TooDeep => WireError::Cut(unread.to_string()),
-                Unread::NotJson(why) => WireError::Malformed(format!("a payload that is not JSON ({why}): {}", shorten(json, 200))),
+                Unread::NotJson(why) => {
+                    WireError::Malformed(format!("a payload that is not JSON ({why}): {}", shorten(json, 200)))
+                }
             })?);
         }
         Ok(packet)
@@ -139,7 +141,8 @@ impl Packet {
         let mut attachments = 0;
         if matches!(kind, Kind::BinaryEvent | Kind::BinaryAck) {
             let (count, tail) = rest.split_once('-').ok_or("a binary packet that does not count its attachments")?;
-            attachments = count.parse().map_err(|_| format!("a number of attachments that is none: {}", shorten(count, 200)))?;
+            attachments =
+                count.parse().map_err(|_| format!("a number of attachments that is none: {}", shorten(count, 200)))?;
             rest = tail;
         }
 

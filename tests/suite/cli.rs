@@ -360,7 +360,10 @@ fn what_cannot_be_written_costs_nothing_else(folder: TempDir) -> TestResult {
     // The process ends with 5, and so say those that state its exit code.
     let json: Value = serde_json::from_slice(&fs::read(folder.path().join("whole.json"))?)?;
     let sarif: Value = serde_json::from_slice(&fs::read(folder.path().join("run.sarif"))?)?;
-    assert_eq!((&json["summary"]["exit_code"], &sarif["runs"][0]["invocations"][0]["exitCode"]), (&5.into(), &5.into()));
+    assert_eq!(
+        (&json["summary"]["exit_code"], &sarif["runs"][0]["invocations"][0]["exitCode"]),
+        (&5.into(), &5.into())
+    );
     Ok(())
 }
 
