@@ -205,6 +205,8 @@ pub enum Need {
     WebSocket,
     /// A deployment that is not declared WebSocket-only.
     PollingDeclared,
+    /// A deployment that is not declared polling-only.
+    WebSocketDeclared,
     /// A build of siospec with the feature `interop`.
     InteropClient,
 }

@@ -138,6 +138,7 @@ fn needs(check: &Check) -> Vec<String> {
         Need::Polling => "polling that works",
         Need::WebSocket => "WebSocket that works",
         Need::PollingDeclared => "a deployment that is not declared WebSocket-only",
+        Need::WebSocketDeclared => "a deployment that is not declared polling-only",
         Need::InteropClient => "a build of siospec with the feature interop",
     };
     let requires = check.requires.iter().map(|id| format!("{id} to pass"));

@@ -261,6 +261,7 @@ pub const KEYS: &[Key] = &[
     // choices
     key("choices.guests", Kind::Bool, "false", "Whether clients may connect without a token"),
     key("choices.websocket-only", Kind::Bool, "false", "Whether long-polling is off on purpose"),
+    key("choices.polling-only", Kind::Bool, "false", "Whether WebSocket is off on purpose"),
     key("choices.dynamic-namespaces", Kind::Bool, "false", "Whether any namespace can be connected to"),
     key("choices.namespaces", Kind::Texts, "[]", "Further namespaces that a valid token opens"),
     open("choices.private-room", Kind::Text, r#""admins""#, "A room that the tokens' users may not join"),
@@ -273,6 +274,12 @@ pub const KEYS: &[Key] = &[
         .about("Proxies tend to cut what is silent for 60 s."),
     key("choices.connect-timeout", Kind::Duration, r#""45s""#, "How long a session may live without a CONNECT")
         .about("The server's `connectTimeout`."),
+    open("choices.ping-interval", Kind::Duration, r#""25s""#, "The `pingInterval` that the open packet must say")
+        .about("The option of `Server`. Declare it to find out whether it is in force."),
+    open("choices.ping-timeout", Kind::Duration, r#""20s""#, "The `pingTimeout` that the open packet must say")
+        .about("The option of `Server`. Declare it to find out whether it is in force."),
+    open("choices.max-payload", Kind::Json, "1000000", "The `maxPayload` that the open packet must say, in bytes")
+        .about("The option `maxHttpBufferSize` of `Server`. Declare it to find out whether it is in force."),
     // reload
     open("reload.command", Kind::Command, r#""touch server/plugins/socket.ts""#, "Shell command that makes the server reload"),
     open("reload.url", Kind::Text, r#""http://localhost:3000/__reload""#, "URL that makes the server reload; instead of a command"),

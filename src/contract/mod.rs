@@ -269,6 +269,8 @@ pub struct Choices {
     pub guests: bool,
     /// Long-polling is off.
     pub websocket_only: bool,
+    /// WebSocket is off.
+    pub polling_only: bool,
     /// Any namespace can be connected to.
     pub dynamic_namespaces: bool,
     /// Further namespaces that a valid token opens, each with its leading slash.
@@ -281,6 +283,12 @@ pub struct Choices {
     pub idle_limit: Duration,
     /// How long a session may live without a CONNECT.
     pub connect_timeout: Duration,
+    /// The `pingInterval` that is promised.
+    pub ping_interval: Option<Duration>,
+    /// The `pingTimeout` that is promised.
+    pub ping_timeout: Option<Duration>,
+    /// The `maxPayload` that is promised, in bytes.
+    pub max_payload: Option<u64>,
 }
 
 /// How to be a user who may join the private room.
@@ -388,12 +396,16 @@ impl Contract {
             choices: Choices {
                 guests: given.flag("choices.guests"),
                 websocket_only: given.flag("choices.websocket-only"),
+                polling_only: given.flag("choices.polling-only"),
                 dynamic_namespaces: given.flag("choices.dynamic-namespaces"),
                 namespaces: given.texts("choices.namespaces").iter().map(|name| with_slash(name)).collect(),
                 private_room: given.optional_text("choices.private-room"),
                 private_member: private_member(&mut given),
                 idle_limit: given.duration("choices.idle-limit").unwrap_or_default(),
                 connect_timeout: given.duration("choices.connect-timeout").unwrap_or_default(),
+                ping_interval: given.duration("choices.ping-interval"),
+                ping_timeout: given.duration("choices.ping-timeout"),
+                max_payload: max_payload(&mut given),
             },
             reload: reload(&mut given),
             waivers: std::mem::take(&mut given.waivers),
@@ -401,6 +413,10 @@ impl Contract {
         // A comma ends the namespace on the wire, so that such a name could never be asked for.
         if contract.namespace.contains(',') {
             given.reject("namespace", "a namespace cannot hold a comma", "expected a name such as \"/admin\"", None);
+        }
+        if contract.choices.websocket_only && contract.choices.polling_only {
+            let title = "a deployment that is WebSocket-only and polling-only serves nobody";
+            given.reject("choices.polling-only", title, "the second", Some("keep one of them".into()));
         }
         given.finish()?;
         Ok(contract)
@@ -658,6 +674,16 @@ fn token_source(given: &mut Merged, name: &'static str) -> Option<TokenSource> {
         "auth.private-key-file" | "auth.private-key-env" => TokenSource::PrivateKey(text),
         _ => TokenSource::Token(Secret::new(text.expose().trim())),
     })
+}
+
+fn max_payload(given: &mut Merged) -> Option<u64> {
+    const NAME: &str = "choices.max-payload";
+    let value = given.value(NAME)?.clone();
+    let bytes = value.as_u64().filter(|bytes| *bytes > 0);
+    if bytes.is_none() {
+        given.reject(NAME, format!("`{NAME}` is {value}"), "expected a positive number of bytes", None);
+    }
+    bytes
 }
 
 fn private_member(given: &mut Merged) -> Option<PrivateMember> {

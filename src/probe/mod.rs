@@ -193,6 +193,8 @@ impl Probe {
         for transport in [Transport::Polling, Transport::WebSocket] {
             if transport == Transport::Polling && self.contract().choices.websocket_only {
                 self.note("judged on WebSocket alone: the contract declares a WebSocket-only deployment");
+            } else if transport == Transport::WebSocket && self.contract().choices.polling_only {
+                self.note("judged on polling alone: the contract declares a polling-only deployment");
             } else if self.target().usable(transport) {
                 usable.push(transport);
             } else {
@@ -205,9 +207,13 @@ impl Probe {
         usable
     }
 
-    /// The transport for checks that need only one: WebSocket where it works.
+    /// The transport for checks that need only one: WebSocket where it works, unless the contract declares it off.
     pub fn transport(&self) -> Transport {
-        if self.target().usable(Transport::WebSocket) { Transport::WebSocket } else { Transport::Polling }
+        if self.target().usable(Transport::WebSocket) && !self.contract().choices.polling_only {
+            Transport::WebSocket
+        } else {
+            Transport::Polling
+        }
     }
 
     /// The transports for `count` clients of one check, so mixed as the target allows.

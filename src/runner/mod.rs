@@ -813,6 +813,12 @@ fn missing(need: Need, setting: &Setting) -> Option<(String, Option<Lack>)> {
         Need::Polling if contract.choices.websocket_only => {
             "needs polling, and the contract declares a WebSocket-only deployment (choices.websocket-only)"
         }
+        Need::WebSocketDeclared if contract.choices.polling_only => {
+            "the contract declares a polling-only deployment (choices.polling-only)"
+        }
+        Need::WebSocket if contract.choices.polling_only => {
+            "needs WebSocket, and the contract declares a polling-only deployment (choices.polling-only)"
+        }
         Need::InteropClient if !cfg!(feature = "interop") => {
             "needs the rust_socketio client, which this build of siospec lacks: build it with --features interop"
         }

@@ -227,6 +227,7 @@ fn an_unknown_key_is_shown_with_its_line_and_the_nearest_name() {
 #[case("[rset]\npath = \"/x\"", "unknown key `rset`", "did you mean `rest`?")]
 #[case("token = \"abc\"", "unknown key `token`", "did you mean `auth.token`?")]
 #[case("auth-token = \"abc\"", "unknown key `auth-token`", "did you mean `auth.token`?")]
+#[case("[choices]\nwebsocket-only = true\npolling-only = true", "serves nobody", "keep one of them")]
 #[case("[choices]\nwebsocket_only = true", "unknown key `choices.websocket_only`", "`choices.websocket-only`")]
 #[case("deadline = 5", "expected a duration such as \"5s\", found 5", "give the unit: \"5s\"")]
 #[case("deadline = \"soon\"", "expected a duration such as \"5s\", found \"soon\"", "ms, s, m or h")]

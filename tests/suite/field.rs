@@ -160,3 +160,16 @@ async fn a_lawful_choice_is_no_failure(#[case] with: &str) -> TestResult {
     assert_eq!(failures(&report), Vec::<&str>::new());
     Ok(())
 }
+
+/// It serves polling alone: `transports: ['polling']`.
+#[rstest]
+#[test]
+async fn a_polling_only_app_conforms_where_that_is_declared_and_nowhere_else() -> TestResult {
+    let report = on_node("polling-only", &[("choices.polling-only", "true")], &[]).await?;
+    assert_eq!(failures(&report), Vec::<&str>::new());
+    assert_eq!(report.exit_code(), ExitCode::Conforms);
+    let report = on_node("polling-only", &[], &["transport"]).await?;
+    assert!(failure(&report, "transport.websocket-handshake").contains("refused"));
+    assert_eq!(report.exit_code(), ExitCode::DoesNotConform);
+    Ok(())
+}

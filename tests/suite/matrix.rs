@@ -19,7 +19,7 @@ use rstest::rstest;
 use siospec::{
     catalogue::{self, Check},
     lag::Lag,
-    mock::{ALLOWED_ORIGIN, Fault, ReferenceServer, Variant},
+    mock::{ALLOWED_ORIGIN, Fault, ReferenceServer, Scenario, Variant},
     redact::Redactor,
     runner::Runner,
     verdict::{CheckResult, Outcome, RunReport},
@@ -106,6 +106,53 @@ async fn a_deployment_declared_websocket_only_is_not_held_to_polling() {
     let mut skipped: Vec<&str> = report.results.iter().filter(polling).map(|result| result.id.as_str()).collect();
     skipped.extend(shown_elsewhere(Variant::Plain));
     assert_nothing_wrong(&report, &skipped);
+}
+
+/// Scores the reference server behind what strips the upgrades, as one that is polling-only.
+async fn score_polling_only(fault: Option<Fault>, checks: Vec<&'static Check>) -> RunReport {
+    let mut options = options().guarded().with_scenario(Scenario::StripsUpgrade);
+    options.faults.extend(fault);
+    let server = ReferenceServer::start(options.clone()).await.expect("a free port");
+    let plan = reference_plan(&server, &options, DEADLINE, &[("choices.polling-only", "true")], checks);
+    let runner = Runner::beside(plan, Redactor::new(), Lag::watch()).await;
+    Arc::new(runner.unwrap_or_else(|untestable| panic!("{untestable}"))).run().await
+}
+
+#[rstest]
+#[test]
+async fn a_deployment_declared_polling_only_is_not_held_to_websocket() {
+    let report = score_polling_only(Some(Fault::NoUpgradeOffered), Runner::every_check()).await;
+    let websocket = |result: &&CheckResult| matches!(&result.outcome, Outcome::Skip { reason, .. } if reason.contains("polling-only") || reason.contains("offers no upgrade"));
+    let mut skipped: Vec<&str> = report.results.iter().filter(websocket).map(|result| result.id.as_str()).collect();
+    skipped.extend(shown_elsewhere(Variant::Plain));
+    assert_nothing_wrong(&report, &skipped);
+}
+
+/// Clients take the offer, and fail, each time that they connect.
+#[rstest]
+#[test]
+async fn a_deployment_declared_polling_only_that_offers_an_upgrade_is_told() {
+    let checks = Runner::every_check().into_iter().filter(|check| check.area() == "transport").collect();
+    assert_eq!(failed(&score_polling_only(None, checks).await), ["transport.upgrade-offered"]);
+}
+
+#[rstest]
+#[case::ping_interval("choices.ping-interval", "25s", "`pingInterval` of `Server`")]
+#[case::ping_timeout("choices.ping-timeout", "19s", "`pingTimeout` of `Server`")]
+#[case::max_payload("choices.max-payload", "12345", "`maxHttpBufferSize` of `Server`")]
+#[test]
+async fn an_option_that_the_contract_promises_and_the_server_ignores_is_named(
+    #[case] key: &'static str,
+    #[case] promised: &str,
+    #[case] named: &str,
+) {
+    let checks = || Runner::every_check().into_iter().filter(|check| check.id == "transport.open-packet").collect();
+    let report = score_by(Variant::Plain, None, &[(key, promised)], checks(), Lag::watch()).await;
+    let Outcome::Fail(failure) = &report.results[0].outcome else { panic!("{:?}", report.results) };
+    assert!(format!("{failure:?}").contains(named), "{failure:?}");
+    let max_payload = options().max_payload.to_string();
+    let kept = [("choices.max-payload", max_payload.as_str())];
+    assert!(failed(&score_by(Variant::Plain, None, &kept, checks(), Lag::watch()).await).is_empty());
 }
 
 /// Every request carries the declared origin, GETs as well, and the target's own is let in nowhere.

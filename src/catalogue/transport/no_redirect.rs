@@ -39,8 +39,9 @@ async fn run(probe: &Probe) -> Verdict {
     if !probe.contract().choices.websocket_only {
         answers.push((polling.clone(), endpoint.get(polling).await.map_err(broken)?));
     }
-    if let Upgrade::Refused(response) =
-        WebSocket::open(&endpoint, websocket.clone(), Default::default()).await.map_err(broken)?
+    if !probe.contract().choices.polling_only
+        && let Upgrade::Refused(response) =
+            WebSocket::open(&endpoint, websocket.clone(), Default::default()).await.map_err(broken)?
     {
         answers.push((websocket, response));
     }

@@ -2,13 +2,16 @@
 //!
 //! A missing `maxPayload` is said, not failed: servers older than engine.io 6.2 do not send it, and clients then do not
 //! limit their batches. A `pingInterval` of 0 is a finding: some servers round sub-second settings down to it, and
-//! clients then wait for each heartbeat no longer than `pingTimeout`. More than 2^31-1 ms is more than a timer of JavaScript
-//! takes: clients disconnect at once. Bytes that are no UTF-8 are a finding, though browsers replace them: other clients do not.
+//! clients then wait for each heartbeat no longer than `pingTimeout`. More than 2^31-1 ms is more than a timer of
+//! JavaScript takes: clients disconnect at once. Where the contract promises values (`choices.ping-interval`,
+//! `choices.ping-timeout`, `choices.max-payload`), others are a finding: the options of `Server` are not in force. Bytes
+//! that are no UTF-8 are a finding, though browsers replace them: other clients do not.
 
 use serde_json::Value;
 
 use crate::{
     catalogue::{Check, Effort, Isolation, Wait, cite},
+    contract::Choices,
     mock::Fault,
     probe::{Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
@@ -87,8 +90,31 @@ async fn run(probe: &Probe) -> Verdict {
             )
             .stop();
         }
+        for (field, option, promised) in promised(&probe.contract().choices) {
+            let Some(value) = open.get(field) else { continue };
+            if value.as_f64() != Some(promised as f64) {
+                return fail(format!(
+                    "`{field}` is {value}, and the contract promises {promised}: the option `{option}` of `Server` is \
+                     ignored (over {transport})"
+                ))
+                .sent(format!("an Engine.IO handshake over {transport}"))
+                .received(format!("0{}", Value::from(open.clone())))
+                .expected(format!("`{field}`: {promised}"))
+                .stop();
+            }
+        }
     }
     Ok(())
+}
+
+/// The fields of which the contract promises a value, in milliseconds or bytes, and the options of `Server` that set them.
+fn promised(choices: &Choices) -> impl Iterator<Item = (&'static str, &'static str, u128)> {
+    let fields = [
+        ("pingInterval", "pingInterval", choices.ping_interval.map(|interval| interval.as_millis())),
+        ("pingTimeout", "pingTimeout", choices.ping_timeout.map(|timeout| timeout.as_millis())),
+        ("maxPayload", "maxHttpBufferSize", choices.max_payload.map(u128::from)),
+    ];
+    fields.into_iter().filter_map(|(field, option, promised)| Some((field, option, promised?)))
 }
 
 /// The open packet is text (Engine.IO v4, "Packet encoding").

@@ -1,4 +1,7 @@
 //! The polling handshake offers `websocket` among its `upgrades`.
+//!
+//! A deployment that is polling-only on purpose declares it (`choices.polling-only`), and then the offer is the finding:
+//! clients take it, and fail, each time that they connect.
 
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
@@ -28,7 +31,18 @@ pub const CHECK: Check = Check {
 
 async fn run(probe: &Probe) -> Verdict {
     let Ok(handshake) = &probe.target().polling else { return Ok(()) };
-    if handshake.upgrades().contains(&"websocket") {
+    let is_offered = handshake.upgrades().contains(&"websocket");
+    if probe.contract().choices.polling_only {
+        if !is_offered {
+            return Ok(());
+        }
+        return fail("The polling handshake offers WebSocket, and the contract declares a polling-only deployment")
+            .sent("a polling handshake")
+            .received(format!("upgrades: {:?}", handshake.upgrades()))
+            .expected("no \"websocket\" among `upgrades`: `transports: ['polling']` or `allowUpgrades: false`")
+            .stop();
+    }
+    if is_offered {
         return Ok(());
     }
     fail("The polling handshake does not offer WebSocket")

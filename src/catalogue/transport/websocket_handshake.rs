@@ -6,7 +6,7 @@
 use reqwest::header::HeaderMap;
 
 use crate::{
-    catalogue::{Check, Effort, Isolation, Wait, cite},
+    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     mock::Fault,
     probe::{Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
@@ -19,7 +19,7 @@ pub const CHECK: Check = Check {
     level: Level::Must,
     row: Row::C8,
     cites: &[cite::EIO_WEBSOCKET, cite::EIO_HANDSHAKE, cite::RFC6455_4],
-    needs: &[],
+    needs: &[Need::WebSocketDeclared],
     requires: &[],
     isolation: Isolation::SideBySide,
     effects: &[],
