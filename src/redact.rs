@@ -25,11 +25,8 @@ pub const LONGEST_IN_BASE64: usize = 4096;
 /// A secret is found as it is, and JSON-escaped, percent-encoded, or in base64 (standard and URL alphabet, with and
 /// without padding). Beyond what is registered, anything with the look of a signed JSON Web Token is hidden as well.
 ///
-/// A token's payload and its signature are found by themselves as well. Its header alone tells no secret (it names the
-/// algorithm and the key, the same in many a token) and goes for the start of a token that was cut off.
-///
-/// Not found: another secret whose beginning is cut off, one split over two frames, and base64 of a text that merely
-/// contains it. Register such texts (as whole header values) on their own.
+/// Not found: a secret whose beginning is cut off, one split over two frames, and base64 of a text that merely contains
+/// it. Register such texts (as whole header values) on their own.
 #[derive(Clone, Default)]
 pub struct Redactor {
     shared: Arc<RwLock<Shared>>,
@@ -99,13 +96,6 @@ impl Redactor {
                 shared.fresh.push(form);
             }
         }
-        for (segment, name) in telling_segments(secret) {
-            let segment: Arc<str> = segment.into();
-            if !shared.labels.contains_key(&segment) {
-                shared.labels.insert(segment.clone(), format!("{name} of {label}").into());
-                shared.fresh.push(segment);
-            }
-        }
     }
 
     /// The text with every secret replaced by its label. Takes time linear in the text's length.
@@ -155,23 +145,6 @@ fn forms(secret: &str) -> Vec<String> {
         ]);
     }
     forms
-}
-
-/// The payload and the signature of a JWT in the compact form (RFC 7519, section 3.1), those of at least
-/// [`SHORTEST_START`] characters: `e30`, an empty payload, tells nothing.
-fn telling_segments(secret: &str) -> impl Iterator<Item = (&str, &'static str)> {
-    let segments: Vec<&str> = secret.split('.').collect();
-    let named = match segments[..] {
-        [header, payload, signature] if is_jwt_header(header) => vec![(payload, "payload"), (signature, "signature")],
-        _ => Vec::new(),
-    };
-    let is_base64url = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
-    named.into_iter().filter(move |(segment, _)| segment.len() >= SHORTEST_START && is_base64url(segment))
-}
-
-fn is_jwt_header(segment: &str) -> bool {
-    let json = URL_SAFE_NO_PAD.decode(segment).ok();
-    json.is_some_and(|json| serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(&json).is_ok())
 }
 
 /// Percent-encodes everything but the unreserved characters of RFC 3986, section 2.3.
