@@ -61,8 +61,12 @@ async fn judged(url: &str) -> RunReport {
 
 /// By these promises beside the others.
 async fn judged_by(url: &str, more: &[(&'static str, &str)]) -> RunReport {
+    judged_within(PATIENCE, url, more).await
+}
+
+async fn judged_within(patience: Duration, url: &str, more: &[(&'static str, &str)]) -> RunReport {
     let flags: Vec<(&'static str, &str)> = PROMISES.iter().chain(more).copied().collect();
-    let report = tokio::time::timeout(PATIENCE, score(url, &flags)).await.expect("it comes to an end");
+    let report = tokio::time::timeout(patience, score(url, &flags)).await.expect("it comes to an end");
     report.unwrap_or_else(|untestable| panic!("{untestable}"))
 }
 
@@ -216,7 +220,8 @@ async fn a_limit_of_requests_is_named() -> TestResult {
     let zone = "limit_req_zone $binary_remote_addr zone=user:1m rate=50r/s;";
     let limit = "proxy_set_header Host $http_host; limit_req zone=user burst=100 nodelay; limit_req_status 429;";
     let (proxy, _service) = before_node(Kind::Nginx, |server| nginx_with(zone, server, limit)).await?;
-    let report = judged(&proxy.url).await;
+    // Some 2,500 requests, fifty a second.
+    let report = judged_within(6 * PATIENCE, &proxy.url, &[]).await;
     assert_first_cause(&report, "requests-limited");
     Ok(())
 }
