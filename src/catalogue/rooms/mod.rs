@@ -84,14 +84,17 @@ pub(super) async fn unsettled(
     while Instant::now() < end {
         let vars = message(probe, room)?;
         sender.emit(&rooms.send, &vars);
-        sent.push(vars);
+        sent.push(vars.clone());
         let arrived = |packet: &SocketPacket| sent.iter().any(|vars| is_expected(packet, &rooms.receive, vars));
         let until = end.min(Instant::now() + patience);
         match receiver.wait("room message", from, until, arrived).await {
             Ok(_) => {
                 if !rooms.send.carries_message() && sent.len() > 1 {
-                    // The others are still under way, and nothing will tell them from what is sent next.
-                    receiver.listen(patience).await?;
+                    // The others may still be under way, and nothing will tell them from what is sent next.
+                    let all = sent.len();
+                    while receiver.expected_since(from, &rooms.receive, &vars).len() < all && Instant::now() < end {
+                        receiver.listen(patience).await?;
+                    }
                 }
                 return Ok(None);
             }
