@@ -217,10 +217,10 @@ async fn a_host_that_is_not_passed_on_is_named() -> TestResult {
 #[test]
 #[ignore = "a whole run each: for .ci/run, and for changes to the wire and to causes"]
 async fn a_limit_of_requests_is_named() -> TestResult {
-    let zone = "limit_req_zone $binary_remote_addr zone=user:1m rate=50r/s;";
+    let zone = "limit_req_zone $binary_remote_addr zone=user:1m rate=200r/s;";
     let limit = "proxy_set_header Host $http_host; limit_req zone=user burst=100 nodelay; limit_req_status 429;";
     let (proxy, _service) = before_node(Kind::Nginx, |server| nginx_with(zone, server, limit)).await?;
-    // Some 2,500 requests, fifty a second.
+    // Some 2,500 requests, and pauses.
     let report = judged_within(6 * PATIENCE, &proxy.url, &[]).await;
     assert_first_cause(&report, "requests-limited");
     Ok(())
