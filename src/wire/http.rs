@@ -81,11 +81,20 @@ pub enum Page {
 }
 
 /// What came of an upgrade.
-pub(super) enum Unread {
+pub(super) enum Answered {
     /// 101: the connection is the upgrade's now.
     Switched(reqwest::Response),
     /// Any other status.
     Refused(HttpResponse),
+}
+
+impl Answered {
+    fn refusal(&self) -> Option<&HttpResponse> {
+        match self {
+            Answered::Switched(_) => None,
+            Answered::Refused(response) => Some(response),
+        }
+    }
 }
 
 /// An HTTP answer with its body, at most 4 MiB of it.
@@ -465,8 +474,7 @@ impl Endpoint {
         deadline: Duration,
     ) -> Result<HttpResponse, WireError> {
         let headers = self.as_browsers_do(&method, &url, headers);
-        let request = self.kept()?.request(method.clone(), url.clone()).headers(headers.clone());
-        self.exchange(&method, &url, &headers, request, body, deadline).await
+        self.exchange(self.kept()?, &method, &url, &headers, body, deadline).await
     }
 
     /// As [`Endpoint::send`], on a TCP connection of its own, which neither end keeps afterwards.
@@ -482,8 +490,7 @@ impl Endpoint {
     ) -> Result<HttpResponse, WireError> {
         let mut headers = self.as_browsers_do(&method, &url, headers);
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
-        let request = self.http.fresh.request(method.clone(), url.clone()).headers(headers.clone());
-        self.exchange(&method, &url, &headers, request, body, self.deadline).await
+        self.exchange(&self.http.fresh, &method, &url, &headers, body, self.deadline).await
     }
 
     /// Sends a GET as a stranger: without the contract's headers, without cookies, and on a connection of its own.
@@ -492,47 +499,54 @@ impl Endpoint {
     /// As [`Endpoint::send`].
     pub async fn get_as_stranger(&self, url: Url) -> Result<HttpResponse, WireError> {
         let headers = HeaderMap::from_iter([(CONNECTION, HeaderValue::from_static("close"))]);
-        let request = self.http.bare()?.get(url.clone()).headers(headers.clone());
-        self.exchange(&Method::GET, &url, &headers, request, None, self.deadline).await
+        self.exchange(self.http.bare()?, &Method::GET, &url, &headers, None, self.deadline).await
     }
 
-    /// Sends a request, when it is its turn, and again where it is turned away for coming too fast.
+    /// Sends a request by that client, when it is its turn, and again where it is turned away for coming too fast.
     async fn exchange(
         &self,
+        client: &reqwest::Client,
         method: &Method,
         url: &Url,
         headers: &HeaderMap,
-        mut request: reqwest::RequestBuilder,
         body: Option<Bytes>,
         deadline: Duration,
     ) -> Result<HttpResponse, WireError> {
-        for _ in 1..pace::TRIES {
-            let Some(again) = request.try_clone().filter(|_| !self.as_it_comes) else { break };
-            let sent = self.http.pace.turn().await;
-            let answer = self.attempt(method, url, headers, request, body.clone(), deadline).await;
-            match answer {
-                Ok(response) if self.http.pace.is_worth_repeating(sent, &response) => request = again,
-                answer => return answer,
-            }
-        }
-        self.turn().await;
-        self.attempt(method, url, headers, request, body, deadline).await
+        let request = || {
+            let request = client.request(method.clone(), url.clone()).headers(headers.clone());
+            self.attempt(request, method, url, headers, body.clone(), deadline)
+        };
+        self.at_its_pace(request, |response| Some(response)).await
     }
 
-    /// Waits for the turn of a request whose answer is the last.
-    async fn turn(&self) {
-        match self.as_it_comes {
-            true => self.http.pace.count(),
-            false => drop(self.http.pace.turn().await),
+    /// Makes a request when it is its turn, and again where `refusal` shows that it was turned away for coming too fast.
+    async fn at_its_pace<T, F: Future<Output = Result<T, WireError>>>(
+        &self,
+        request: impl Fn() -> F,
+        refusal: fn(&T) -> Option<&HttpResponse>,
+    ) -> Result<T, WireError> {
+        let pace = &self.http.pace;
+        if self.as_it_comes {
+            pace.count();
+            return request().await;
         }
+        for _ in 1..pace::TRIES {
+            let sent = pace.turn().await;
+            let answer = request().await?;
+            if !refusal(&answer).is_some_and(|response| pace.is_worth_repeating(sent, response)) {
+                return Ok(answer);
+            }
+        }
+        pace.turn().await;
+        request().await
     }
 
     async fn attempt(
         &self,
+        mut request: reqwest::RequestBuilder,
         method: &Method,
         url: &Url,
         headers: &HeaderMap,
-        mut request: reqwest::RequestBuilder,
         body: Option<Bytes>,
         deadline: Duration,
     ) -> Result<HttpResponse, WireError> {
@@ -624,35 +638,19 @@ impl Endpoint {
     ///
     /// # Errors
     /// As [`Endpoint::send`].
-    pub(super) async fn send_unread(&self, url: Url, headers: HeaderMap) -> Result<Unread, WireError> {
+    pub(super) async fn upgrade(&self, url: Url, headers: HeaderMap) -> Result<Answered, WireError> {
         let headers = self.as_browsers_do(&Method::GET, &url, headers);
-        for _ in 1..pace::TRIES {
-            if self.as_it_comes {
-                break;
-            }
-            let sent = self.http.pace.turn().await;
-            let answer = self.attempt_unread(url.clone(), headers.clone()).await?;
-            if answer.status().as_u16() == 101 {
-                return Ok(Unread::Switched(answer));
-            }
-            let refusal = self.read_refusal(answer).await?;
-            if !self.http.pace.is_worth_repeating(sent, &refusal) {
-                return Ok(Unread::Refused(refusal));
-            }
-        }
-        self.turn().await;
-        let answer = self.attempt_unread(url, headers).await?;
-        match answer.status().as_u16() {
-            101 => Ok(Unread::Switched(answer)),
-            _ => Ok(Unread::Refused(self.read_refusal(answer).await?)),
-        }
+        let upgrade = || self.attempt_upgrade(&url, &headers);
+        self.at_its_pace(upgrade, Answered::refusal).await
     }
 
-    async fn attempt_unread(&self, url: Url, headers: HeaderMap) -> Result<reqwest::Response, WireError> {
-        let line = format!("GET {}\nUpgrade: websocket{}", path_and_query(&url), sent_headers(&headers));
-        self.record(Direction::Sent, &line);
+    async fn attempt_upgrade(&self, url: &Url, headers: &HeaderMap) -> Result<Answered, WireError> {
+        self.record(
+            Direction::Sent,
+            &format!("GET {}\nUpgrade: websocket{}", path_and_query(url), sent_headers(headers)),
+        );
         let _asked = self.http.unanswered.ask();
-        let exchange = self.http.fresh.get(url).headers(headers).send();
+        let exchange = self.http.fresh.get(url.clone()).headers(headers.clone()).send();
         let answer = match timeout(self.deadline, exchange).await {
             Ok(answer) => answer.map_err(|error| classify(&error)),
             Err(_) => Err(WireError::Timeout { what: "answer to the upgrade", after: self.deadline }),
@@ -661,7 +659,10 @@ impl Endpoint {
             Ok(response) => self.keep_cookies(response.headers()),
             Err(error) => self.record(Direction::Remark, &error.to_string()),
         }
-        answer
+        match answer? {
+            response if response.status().as_u16() == 101 => Ok(Answered::Switched(response)),
+            response => Ok(Answered::Refused(self.read_refusal(response).await?)),
+        }
     }
 
     /// What a browser adds to the headers of a page's request: its cookies, and its `Origin`.

@@ -22,7 +22,7 @@ use tokio_tungstenite::{
 };
 use url::Url;
 
-use super::{Direction, Endpoint, EnginePacket, HttpResponse, WireError, http::Unread};
+use super::{Direction, Endpoint, EnginePacket, HttpResponse, WireError, http::Answered};
 
 /// A larger message from the target closes the connection, in bytes.
 pub(super) const MAX_MESSAGE: usize = 4 << 20;
@@ -73,9 +73,9 @@ impl WebSocket {
             (SEC_WEBSOCKET_KEY, HeaderValue::try_from(&key).expect("base64 is allowed in a header")),
         ]);
         headers.extend(extra);
-        let response = match endpoint.send_unread(url, headers).await? {
-            Unread::Switched(response) => response,
-            Unread::Refused(response) => return Ok(Upgrade::Refused(response)),
+        let response = match endpoint.upgrade(url, headers).await? {
+            Answered::Switched(response) => response,
+            Answered::Refused(response) => return Ok(Upgrade::Refused(response)),
         };
         let accept = response.headers().get("sec-websocket-accept").and_then(|value| value.to_str().ok());
         if accept != Some(derive_accept_key(key.as_bytes()).as_str()) {
