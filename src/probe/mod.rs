@@ -65,6 +65,15 @@ pub struct Setting {
     pub controls: Controls,
 }
 
+impl Setting {
+    /// Whether a wait of this machine's own is so long that a server may have given up a connection meanwhile, or that an answer
+    /// in time may have been missed: a quarter of the shortest of these times.
+    #[must_use]
+    pub fn is_long(&self, wait: Duration) -> bool {
+        wait >= self.contract.deadline.min(self.target.handshake().ping_timeout()) / 4
+    }
+}
+
 /// One check's access to the target. It keeps the check's transcript and notes.
 pub struct Probe {
     setting: Arc<Setting>,
@@ -124,13 +133,10 @@ impl Probe {
         self.deadline().min(self.contract().choices.connect_timeout.mul_f64(0.8))
     }
 
-    /// How late this machine was since `begun`, if so late that a server may have given up a connection of ours, or that an
-    /// answer in time may have been missed: by a quarter of the shortest of these times.
+    /// How late this machine was since `begun`, if that [is long](Setting::is_long).
     pub fn was_late(&self, begun: Instant) -> Option<Duration> {
-        let handshake = self.target().handshake();
-        let shortest = self.deadline().min(handshake.ping_timeout());
         let late = self.setting.lag.worst_since(begun).max(self.setting.http.latest_pong_since(begun));
-        (late >= shortest / 4).then_some(late)
+        self.setting.is_long(late).then_some(late)
     }
 
     /// The instant by which an answer to what is sent now must be there.

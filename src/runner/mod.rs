@@ -440,13 +440,8 @@ impl Runner {
     fn is_disturbed_since(&self, begun: tokio::time::Instant) -> bool {
         let pace = self.setting.http.pace();
         let was_held_back =
-            pace.limit().is_some_and(|limit| !limit.in_vain) && self.is_long(pace.held_back_since(begun));
+            pace.limit().is_some_and(|limit| !limit.in_vain) && self.setting.is_long(pace.held_back_since(begun));
         pace.was_limited_since(begun) || was_held_back
-    }
-
-    /// Whether a wait of ours is so long that an answer in time, or a heartbeat, may count as none.
-    fn is_long(&self, wait: Duration) -> bool {
-        wait >= self.setting.contract.deadline.min(self.setting.target.handshake().ping_timeout()) / 4
     }
 
     /// What becomes of a check that says that others come to harm by what it sent. Whatever ran beside it may have done
@@ -571,7 +566,7 @@ impl Runner {
         let pace = self.setting.http.pace();
         let held_back = pace.held_back_since(started);
         let outcome = match outcome {
-            Outcome::Fail(failure) if self.is_long(held_back) => {
+            Outcome::Fail(failure) if self.setting.is_long(held_back) => {
                 let reason = format!(
                     "requests waited up to {} for their turn (--rate, or the target's own limit), so that nothing follows from \
                      this: {}",
