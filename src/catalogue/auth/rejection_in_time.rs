@@ -59,6 +59,7 @@ async fn exchange(probe: &Probe) -> Verdict {
             .sent(first.sent())
             .received(&first.answer)
             .expected(format!("44{{\"message\":…}} (or 40) within {}", humantime::format_duration(probe.deadline())))
+            .doubtful()
             .stop();
     }
     let Some(stop) = none_cut(&tried).err().or(lost) else { return Ok(()) };
