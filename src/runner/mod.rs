@@ -7,10 +7,7 @@ use std::{
     any::Any,
     collections::HashMap,
     panic::AssertUnwindSafe,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
 
@@ -114,8 +111,6 @@ pub struct Runner {
     alone: RwLock<()>,
     /// Held by the few checks that run at a time while requests are held back.
     slowly: Semaphore,
-    /// Whether the target's limit is in a result already.
-    limit_told: AtomicBool,
     /// Whether a failure fails the run: only such a one blocks what rests on it.
     refuses: Refuses,
     events: Option<mpsc::UnboundedSender<Event>>,
@@ -187,7 +182,6 @@ impl Runner {
             rooms: Mutex::default(),
             alone: RwLock::default(),
             slowly: Semaphore::new(AT_ONCE_SLOWLY),
-            limit_told: AtomicBool::new(false),
             refuses: Arc::new(|result| Gate::default().refuses(result)),
             events: None,
             retries: 0,
@@ -279,7 +273,14 @@ impl Runner {
         self.report(results, begun, started)
     }
 
-    fn report(&self, results: Vec<CheckResult>, begun: Instant, started: String) -> RunReport {
+    fn report(&self, mut results: Vec<CheckResult>, begun: Instant, started: String) -> RunReport {
+        let is_run =
+            |result: &&mut CheckResult| !matches!(result.outcome, Outcome::Skip { .. } | Outcome::Blocked { .. });
+        // All checks met it, whichever shows it.
+        if let (Some(limit), Some(result)) = (self.setting.http.pace().limit(), results.iter_mut().find(is_run)) {
+            let ms = limit.within.as_millis() as u64;
+            result.evidence.push(Evidence::Limited { status: limit.status, after: limit.after, ms });
+        }
         RunReport {
             siospec: env!("CARGO_PKG_VERSION").into(),
             target: self.setting.redactor.redact(self.plan.origin.as_str()),
@@ -406,12 +407,11 @@ impl Runner {
     /// What becomes of a check that did not pass while the target turned requests away for coming too fast: the run has slowed
     /// down since, and the check is run once more, with nothing beside it. What is turned away then as well proves nothing.
     async fn tried_below_the_limit(&self, check: &'static Check, first: CheckResult) -> CheckResult {
-        let _alone = self.alone.write().await;
-        let evidence = first.evidence.clone();
-        let (mut last, mut is_disturbed) = (first, true);
+        let alone = self.alone.write().await;
+        let (mut last, mut harms_others, mut is_disturbed) = (first, false, true);
         for _ in 0..TRIES_BELOW_LIMIT {
             let begun = tokio::time::Instant::now();
-            (last, _) = self.exchange(check).await;
+            (last, harms_others) = self.exchange(check).await;
             is_disturbed = self.is_disturbed_since(begun);
             if matches!(last.outcome, Outcome::Pass) || !is_disturbed {
                 break;
@@ -430,8 +430,9 @@ impl Runner {
             );
             last.outcome = Outcome::Broken { reason };
         }
-        if last.evidence.is_empty() {
-            last.evidence = evidence;
+        if harms_others {
+            drop(alone);
+            return self.tried_alone(check, last).await;
         }
         self.redacted(last)
     }
@@ -563,8 +564,7 @@ impl Runner {
                 reason: format!("did not come to an end within {}", humantime::format_duration(limit)),
             },
         };
-        let pace = self.setting.http.pace();
-        let held_back = pace.held_back_since(started);
+        let held_back = self.setting.http.pace().held_back_since(started);
         let outcome = match outcome {
             Outcome::Fail(failure) if self.setting.is_long(held_back) => {
                 let reason = format!(
@@ -577,12 +577,6 @@ impl Runner {
             }
             outcome => outcome,
         };
-        if let Some(limit) = pace.limit()
-            && !self.limit_told.swap(true, Ordering::Relaxed)
-        {
-            let ms = limit.within.as_millis() as u64;
-            evidence.push(Evidence::Limited { status: limit.status, after: limit.after, ms });
-        }
         let mut result = self.result_of(check, outcome, begun);
         result.level = level;
         result.evidence = evidence;
