@@ -2,8 +2,8 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
-use std::ops::Bound;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::ops::{Bound, Range};
+use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, Input, MatchKind};
 use base64::Engine;
@@ -20,13 +20,44 @@ pub const SHORTEST_START: usize = 16;
 /// checks send on purpose.
 pub const LONGEST_IN_BASE64: usize = 4096;
 
+/// What begins a label in a marked text. Nobody can guess it, so that no target can write one.
+static OPEN: LazyLock<String> = LazyLock::new(|| format!("\u{e000}{:016x}", rand::random::<u64>()));
+const CLOSE: char = '\u{e001}';
+
+/// The label, as it stands in a marked text.
+pub fn mark(label: &str) -> String {
+    format!("{}{label}{CLOSE}", &*OPEN)
+}
+
+/// The first label in a marked text: where its mark begins and ends, and the label.
+pub fn find_mark(text: &str) -> Option<(Range<usize>, &str)> {
+    let start = text.find(&**OPEN)?;
+    let rest = &text[start + OPEN.len()..];
+    let length = rest.find(CLOSE)?;
+    Some((start..start + OPEN.len() + length + CLOSE.len_utf8(), &rest[..length]))
+}
+
+/// A marked text as people read it: `‹valid token of a›`.
+pub fn shown(text: &str) -> String {
+    let (mut out, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some((range, label)) = find_mark(rest) {
+        out += &rest[..range.start];
+        out += &format!("‹{label}›");
+        rest = &rest[range.end..];
+    }
+    out + rest
+}
+
 /// Replaces every registered secret by its label, `‹valid token of a›`. Clones share what is registered.
 ///
 /// A secret is found as it is, and JSON-escaped, percent-encoded, or in base64 (standard and URL alphabet, with and
 /// without padding). Beyond what is registered, anything with the look of a signed JSON Web Token is hidden as well.
 ///
-/// Not found: a secret whose beginning is cut off, one split over two frames, and base64 of a text that merely contains
-/// it. Register such texts (as whole header values) on their own.
+/// A token's payload and its signature are found by themselves as well. Its header alone tells no secret (it names the
+/// algorithm and the key, the same in many a token) and goes for the start of a token that was cut off.
+///
+/// Not found: another secret whose beginning is cut off, one split over two frames, and base64 of a text that merely
+/// contains it. Register such texts (as whole header values) on their own.
 #[derive(Clone, Default)]
 pub struct Redactor {
     shared: Arc<RwLock<Shared>>,
@@ -96,10 +127,22 @@ impl Redactor {
                 shared.fresh.push(form);
             }
         }
+        for (segment, name) in telling_segments(secret) {
+            let segment: Arc<str> = segment.into();
+            if !shared.labels.contains_key(&segment) {
+                shared.labels.insert(segment.clone(), format!("{name} of {label}").into());
+                shared.fresh.push(segment);
+            }
+        }
     }
 
     /// The text with every secret replaced by its label. Takes time linear in the text's length.
     pub fn redact(&self, text: &str) -> String {
+        shown(&self.finder().redact(text))
+    }
+
+    /// The same, where labels are [marked](mark): no text of a target's can pass for one.
+    pub fn redact_marked(&self, text: &str) -> String {
         self.finder().redact(text)
     }
 
@@ -145,6 +188,23 @@ fn forms(secret: &str) -> Vec<String> {
         ]);
     }
     forms
+}
+
+/// The payload and the signature of a JWT in the compact form (RFC 7519, section 3.1), those of at least
+/// [`SHORTEST_START`] characters: `e30`, an empty payload, tells nothing.
+fn telling_segments(secret: &str) -> impl Iterator<Item = (&str, &'static str)> {
+    let segments: Vec<&str> = secret.split('.').collect();
+    let named = match segments[..] {
+        [header, payload, signature] if is_jwt_header(header) => vec![(payload, "payload"), (signature, "signature")],
+        _ => Vec::new(),
+    };
+    let is_base64url = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+    named.into_iter().filter(move |(segment, _)| segment.len() >= SHORTEST_START && is_base64url(segment))
+}
+
+fn is_jwt_header(segment: &str) -> bool {
+    let json = URL_SAFE_NO_PAD.decode(segment).ok();
+    json.is_some_and(|json| serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(&json).is_ok())
 }
 
 /// Percent-encodes everything but the unreserved characters of RFC 3986, section 2.3.
@@ -226,13 +286,10 @@ impl Finder {
             let rest = &text[start..];
             let run = if rest.starts_with("eyJ") && start >= seen { token_length(rest) } else { 0 };
             let hidden = match kind {
-                Kind::Whole(label) => Some((end - start, format!("‹{label}›"))),
+                Kind::Whole(label) => Some((end - start, mark(label))),
                 Kind::Start => {
                     let (length, label) = self.start_of(rest);
-                    Some((
-                        length,
-                        label.map_or_else(|| "‹start of a secret›".to_owned(), |l| format!("‹start of {l}›")),
-                    ))
+                    Some((length, mark(&format!("start of {}", label.unwrap_or("a secret")))))
                 }
                 Kind::Jwt => None,
             };
@@ -308,5 +365,5 @@ fn jwt_label(token: &str) -> String {
         let name = header.get("alg")?.as_str()?;
         (name.len() <= 16 && name.chars().all(|c| c.is_ascii_alphanumeric())).then(|| name.to_owned())
     });
-    algorithm.map_or_else(|| "‹JWT›".to_owned(), |name| format!("‹JWT alg={name}›"))
+    mark(&algorithm.map_or_else(|| "JWT".to_owned(), |name| format!("JWT alg={name}")))
 }

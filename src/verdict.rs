@@ -5,8 +5,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::wire::transcript;
-pub use crate::wire::transcript::{Direction, Entry};
+pub use crate::wire::{Direction, Entry};
+use crate::{message::Message, wire::transcript};
 
 /// How much a check matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -131,49 +131,69 @@ pub struct Citation {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Failure {
     /// What is wrong, as one sentence.
-    pub reason: String,
+    pub reason: Message,
     /// What siospec sent.
-    pub sent: String,
+    pub sent: Message,
     /// What came back.
-    pub received: String,
+    pub received: Message,
     /// What should have come back.
-    pub expected: String,
-    /// How much of it is wrong, where the check looked at several of the same kind.
+    pub expected: Message,
+    /// How much of it is wrong, where that can be counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extent: Option<Extent>,
 }
 
-/// How many of what a check looked at failed.
+/// How much of what a check looked at is wrong: the size of a failure, which its fingerprint leaves out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Extent {
-    /// How many failed.
-    pub failed: u16,
-    /// Of how many.
-    pub of: u16,
+#[serde(untagged)]
+pub enum Extent {
+    /// Some of several failed.
+    Share {
+        /// How many failed.
+        failed: u16,
+        /// Of how many.
+        of: u16,
+    },
+    /// What must come once came more often, and equally often on each connection.
+    Copies {
+        /// How often.
+        copies: u16,
+    },
 }
 
 impl Extent {
     /// That many of that many.
-    pub fn new(failed: usize, of: usize) -> Extent {
-        let number = |number: usize| u16::try_from(number).unwrap_or(u16::MAX);
-        Extent { failed: number(failed), of: number(of) }
+    pub fn share(failed: usize, of: usize) -> Extent {
+        Extent::Share { failed: bounded(failed), of: bounded(of) }
     }
 
-    /// Whether the share that fails is clearly larger than it was `before`: by half of all, or five times as large and by a
-    /// quarter of all. What fails by chance, now two of ten and now four, is the same failure.
+    /// Whether it is clearly more than it was `before`: a share that is larger by half of all, or five times as large and by
+    /// a quarter of all; twice as many copies. What fails by chance, now two of ten and now four, is the same failure.
     pub fn is_worse_than(self, before: Extent) -> bool {
-        let [now, then] =
-            [u64::from(self.failed) * u64::from(before.of), u64::from(before.failed) * u64::from(self.of)];
-        let whole = u64::from(self.of) * u64::from(before.of);
-        let more = now.saturating_sub(then);
-        let is_comparable = whole > 0 && before.failed > 0;
-        is_comparable && (more >= whole.div_ceil(2) || (more >= whole.div_ceil(4) && now / 5 >= then))
+        match (self, before) {
+            (Extent::Share { failed, of }, Extent::Share { failed: failed_before, of: of_before }) => {
+                let [now, then] = [u64::from(failed) * u64::from(of_before), u64::from(failed_before) * u64::from(of)];
+                let whole = u64::from(of) * u64::from(of_before);
+                let more = now.saturating_sub(then);
+                let is_comparable = whole > 0 && failed_before > 0;
+                is_comparable && (more >= whole.div_ceil(2) || (more >= whole.div_ceil(4) && now / 5 >= then))
+            }
+            (Extent::Copies { copies }, Extent::Copies { copies: before }) => copies / 2 >= before,
+            _ => false,
+        }
     }
 
-    /// The share that fails, of a million.
-    fn share(self) -> u64 {
-        (u64::from(self.failed) * 1_000_000).checked_div(u64::from(self.of)).unwrap_or(0)
+    /// A number that is the larger the worse it is, among failures of one check.
+    fn size(self) -> u64 {
+        match self {
+            Extent::Share { failed, of } => (u64::from(failed) * 1_000_000).checked_div(u64::from(of)).unwrap_or(0),
+            Extent::Copies { copies } => u64::from(copies),
+        }
     }
+}
+
+fn bounded(number: usize) -> u16 {
+    u16::try_from(number).unwrap_or(u16::MAX)
 }
 
 /// What came of a check.
@@ -187,7 +207,7 @@ pub enum Outcome {
     /// The check was not run, by the contract's choice or for lack of a capability.
     Skip {
         /// What rules the check out, or which capability is missing and how to supply it.
-        reason: String,
+        reason: Message,
         /// What would have to be supplied. Without it the contract, the deployment or this build of
         /// siospec rules the check out.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -198,12 +218,12 @@ pub enum Outcome {
         /// The check that stands in the way.
         by: String,
         /// What came of that check.
-        reason: String,
+        reason: Message,
     },
     /// siospec or the network could not do its part; nothing was proven.
     Broken {
         /// What went wrong.
-        reason: String,
+        reason: Message,
     },
 }
 
@@ -279,11 +299,48 @@ pub enum Evidence {
         /// Within what time, in milliseconds.
         ms: u64,
     },
+    /// Nobody was there for a while.
+    Outage {
+        /// When something was answered last before it, in milliseconds from the run's beginning.
+        heard_ms: u64,
+        /// When the first request found nobody, in milliseconds from the run's beginning.
+        missed_ms: u64,
+        /// When somebody was there again, if that was seen.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        back_ms: Option<u64>,
+        /// The checks that ran when it began.
+        ran: Vec<String>,
+        /// Whether the page is one that Vite's development server serves, as `nuxt dev` has it.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        dev_server: bool,
+    },
+    /// The target went down again while this check had it to itself.
+    TakesDown,
     /// There is no page at `/`, and there is one at this path.
     PageAt {
         /// The path.
         path: String,
     },
+}
+
+impl Evidence {
+    fn is_outage(&self) -> bool {
+        matches!(self, Evidence::Outage { .. })
+    }
+
+    /// How bad that is, where it can be compared with another run's. Where each connection adds copies, their number says
+    /// only how many connections there were.
+    pub fn extent(&self) -> Option<Extent> {
+        match self {
+            Evidence::Copies { counts, .. } => match counts[..] {
+                [first, ref others @ ..] if !others.is_empty() && others.iter().all(|count| *count == first) => {
+                    Some(Extent::Copies { copies: bounded(first) })
+                }
+                _ => None,
+            },
+            _ => None,
+        }
+    }
 }
 
 /// One check's result, complete enough to be shown without the catalogue.
@@ -302,7 +359,7 @@ pub struct CheckResult {
     pub outcome: Outcome,
     /// Remarks: lawful choices, how absence was judged, what could not be looked at.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub notes: Vec<String>,
+    pub notes: Vec<Message>,
     /// What a failure means for a user of the deployment.
     pub meaning: String,
     /// What to change in a Nuxt app. Code stands between backticks.
@@ -323,8 +380,11 @@ pub struct CheckResult {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub evidence: Vec<Evidence>,
     /// Shell commands that show the failure again without siospec, where there are such.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub by_hand: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by_hand: Vec<Step>,
+    /// Whether only a client meets the failure that sends what none of Socket.IO's clients sends.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unfelt: bool,
     /// The waiver of this failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waived: Option<Waived>,
@@ -342,7 +402,47 @@ pub struct CheckResult {
     pub transcript: Vec<Entry>,
 }
 
+/// A line of a shell script.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Step {
+    /// What is to be known of the commands.
+    Comment(Message),
+    /// A command.
+    Command(String),
+}
+
+/// The lines as a script.
+pub fn script(steps: &[Step]) -> String {
+    let lines = steps.iter().map(|step| match step {
+        Step::Comment(comment) => format!("# {}", comment.text()),
+        Step::Command(command) => command.clone(),
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 impl CheckResult {
+    /// The script that shows the failure again without siospec; empty where there is none.
+    pub fn script(&self) -> String {
+        script(&self.by_hand)
+    }
+
+    /// All that was said about the deployment: the outcome's sentences, the remarks, and the comments of the script. It may be changed.
+    pub fn messages_mut(&mut self) -> Vec<&mut Message> {
+        let outcome = match &mut self.outcome {
+            Outcome::Pass => Vec::new(),
+            Outcome::Fail(Failure { reason, sent, received, expected, extent: _ }) => {
+                vec![reason, sent, received, expected]
+            }
+            Outcome::Skip { reason, .. } | Outcome::Blocked { reason, .. } | Outcome::Broken { reason } => vec![reason],
+        };
+        let comments = self.by_hand.iter_mut().filter_map(|step| match step {
+            Step::Comment(comment) => Some(comment),
+            Step::Command(_) => None,
+        });
+        outcome.into_iter().chain(&mut self.notes).chain(comments).collect()
+    }
+
     /// The area: the id's first part.
     pub fn area(&self) -> &str {
         self.id.split('.').next().unwrap_or_default()
@@ -358,7 +458,7 @@ impl CheckResult {
         matches!(self.outcome, Outcome::Fail(_))
     }
 
-    /// How much of what the check looked at failed, where it looked at several.
+    /// How much of what the check looked at is wrong, where that was counted.
     pub fn extent(&self) -> Option<Extent> {
         match &self.outcome {
             Outcome::Fail(failure) => failure.extent,
@@ -418,8 +518,7 @@ impl CheckResult {
             Outcome::Broken { .. } => 3,
             Outcome::Fail(_) => 4,
         };
-        let share = self.extent().map(Extent::share);
-        (kind, self.level, share)
+        (kind, self.level, self.extent().map(Extent::size))
     }
 
     /// Whether the check passed at times, and at times did not. Its outcome is the worst that was seen.
@@ -473,6 +572,8 @@ pub enum FailOn {
     Should,
     /// Those of the levels MUST and SHOULD that are not in the baseline, or are worse than there
     New,
+    /// Failures of the level MUST that Socket.IO's own clients can meet
+    Felt,
 }
 
 impl FailOn {
@@ -482,6 +583,7 @@ impl FailOn {
             FailOn::Must => "must",
             FailOn::Should => "should",
             FailOn::New => "new",
+            FailOn::Felt => "felt",
         }
     }
 }
@@ -518,6 +620,7 @@ impl Gate {
             FailOn::Must => result.level == Level::Must,
             FailOn::Should => result.level >= Level::Should,
             FailOn::New => result.level >= Level::Should && !result.known,
+            FailOn::Felt => result.level == Level::Must && !result.unfelt,
         };
         result.is_failure() && counts && !result.is_waived() && !self.forgives(result)
     }
@@ -578,7 +681,7 @@ pub struct RunReport {
     pub started: String,
     /// Remarks about the target as a whole.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub notes: Vec<String>,
+    pub notes: Vec<Message>,
     /// What the run is held to.
     #[serde(default)]
     pub gate: Gate,
@@ -600,7 +703,7 @@ pub struct Cause {
     /// What is wrong, as one sentence.
     pub title: String,
     /// What shows it.
-    pub seen: String,
+    pub seen: Message,
     /// How much the weightiest of its symptoms matters.
     pub level: Level,
     /// The row that it belongs to, whichever check met it first.
@@ -678,7 +781,7 @@ impl RunReport {
     /// What the run comes to, by the policy that is in the report.
     ///
     /// A check that could not be judged keeps the run from conforming: nothing was proven. So does one that is blocked,
-    /// whatever became of what blocks it, and a shard that is missing.
+    /// whatever became of what blocks it, a shard that is missing, and a target that went down meanwhile.
     pub fn exit_code(&self) -> ExitCode {
         let is_broken = |result: &CheckResult| match result.outcome {
             Outcome::Broken { .. } => !self.gate.forgives(result),
@@ -688,6 +791,7 @@ impl RunReport {
         if self.results.iter().any(|result| self.gate.refuses(result)) {
             ExitCode::DoesNotConform
         } else if self.results.iter().any(is_broken)
+            || self.results.iter().flat_map(|result| &result.evidence).any(Evidence::is_outage)
             || self.gate.shards.as_ref().is_some_and(|shards| !shards.missing.is_empty())
         {
             ExitCode::OwnFault
@@ -732,7 +836,7 @@ pub enum ExitCode {
     /// Not enough was judged: no check matches the selection, all that do were skipped, or MUST checks were for lack of a
     /// token.
     NothingMatched = 4,
-    /// siospec or the network could not do its part.
+    /// siospec, the network or the target's host could not do its part: nothing is proven.
     OwnFault = 5,
 }
 

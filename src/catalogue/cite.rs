@@ -78,6 +78,8 @@ cites! {
     SIO_CONNECT_TIMEOUT = "Socket.IO documentation, \"Server options\", \"connectTimeout\"", "https://socket.io/docs/v4/server-options/#connecttimeout";
     /// Socket.IO in Nuxt.
     SIO_NUXT = "Socket.IO documentation, \"How to use with Nuxt\"", "https://socket.io/how-to/use-with-nuxt";
+    /// The client that browsers and Node run.
+    SIO_CLIENT = "Socket.IO documentation, \"Client API\"", "https://socket.io/docs/v4/client-api/";
     /// A client library other than the browser's.
     RUST_SOCKETIO = "rust_socketio 0.6", "https://github.com/1c3t3a/rust-socketio";
     /// When nginx takes a server for failed.

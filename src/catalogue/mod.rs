@@ -17,7 +17,9 @@ mod reconnect;
 mod rest;
 mod rooms;
 mod security;
+mod selection;
 mod socket;
+mod stock;
 mod transport;
 
 use std::time::Duration;
@@ -26,12 +28,31 @@ use futures::future::BoxFuture;
 
 use crate::{
     contract::Contract,
-    mock::Fault,
+    fault::Fault,
+    message::{Arg, Joint, Message, ToArg, list},
     probe::{Probe, Verdict},
     verdict::{Citation, Level, Row},
-    wire::Handshake,
+    wire::{Handshake, Transport},
 };
 use cite::Cite;
+pub use selection::{Selection, SelectionError, glob, nearest};
+
+/// Each of what was tried, once, with the transports that it went over, in the order in which they come.
+fn by_what<'a>(tried: impl IntoIterator<Item = (&'a Message, Transport)>) -> Vec<(&'a Message, Vec<Transport>)> {
+    let mut names: Vec<(&Message, Vec<Transport>)> = Vec::new();
+    for (what, transport) in tried {
+        match names.iter_mut().find(|(known, _)| *known == what) {
+            Some((_, transports)) => transports.push(transport),
+            None => names.push((what, vec![transport])),
+        }
+    }
+    names
+}
+
+/// `polling, WebSocket`
+fn listed<'a>(transports: impl IntoIterator<Item = &'a Transport>) -> Arg {
+    list(transports.into_iter().map(Transport::to_arg), Joint::Comma)
+}
 
 /// One check: what must hold, why, what its failure means, what to do, and how to see it fail.
 pub struct Check {
@@ -72,6 +93,12 @@ impl Check {
     /// The area: the id's first part.
     pub fn area(&self) -> &'static str {
         self.id.split('.').next().unwrap_or_default()
+    }
+
+    /// Whether it holds a server to what the protocol says of clients that do not keep to it. Socket.IO's own clients never
+    /// meet a failure of such a check.
+    pub fn is_for_misuse(&self) -> bool {
+        self.effects.contains(&Effect::Malformed) && ["engine", "socket"].contains(&self.area())
     }
 
     /// What others than siospec's own clients feel of it, if anything.

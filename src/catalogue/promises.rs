@@ -6,8 +6,9 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use crate::{
+    message::Message,
     probe::{Probe, Stop, Verdict, confirmed, fail, is_evasive},
-    wire::{EnginePacket, Handshake, Heartbeats, Transport, WireError, round, session::CLOSE_PACKET},
+    wire::{EnginePacket, Handshake, Heartbeats, Transport, WireError, session::CLOSE_PACKET},
 };
 
 /// Heartbeats that a session is watched for: two, or as many as come until a pong that was not taken has to show: by the
@@ -19,63 +20,128 @@ pub(super) fn beats(handshake: &Handshake) -> u32 {
 
 /// Waits for heartbeats, each in time, and answers them.
 pub(super) async fn expect_heartbeats(probe: &Probe, transport: Transport) -> Verdict {
-    confirmed(probe, || watch_heartbeats(probe, transport)).await
+    confirmed(probe, || watch_heartbeats(probe, transport, None)).await
 }
 
-async fn watch_heartbeats(probe: &Probe, transport: Transport) -> Verdict {
+/// Parts of the time after which a silent session ends, in each of which a busy one sends something.
+pub(super) const BUSY: u32 = 3;
+
+/// What keeps `deploy.proxy-idle` from its verdict.
+pub(super) fn unjudged(why: Message) -> Stop {
+    Stop::Broken(say!("{why} (see engine.heartbeat-websocket)", why))
+}
+
+/// Whether a session over WebSocket lives half as long again as one that ended at that `age`, after that `silence`, when
+/// something is sent on it now and then. It is connected as the other one was: a server ends those that are not, at some time.
+///
+/// # Errors
+/// [`Stop::Broken`] where no session can be had.
+pub(super) async fn lives_when_busy(
+    probe: &Probe,
+    age: Duration,
+    silence: Duration,
+    is_connected: bool,
+) -> Result<bool, Stop> {
+    let mut client = if is_connected {
+        probe.steady("busy", Transport::WebSocket, Heartbeats::Answered).await?.client
+    } else {
+        probe.open("busy", Transport::WebSocket).await?
+    };
+    let until = Instant::now() + age * 3 / 2;
+    while Instant::now() < until {
+        match client.next_packet("heartbeat", until.min(Instant::now() + silence / BUSY)).await {
+            Ok(_) => {}
+            Err(WireError::Timeout { .. }) => match client.round_trip(None).await {
+                Ok(()) | Err(WireError::Timeout { .. }) => {}
+                Err(_) => return Ok(false),
+            },
+            Err(_) => return Ok(false),
+        }
+    }
+    Ok(true)
+}
+
+/// Watches the heartbeats of a session on which nothing is sent but pongs, or something else each `busy`.
+async fn watch_heartbeats(probe: &Probe, transport: Transport, busy: Option<Duration>) -> Verdict {
     let mut steady = probe.steady("idle", transport, Heartbeats::Answered).await?;
+    let mut heard = Instant::now();
     let interval = steady.client.handshake().ping_interval();
     for beat in 1..=beats(steady.client.handshake()) {
         if steady.lifetime(probe).is_some_and(|lifetime| steady.opened.elapsed() + interval > lifetime) {
-            let so_far = format!(
-                "a session that is not connected may be closed after {}, before heartbeat {beat} is due",
-                shown(probe.contract().choices.connect_timeout)
+            let so_far = say!(
+                "a session that is not connected may be closed after {time}, before heartbeat {beat} is due",
+                time = probe.contract().choices.connect_timeout,
+                beat
             );
             if beat == 1 {
-                return Err(Stop::Skip(format!("{so_far}; to connect, give --auth-secret or --auth-token")));
+                return Err(probe.unconnected(so_far));
             }
-            probe.note(format!("judged by {} alone: {so_far}", plural(beat as usize - 1, "heartbeat")));
+            let count = beat - 1;
+            let heartbeats = say!("{count} heartbeat" | "{count} heartbeats", count);
+            probe.note(say!("judged by {heartbeats} alone: {so_far}", heartbeats, so_far));
             return Ok(());
         }
         let until = Instant::now() + interval + probe.deadline();
+        let so_far = steady.client.heartbeats();
         let end = loop {
-            match steady.client.next_packet("heartbeat", until).await {
-                Ok(EnginePacket::Ping(_)) => break None,
-                Ok(_) => {}
+            if steady.client.heartbeats() > so_far {
+                break None;
+            }
+            let soon = busy.map_or(until, |pause| until.min(Instant::now() + pause));
+            match steady.client.next_packet("heartbeat", soon).await {
+                Ok(_) => heard = Instant::now(),
+                Err(WireError::Timeout { .. }) if Instant::now() < until => {
+                    match steady.client.round_trip(None).await {
+                        Ok(()) | Err(WireError::Timeout { .. }) => {}
+                        Err(error) => break Some(error),
+                    }
+                }
                 Err(error) => break Some(error),
             }
         };
         let Some(error) = end else { continue };
-        let finding = |reason: String| {
+        let (age, silence) = (steady.opened.elapsed(), heard.elapsed());
+        if busy.is_none()
+            && transport == Transport::WebSocket
+            && has_ended(&error)
+            && !steady.may_be_over(probe)
+            && lives_when_busy(probe, age, silence, steady.is_connected).await?
+        {
+            probe.note("judged on a session on which something was sent now and then: a silent one is cut on the way (see deploy.proxy-idle)");
+            return Box::pin(watch_heartbeats(probe, transport, Some(silence / BUSY))).await;
+        }
+        let finding = |reason: Message| {
             fail(reason)
                 .sent(match beat {
-                    1 => "a handshake".to_owned(),
-                    _ => format!("3 to heartbeat number {}", beat - 1),
+                    1 => "a handshake".into(),
+                    _ => say!("3 to heartbeat number {beat}", beat = beat - 1),
                 })
-                .expected(format!(
-                    "2 within pingInterval = {} (tolerated: {} more)",
-                    shown(interval),
-                    shown(probe.deadline())
+                .expected(say!(
+                    "2 within pingInterval = {time} (tolerated: {tolerated} more)",
+                    time = interval,
+                    tolerated = probe.deadline()
                 ))
         };
         return Err(match error {
             WireError::Timeout { .. } => Stop::Fail(
-                finding(format!("Heartbeat number {beat} does not come over {transport}"))
-                    .received(format!("no 2 within {}", shown(interval + probe.deadline()))),
+                finding(say!("Heartbeat number {beat} does not come over {transport}", beat, transport))
+                    .received(say!("no 2 within {time}", time = interval + probe.deadline())),
             ),
-            error if transport == Transport::Polling && beat == 1 && is_cut(&error) => Stop::Broken(format!(
-                "the first poll that waits for a heartbeat: {error} (see deploy.long-poll-survival)"
+            error if transport == Transport::Polling && beat == 1 && is_cut(&error) => Stop::Broken(say!(
+                "the first poll that waits for a heartbeat: {error} (see deploy.long-poll-survival)",
+                error
             )),
-            error if has_ended(&error) && steady.may_be_over(probe) => Stop::Broken(format!(
-                "the session is not connected, and may have been closed for that reason after {}: {error}",
-                steady.age()
+            error if has_ended(&error) && steady.may_be_over(probe) => Stop::Broken(say!(
+                "the session is not connected, and may have been closed for that reason after {age}: {error}",
+                age = steady.age(),
+                error
             )),
             error if has_ended(&error) => Stop::Fail(
-                finding(format!("A session over {transport} ends although its heartbeats are answered"))
-                    .received(format!("after {}: {error}", steady.age()))
+                finding(say!("A session over {transport} ends although its heartbeats are answered", transport))
+                    .received(say!("after {age}: {error}", age = steady.age(), error))
                     .doubtful(),
             ),
-            error => Stop::Broken(format!("the session that waits for a heartbeat: {error}")),
+            error => Stop::Broken(say!("the session that waits for a heartbeat: {error}", error)),
         });
     }
     Ok(())
@@ -96,7 +162,7 @@ pub(super) async fn expect_no_early_ping(probe: &Probe, transport: Transport) ->
                 Ok(EnginePacket::Ping(_)) => break true,
                 Ok(_) => {}
                 Err(WireError::Timeout { .. }) => break false,
-                Err(error) => return Err(Stop::Broken(format!("the session that should stay silent: {error}"))),
+                Err(error) => return Err(Stop::Broken(say!("the session that should stay silent: {error}", error))),
             }
         };
         if !early {
@@ -105,10 +171,10 @@ pub(super) async fn expect_no_early_ping(probe: &Probe, transport: Transport) ->
         // Counted from before the handshake, so that only the server can have been early, and never this machine late.
         let after = begun.elapsed();
         if after < half {
-            return fail(format!("The first heartbeat over {transport} comes too early"))
+            return fail(say!("The first heartbeat over {transport} comes too early", transport))
                 .sent("a handshake")
-                .received(format!("2 after {}", shown(after)))
-                .expected(format!("no 2 before about pingInterval = {}", shown(2 * half)))
+                .received(say!("2 after {time}", time = after))
+                .expected(say!("no 2 before about pingInterval = {time}", time = 2 * half))
                 .stop();
         }
     }
@@ -134,59 +200,65 @@ pub(super) async fn expect_dead_peer_closed(probe: &Probe, transport: Transport)
                 Transport::Polling => "engine.heartbeat-polling",
                 Transport::WebSocket => "engine.heartbeat-websocket",
             };
-            return Err(Stop::Broken(format!("no heartbeat comes, so none can be left unanswered (see {check})")));
+            return Err(Stop::Broken(say!("no heartbeat comes, so none can be left unanswered (see {check})", check)));
         }
-        return fail(format!("A peer over {transport} that answers no heartbeat is never given up"))
+        return fail(say!("A peer over {transport} that answers no heartbeat is never given up", transport))
             .sent("a handshake, and no 3 to any 2")
-            .received(format!("{}, and the session still open after {}", plural(heartbeats, "heartbeat"), shown(limit)))
-            .expected(format!(
-                "the session closed after pingInterval + pingTimeout = {} (tolerated: pingTimeout + {} more)",
-                shown(interval + timeout),
-                shown(probe.deadline())
+            .received(say!(
+                "{heartbeats}, and the session still open after {time}",
+                heartbeats = say!("{count} heartbeat" | "{count} heartbeats", count = heartbeats),
+                time = limit
+            ))
+            .expected(say!(
+                "the session closed after pingInterval + pingTimeout = {time} (tolerated: pingTimeout + {tolerated} more)",
+                time = interval + timeout,
+                tolerated = probe.deadline()
             ))
             .stop();
     }
     if !has_ended(&end) {
-        return Err(Stop::Broken(format!("the session that should be closed: {end}")));
+        return Err(Stop::Broken(say!("the session that should be closed: {end}", end)));
     }
     // Even a server that sends its first heartbeat at once has to wait for the pong.
     if steady.opened.elapsed() < timeout {
-        return Err(Stop::Broken(format!(
-            "the session ended before a heartbeat could be missed, after {}: {end}",
-            steady.age()
+        return Err(Stop::Broken(say!(
+            "the session ended before a heartbeat could be missed, after {age}: {end}",
+            age = steady.age(),
+            end
         )));
     }
     if steady.may_be_over(probe) {
-        return Err(Stop::Skip(format!(
-            "the session was closed after {}, but perhaps because nothing was connected on it: to connect, give \
-             --auth-secret or --auth-token",
-            steady.age()
+        return Err(probe.unconnected(say!(
+            "the session was closed after {age}, but perhaps because nothing was connected on it",
+            age = steady.age()
         )));
     }
     if heartbeats == 0 {
-        return Err(Stop::Broken(format!(
-            "the session ended before a heartbeat could be missed, after {}: {end}",
-            steady.age()
+        return Err(Stop::Broken(say!(
+            "the session ended before a heartbeat could be missed, after {age}: {end}",
+            age = steady.age(),
+            end
         )));
     }
     if begun.elapsed() > interval + timeout + probe.deadline() {
-        probe.note(format!(
-            "lawful choice: the server gave up its peer after {}; it looks for missing pongs only every so often",
-            steady.age()
+        probe.note(say!(
+            "lawful choice: the server gave up its peer after {age}; it looks for missing pongs only every so often",
+            age = steady.age()
         ));
     }
     Ok(())
 }
 
-/// Whether an exchange ended because the session did. Close frame, `1`, end of stream, reset and 400 are all lawful.
+/// Whether an exchange ended because the session did. Close frame, `1`, end of stream, reset and 400 are all lawful; 404
+/// says as much.
 pub(in crate::catalogue) fn has_ended(error: &WireError) -> bool {
-    matches!(error, WireError::Closed(_)) || error.is_bad_request()
+    matches!(error, WireError::Closed(_)) || error.misses_session()
 }
 
 /// Whether a poll ended because what stands in between cut it, or answered it by itself.
 pub(in crate::catalogue) fn is_cut(error: &WireError) -> bool {
     match error {
-        WireError::Closed(how) => how != CLOSE_PACKET,
+        WireError::Closed(how) => how.text() != CLOSE_PACKET,
         WireError::Status { response, .. } => response.status >= 500,
         _ => false,
     }
@@ -195,7 +267,7 @@ pub(in crate::catalogue) fn is_cut(error: &WireError) -> bool {
 /// What became of a message larger than the server says it takes.
 pub(in crate::catalogue) enum Oversized {
     /// The connection ended, or the request was refused.
-    Refused(String),
+    Refused(Message),
     /// It was answered.
     Taken,
 }
@@ -219,13 +291,15 @@ pub(in crate::catalogue) fn payload_limit(probe: &Probe) -> Result<usize, Stop> 
 pub(in crate::catalogue) async fn oversized(probe: &Probe, transport: Transport) -> Result<Oversized, Stop> {
     let limit = payload_limit(probe)?;
     if limit > MAX_LIMIT {
-        return Err(Stop::Skip(format!(
-            "maxPayload is {limit} bytes, and siospec sends no message larger than {MAX_LIMIT} bytes"
+        return Err(Stop::Skip(say!(
+            "maxPayload is {limit} bytes, and siospec sends no message larger than {largest} bytes",
+            limit,
+            largest = MAX_LIMIT
         )));
     }
     let mut client = probe.open(transport.name(), transport).await?;
     let broken = |error: WireError| {
-        Stop::Broken(format!("the session over {transport}: {error} (see socket.unknown-namespace)"))
+        Stop::Broken(say!("the session over {transport}: {error} (see socket.unknown-namespace)", transport, error))
     };
     client.question(None).await.map_err(broken)?;
     match client.round_trip(Some(json!({ "padding": "x".repeat(limit + EXCESS) }))).await {
@@ -233,13 +307,17 @@ pub(in crate::catalogue) async fn oversized(probe: &Probe, transport: Transport)
         Err(error) if is_beside(&error) => Err(broken(error)),
         // A poll that is released with nothing in it is one of the ends that a session may come to.
         Err(error @ (WireError::Closed(_) | WireError::Status { .. } | WireError::Malformed(_))) => {
-            Ok(Oversized::Refused(error.to_string()))
+            Ok(Oversized::Refused(error.message()))
         }
         Err(WireError::Timeout { .. }) => {
             // Neither answered nor refused: dropped, if the connection still works.
             client.round_trip(None).await.map_err(broken)?;
             let dropped = "dropped without a word";
-            probe.note(format!("lawful choice: over {transport}, a message over maxPayload is {dropped}"));
+            probe.note(say!(
+                "lawful choice: over {transport}, a message over maxPayload is {dropped}",
+                transport,
+                dropped
+            ));
             Ok(Oversized::Refused(dropped.into()))
         }
         Err(error) => Err(broken(error)),
@@ -252,35 +330,28 @@ fn is_beside(error: &WireError) -> bool {
 }
 
 /// How an oversized message is described in a failure.
-pub(in crate::catalogue) fn oversized_on_wire(limit: usize) -> String {
-    format!("a message of {} bytes: 40/<unknown namespace>,{{\"padding\":\"xxx…\"}}", limit + EXCESS)
+pub(in crate::catalogue) fn oversized_on_wire(limit: usize) -> Message {
+    say!("a message of {excess} bytes: 40/<unknown namespace>,{\"padding\":\"xxx…\"}", excess = limit + EXCESS)
 }
 
 /// Sends a message over `maxPayload`, which must be refused, and finds the server alive afterwards.
-pub(super) async fn expect_refused(probe: &Probe, transport: Transport, expected: &str) -> Verdict {
+pub(super) async fn expect_refused(probe: &Probe, transport: Transport, expected: &'static str) -> Verdict {
     let limit = payload_limit(probe)?;
-    let finding = |reason: String| fail(reason).sent(oversized_on_wire(limit));
+    let finding = |reason: Message| fail(reason).sent(oversized_on_wire(limit));
     if let Oversized::Taken = oversized(probe, transport).await? {
-        return finding(format!("A message over maxPayload ({limit} bytes) is taken over {transport}"))
+        return finding(say!("A message over maxPayload ({limit} bytes) is taken over {transport}", limit, transport))
             .received("an answer to it, and the connection stays open")
             .expected(expected)
             .stop();
     }
     match probe.open("afterwards", transport).await {
-        Err(Stop::Broken(why)) => {
-            finding(format!("After a message over maxPayload came over {transport}, the server takes no more sessions"))
-                .received(why)
-                .expected("a handshake as before")
-                .stop()
-        }
+        Err(Stop::Broken(why)) => finding(say!(
+            "After a message over maxPayload came over {transport}, the server takes no more sessions",
+            transport
+        ))
+        .received(why)
+        .expected("a handshake as before")
+        .stop(),
         opened => opened.map(drop),
     }
-}
-
-pub(super) fn shown(duration: Duration) -> String {
-    humantime::format_duration(round(duration)).to_string()
-}
-
-pub(super) fn plural(count: usize, noun: &str) -> String {
-    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }

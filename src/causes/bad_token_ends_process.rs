@@ -1,7 +1,7 @@
 //! A client that did nothing loses its connection whenever another one sends a bad token, each time that this was looked
 //! at, and keeps it as long before.
 
-use super::{Evidence, Found, Kind, Row, View, wire};
+use super::{Evidence, Found, Kind, Row, View};
 use crate::verdict::CheckResult;
 
 pub const CAUSE: Kind = Kind {
@@ -22,8 +22,7 @@ fn find(view: &View<'_>) -> Option<Found> {
     };
     let times = view.open().find_map(ended)?;
     // Each ends all connections there are, whichever check they belong to.
-    let loses =
-        |result: &CheckResult| result.transcript.iter().any(|entry| wire::ends(entry) || wire::finds_nobody(entry));
+    let loses = |result: &CheckResult| result.transcript.iter().any(|entry| entry.ends() || entry.finds_nobody());
     let symptoms = view.open_ids(|result| ended(result).is_some() || loses(result));
-    Some(Found { seen: format!("`40{{…}}` → × {times}/{times}"), symptoms })
+    Some(Found { seen: say!("`40{…}` → × {times}/{times}", times), symptoms })
 }

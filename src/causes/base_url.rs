@@ -17,5 +17,5 @@ fn find(view: &View<'_>) -> Option<Found> {
         Evidence::PageAt { path } => Some(path),
         _ => None,
     })?;
-    Some(Found { seen: format!("`GET {path}`"), symptoms: vec![missing.id.clone()] })
+    Some(Found { seen: say!("`GET {path}`", path), symptoms: vec![missing.id.clone()] })
 }

@@ -24,5 +24,5 @@ fn find(view: &View<'_>) -> Option<Found> {
     let (sid, times) = shared.first()?;
     let shows = |entry: &Entry| wire::opened(entry).is_some_and(|sid| shared.iter().any(|(shared, _)| **shared == sid));
     let symptoms = view.open_ids(|result| result.transcript.iter().any(shows));
-    Some(Found { seen: format!("`0{{\"sid\":\"{sid}\"}}` {times}×"), symptoms })
+    Some(Found { seen: say!("`0{\"sid\":\"{sid}\"}` {times}×", sid, times), symptoms })
 }

@@ -24,16 +24,15 @@ fn find(view: &View<'_>) -> Option<Found> {
     }
     let times: usize = hung.iter().map(|result| hanging(result)).sum();
     let symptoms = view.open_ids(|result| hanging(result) > 0);
-    Some(Found { seen: format!("`40{{…}}` → – {times}×"), symptoms })
+    Some(Found { seen: say!("`40{…}` → – {times}×", times), symptoms })
 }
 
 /// On how many connections that live a CONNECT is the last that was said, but for heartbeats.
 fn hanging(result: &CheckResult) -> usize {
     let hangs = |lines: &&Vec<&Entry>| {
         let Some(at) = lines.iter().rposition(|entry| wire::connects(entry)) else { return false };
-        let says_more = |entry: &Entry| {
-            wire::lets_in(entry) || wire::refuses(entry) || wire::ends(entry) || wire::finds_nobody(entry)
-        };
+        let says_more =
+            |entry: &Entry| wire::lets_in(entry) || wire::refuses(entry) || entry.ends() || entry.finds_nobody();
         !lines[at..].iter().any(|entry| says_more(entry))
     };
     wire::connections(result).iter().filter(hangs).count()

@@ -7,6 +7,7 @@
 mod bad_token_ends_process;
 mod base_url;
 mod cached_handshake;
+mod dev_server_restarts;
 mod handlers_per_connection;
 mod handlers_per_reconnect;
 mod handlers_per_reload;
@@ -23,6 +24,7 @@ mod wire;
 
 use std::collections::BTreeSet;
 
+use crate::message::{Joint, Message, word};
 use crate::verdict::{Cause, CheckResult, Copied, Evidence, Level, Outcome, Row};
 
 /// A cause that a run can have.
@@ -40,13 +42,14 @@ pub struct Kind {
 
 /// What shows a cause.
 struct Found {
-    seen: String,
+    seen: Message,
     symptoms: Vec<String>,
 }
 
 /// Every cause, in the order in which to fix them: what falsifies other results comes first.
 pub const ALL: &[Kind] = &[
     went_down::CAUSE,
+    dev_server_restarts::CAUSE,
     bad_token_ends_process::CAUSE,
     requests_limited::CAUSE,
     cached_handshake::CAUSE,
@@ -141,7 +144,7 @@ fn copies(result: &CheckResult) -> Option<(Copied, &[usize])> {
 }
 
 /// `pong 2×, notification 2×`: names and numbers, in no language.
-fn counted<'a>(results: impl IntoIterator<Item = &'a CheckResult>) -> String {
+fn counted<'a>(results: impl IntoIterator<Item = &'a CheckResult>) -> Message {
     let counted = results.into_iter().filter_map(copies).map(|(of, counts)| {
         let counts: Vec<String> = counts.iter().map(|count| format!("{count}×")).collect();
         let name = match of {
@@ -151,7 +154,7 @@ fn counted<'a>(results: impl IntoIterator<Item = &'a CheckResult>) -> String {
             Copied::RoomMessage => "room-message",
             Copied::Greeting => "greeting",
         };
-        format!("`{name}` {}", counts.join(" → "))
+        say!("`{name}` {counts}", name = word(name), counts = counts.join(" → "))
     });
-    counted.collect::<Vec<_>>().join(", ")
+    Message::list(counted, Joint::Comma)
 }

@@ -15,11 +15,11 @@ pub const CAUSE: Kind = Kind {
 
 fn find(view: &View<'_>) -> Option<Found> {
     let lost = view.failed("deploy.sticky-sessions")?;
-    let unknown = lost.transcript.iter().filter(|entry| wire::code(entry) == Some(1)).count();
+    let unknown = lost.transcript.iter().filter(|entry| entry.code() == Some(1)).count();
     let is_unknown = |result: &CheckResult| {
-        let last = |lines: &Vec<&Entry>| lines.last().copied().and_then(wire::code);
+        let last = |lines: &Vec<&Entry>| lines.last().copied().and_then(Entry::code);
         wire::connections(result).iter().any(|lines| last(lines) == Some(1))
     };
     let symptoms = view.open_ids(|result| result.id == lost.id || is_unknown(result));
-    Some(Found { seen: format!("`{{\"code\":1}}` {unknown}×"), symptoms })
+    Some(Found { seen: say!("`{\"code\":1}` {unknown}×", unknown), symptoms })
 }

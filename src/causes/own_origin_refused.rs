@@ -13,5 +13,5 @@ pub const CAUSE: Kind = Kind {
 
 fn find(view: &View<'_>) -> Option<Found> {
     let refused = view.failed("security.own-origin")?;
-    Some(Found { seen: "`Origin` → ×".to_owned(), symptoms: vec![refused.id.clone()] })
+    Some(Found { seen: "`Origin` → ×".into(), symptoms: vec![refused.id.clone()] })
 }

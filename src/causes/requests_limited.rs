@@ -18,7 +18,7 @@ const TURNS: usize = 8;
 const ENOUGH: usize = 3;
 
 fn find(view: &View<'_>) -> Option<Found> {
-    let has = |result: &CheckResult, code| result.transcript.iter().any(|entry| wire::status(entry) == Some(code));
+    let has = |result: &CheckResult, code| result.transcript.iter().any(|entry| entry.status() == Some(code));
     let by = |code| view.open_ids(move |result| has(result, code));
     let (limited, unavailable) = (by(429), by(503));
     let told = view.results.iter().flat_map(|result| &result.evidence).find_map(|evidence| match evidence {
@@ -28,7 +28,15 @@ fn find(view: &View<'_>) -> Option<Found> {
     if let Some((status, after, ms)) = told {
         let symptoms = if status == 429 { limited } else { unavailable };
         let within = ms as f64 / 1_000.0;
-        return Some(Found { seen: format!("`HTTP {status}` after {after} requests in {within:.1} s"), symptoms });
+        return Some(Found {
+            seen: say!(
+                "`HTTP {status}` after {after} requests in {within} s",
+                status,
+                after,
+                within = format!("{within:.1}")
+            ),
+            symptoms,
+        });
     }
     let (code, symptoms) = match () {
         () if !limited.is_empty() => (429, limited),
@@ -36,8 +44,8 @@ fn find(view: &View<'_>) -> Option<Found> {
         () => return None,
     };
     let all = view.results.iter().flat_map(|result| &result.transcript);
-    let times = all.filter(|entry| wire::status(entry) == Some(code)).count();
-    Some(Found { seen: format!("`HTTP {code}` {times}×"), symptoms })
+    let times = all.filter(|entry| entry.status() == Some(code)).count();
+    Some(Found { seen: say!("`HTTP {code}` {times}×", code, times), symptoms })
 }
 
 /// How often 503 and success took turns, while the target could be connected to all the time and no proxy complained.
@@ -45,8 +53,8 @@ fn turns(view: &View<'_>) -> usize {
     let mut seen: Vec<(u64, bool)> = Vec::new();
     for result in view.results {
         for entry in &result.transcript {
-            match wire::status(entry) {
-                _ if wire::finds_nobody(entry) => return 0,
+            match entry.status() {
+                _ if entry.finds_nobody() => return 0,
                 Some(502 | 504) => return 0,
                 Some(status @ (200 | 503)) => seen.extend(wire::time(result, entry).map(|at| (at, status == 200))),
                 _ => {}

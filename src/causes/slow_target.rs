@@ -29,7 +29,16 @@ fn find(view: &View<'_>) -> Option<Found> {
         return None;
     }
     let longest = slow.iter().map(|(_, took)| *took).max()?;
-    Some(Found { seen: format!("{} / {}: ≥ {SLOW_MS} ms, ≤ {longest} ms", slow.len(), taken.len()), symptoms })
+    Some(Found {
+        seen: say!(
+            "{slow} / {all}: ≥ {least} ms, ≤ {longest} ms",
+            slow = slow.len(),
+            all = taken.len(),
+            least = SLOW_MS,
+            longest
+        ),
+        symptoms,
+    })
 }
 
 /// How long each handshake and POST took that was answered.
@@ -40,7 +49,7 @@ fn durations(result: &CheckResult) -> Vec<u64> {
             let is_asked = pair[0].direction == Direction::Sent
                 && (pair[0].text.starts_with("POST ")
                     || pair[0].text.starts_with("GET ") && !pair[0].text.contains("sid="));
-            if is_asked && wire::status(pair[1]).is_some() {
+            if is_asked && pair[1].status().is_some() {
                 taken.push(pair[1].at_ms.saturating_sub(pair[0].at_ms));
             }
         }

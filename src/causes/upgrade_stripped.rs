@@ -14,7 +14,7 @@ pub const CAUSE: Kind = Kind {
 };
 
 fn find(view: &View<'_>) -> Option<Found> {
-    let passes = |result: &CheckResult| result.transcript.iter().any(|entry| wire::status(entry) == Some(101));
+    let passes = |result: &CheckResult| result.transcript.iter().any(|entry| entry.status() == Some(101));
     if view.passed("transport.websocket-handshake")
         || view.passed("transport.upgrade")
         || view.results.iter().any(passes)
@@ -23,13 +23,13 @@ fn find(view: &View<'_>) -> Option<Found> {
     }
     let handshake = view.failed("transport.websocket-handshake").filter(|result| is_stripped(result))?;
     let symptoms = view.open_ids(|result| result.id == handshake.id || is_stripped(result));
-    Some(Found { seen: "`Upgrade: websocket` → `400 {\"code\":3}`".to_owned(), symptoms })
+    Some(Found { seen: "`Upgrade: websocket` → `400 {\"code\":3}`".into(), symptoms })
 }
 
 /// Whether an upgrade is answered as if it were a poll.
 fn is_stripped(result: &CheckResult) -> bool {
     wire::connections(result).iter().any(|lines| {
         let mut pairs = lines.windows(2);
-        pairs.any(|pair| wire::asks_for_upgrade(pair[0]) && wire::code(pair[1]) == Some(3))
+        pairs.any(|pair| wire::asks_for_upgrade(pair[0]) && pair[1].code() == Some(3))
     })
 }

@@ -15,13 +15,13 @@ pub const CAUSE: Kind = Kind {
 fn find(view: &View<'_>) -> Option<Found> {
     let handshake = view.failed("transport.websocket-handshake").filter(|result| is_silent(result))?;
     let symptoms = view.open_ids(|result| result.id == handshake.id || is_silent(result));
-    Some(Found { seen: "`Upgrade: websocket` → `101` → –".to_owned(), symptoms })
+    Some(Found { seen: "`Upgrade: websocket` → `101` → –".into(), symptoms })
 }
 
 /// Whether there is a WebSocket on which nothing was received.
 fn is_silent(result: &CheckResult) -> bool {
     wire::connections(result).iter().any(|lines| {
-        let opened = lines.iter().position(|entry| wire::status(entry) == Some(101));
+        let opened = lines.iter().position(|entry| entry.status() == Some(101));
         opened.is_some_and(|at| lines[at + 1..].iter().all(|entry| entry.direction == Direction::Sent))
     })
 }

@@ -4,20 +4,6 @@ use serde_json::Value;
 
 use crate::verdict::{CheckResult, Direction, Entry};
 
-/// The status of an answer, if the line is one.
-pub fn status(entry: &Entry) -> Option<u16> {
-    let rest = entry.text.strip_prefix("HTTP ")?;
-    let digits = rest.get(..3).filter(|_| entry.direction == Direction::Received)?;
-    digits.parse().ok()
-}
-
-/// The code in an answer of Engine.IO that refuses a request: `{"code":3,…}`.
-pub fn code(entry: &Entry) -> Option<u64> {
-    let (_, body) = entry.text.split_once("\n{").filter(|_| status(entry) == Some(400))?;
-    let body: Value = serde_json::from_str(&format!("{{{body}")).ok()?;
-    body.get("code")?.as_u64()
-}
-
 /// Whether the line asks for WebSocket.
 pub fn asks_for_upgrade(entry: &Entry) -> bool {
     entry.direction == Direction::Sent && entry.text.starts_with("GET ") && entry.text.contains("\nUpgrade: websocket")
@@ -60,23 +46,9 @@ pub fn answers_elsewhere(entry: &Entry) -> bool {
     entry.direction == Direction::Received && messages(entry).any(is_answer)
 }
 
-/// Whether no TCP connection could be made.
-pub fn finds_nobody(entry: &Entry) -> bool {
-    entry.direction == Direction::Remark && entry.text.starts_with("cannot connect: ")
-}
-
-/// Whether the connection, or the session on it, ended by the target's doing.
-pub fn ends(entry: &Entry) -> bool {
-    match entry.direction {
-        Direction::Received => entry.text.starts_with("(closed: ") || code(entry) == Some(1),
-        Direction::Remark => entry.text.starts_with("the connection was closed: "),
-        Direction::Sent => false,
-    }
-}
-
 /// Whether the line is an answer of some kind.
 pub fn answers(entry: &Entry) -> bool {
-    entry.direction == Direction::Received && !ends(entry)
+    entry.direction == Direction::Received && !entry.ends()
 }
 
 /// The lines of each connection, in the order in which they appear.

@@ -5,10 +5,9 @@ use serde_json::json;
 
 use super::{Ended, SelectionArgs, Trouble, out};
 use crate::{
-    catalogue::{self, Check, Need},
+    catalogue::{self, Check, Need, nearest},
     mock::{Fault, Scenario},
     report::text::{self, BOLD, DIM, PLAIN, Page, pad},
-    runner::nearest,
     verdict::ExitCode,
 };
 

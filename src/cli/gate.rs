@@ -12,7 +12,7 @@ use super::{
     report::{OutputArgs, Reports},
 };
 use crate::{
-    contract::{self, Waiver},
+    contract::{self, Contract},
     gate::{self, Baseline, Diff, Rules, Shard},
     report::{SCHEMA, text},
     verdict::{ExitCode, FailOn, RunReport},
@@ -49,7 +49,7 @@ pub struct GateArgs {
 
 impl GateArgs {
     /// The rules that the flags, the baseline's file and the contract's waivers make.
-    pub fn rules(&self, waivers: &[Waiver]) -> Result<Rules, Trouble> {
+    pub fn rules(&self, contract: &Contract) -> Result<Rules, Trouble> {
         if self.fail_on == FailOn::New && self.baseline.is_none() {
             return Err(Trouble::mistake(format!(
                 "--fail-on new needs to know what is not new: give --baseline {BASELINE}, which `siospec baseline` \
@@ -62,7 +62,7 @@ impl GateArgs {
             Ok((text::visible(&file.to_string_lossy()), baseline))
         });
         Ok(Rules {
-            waivers: waivers.to_vec(),
+            waivers: gate::waivers(contract)?,
             today: contract::today(),
             baseline: baseline.transpose()?,
             fail_on: self.fail_on,

@@ -9,7 +9,6 @@ mod reference;
 mod report;
 mod run;
 mod serve;
-pub mod target;
 mod transcript;
 mod wait;
 
@@ -24,6 +23,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, error::Erro
 use futures::FutureExt;
 
 use crate::{
+    catalogue::{Selection, SelectionError},
     contract,
     mock::{Fault, Options, Scenario},
     report::text::{self, RED, styled},
@@ -41,7 +41,7 @@ Exit codes:
   3    the target cannot be tested: unreachable, or no Socket.IO there
   4    not enough was judged: no check matches the selection, all that do were skipped, or MUST checks were for lack of a
        token (--allow-incomplete accepts that)
-  5    siospec or the network could not do its part
+  5    siospec or the network could not do its part, or the target went down meanwhile
   130  interrupted by Ctrl-C";
 
 /// Checks that a Socket.IO deployment keeps to the protocol and to the team's checklist.
@@ -93,9 +93,8 @@ struct SelectionArgs {
 }
 
 impl SelectionArgs {
-    fn selection(&self) -> Result<crate::runner::Selection, Trouble> {
-        use crate::runner::SelectionError;
-        crate::runner::Selection::new(&self.only, &self.skip).map_err(|error| {
+    fn selection(&self) -> Result<Selection, Trouble> {
+        Selection::new(&self.only, &self.skip).map_err(|error| {
             let code = match error {
                 SelectionError::Nothing { .. } => ExitCode::NothingMatched,
                 SelectionError::Pattern { .. } => ExitCode::UsersMistake,

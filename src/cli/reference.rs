@@ -213,6 +213,8 @@ fn load(options: &Options, flags: Vec<(&'static str, String)>) -> Result<Contrac
 async fn start_server(mut options: Options, contract: &mut Contract) -> Result<ReferenceServer, Trouble> {
     options.issuer = contract.auth.issuer.clone();
     options.audience = contract.auth.audience.clone();
+    options.carrier = super::serve::carrier(contract.auth.carrier.name());
+    options.token_field.clone_from(&contract.auth.token_field);
     options.rest_credentials = contract.rest.as_ref().is_some_and(|rest| rest.needs_token());
     match &contract.auth.source {
         Some(TokenSource::Secret(secret)) => options.jwt_secret = secret.expose().to_owned(),

@@ -126,7 +126,7 @@ impl Reports {
             troubles.push(trouble);
         }
         if *kind != Kind::Terminal {
-            text::say(&verdict_line(report, &self.lang));
+            text::say(verdict_line(report, &self.lang, text::width()).trim_end());
         }
         troubles.into_iter().next().map_or(Ok(()), Err)
     }

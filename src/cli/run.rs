@@ -16,18 +16,21 @@ use super::{
     reference,
     report::{OutputArgs, Reports},
     serve::interruption,
-    target,
     transcript::Transcripts,
 };
 use crate::{
     catalogue::{Check, Effect},
     contract::{self, Contract, Layers},
     gate,
+    message::{Joint, Message, list},
     probe::{Untestable, is_this_machine},
     redact::Redactor,
     report::{Progress, text, words},
-    reproduce::{self, word},
-    runner::{self, DEFAULT_JOBS, Event, Group, Plan, Runner},
+    runner::{
+        self, DEFAULT_JOBS, Event, Group, Plan, Runner,
+        reproduce::{self, word},
+        target,
+    },
     verdict::{CheckResult, ExitCode, RunReport},
 };
 
@@ -41,7 +44,7 @@ pub struct RunArgs {
     url: Option<String>,
     #[command(flatten)]
     selection: SelectionArgs,
-    /// How many checks run at once
+    /// How many checks run at once, and how many connections a check opens at once that can do with fewer
     #[arg(long, help_heading = "Checks", value_name = "N", default_value_t = DEFAULT_JOBS as u16, value_parser = clap::value_parser!(u16).range(1..))]
     jobs: u16,
     /// Skip, by name, checks that the protocol makes wait longer than this, such as 10s [default: 10m]
@@ -103,7 +106,7 @@ pub async fn run(args: RunArgs, flags: Vec<(&'static str, String)>) -> Ended {
         env: contract::environment().chain(reference.variables().filter(|_| target.is_none())),
         flags: flags.clone(),
     })?;
-    let rules = args.gate.rules(&contract.waivers)?;
+    let rules = args.gate.rules(&contract)?;
 
     let redactor = Redactor::new();
     let mut progress = Progress::new(args.verbose, reports.lang());
@@ -127,9 +130,9 @@ pub async fn run(args: RunArgs, flags: Vec<(&'static str, String)>) -> Ended {
         target.fits(&contract).map_err(Trouble::mistake)?;
         if !is_this_machine(&target.origin) {
             let is_run = |check: &&Check| !args.safe || check.felt_by_others().is_none();
-            progress.announce(&what_it_does(&checks.iter().copied().filter(is_run).collect::<Vec<_>>()));
+            progress.announce(what_it_does(&checks.iter().copied().filter(is_run).collect::<Vec<_>>()));
         }
-        progress.preparing(&format!("looking at {}", target.origin));
+        progress.preparing(say!("looking at {origin}", origin = target.origin.to_string()));
         let plan = Plan {
             origin: target.origin,
             reference: false,
@@ -178,7 +181,7 @@ pub async fn run(args: RunArgs, flags: Vec<(&'static str, String)>) -> Ended {
     let mut is_whole = true;
     while is_whole && rounds.len() < args.gate.repeat() as usize {
         if args.gate.repeat() > 1 {
-            progress.announce(&format!("run {} of {}", rounds.len() + 1, args.gate.repeat()));
+            progress.announce(say!("run {number} of {all}", number = rounds.len() + 1, all = args.gate.repeat()));
         }
         let (begun, started) = (Instant::now(), runner::now());
         let mut seen: Vec<CheckResult> = Vec::new();
@@ -207,7 +210,9 @@ pub async fn run(args: RunArgs, flags: Vec<(&'static str, String)>) -> Ended {
         match (report, rounds.last_mut()) {
             (Some(report), _) => rounds.push(report),
             // What was judged before stays judged.
-            (None, Some(last)) => last.notes.push(format!("interrupted in run {round} of {}", args.gate.repeat())),
+            (None, Some(last)) => {
+                last.notes.push(say!("interrupted in run {round} of {all}", round, all = args.gate.repeat()))
+            }
             (None, None) => {
                 rounds.push(runner.interrupted(&seen, begun, &started));
             }
@@ -226,7 +231,7 @@ pub async fn run(args: RunArgs, flags: Vec<(&'static str, String)>) -> Ended {
         && report.exit_code() == ExitCode::NothingMatched
         && let Some(incomplete) = words::incomplete(&report.results)
     {
-        return Err(Trouble::new(ExitCode::NothingMatched, incomplete));
+        return Err(Trouble::new(ExitCode::NothingMatched, incomplete.text()));
     }
     Ok(ProcessCode::from(report.process_code()))
 }
@@ -241,16 +246,22 @@ fn rate(text: &str) -> Result<f64, String> {
 }
 
 /// What a run of these checks does to a target that may be somebody's production.
-fn what_it_does(checks: &[&'static Check]) -> String {
+fn what_it_does(checks: &[&'static Check]) -> Message {
     let count = |effect: Effect| checks.iter().filter(|check| check.effects.contains(&effect)).count();
     let told = Effect::ALL.map(|effect| (count(effect), effect.meaning()));
     let told = told.iter().filter(|(count, _)| *count > 0);
-    let told: Vec<String> = told.map(|(count, meaning)| format!("{count} {meaning}")).collect();
-    let told = if told.is_empty() { String::new() } else { format!("; of them {}", told.join(", ")) };
-    format!(
-        "{} will be run against a target that is not this machine{told} (`siospec list --effects`; --safe leaves out what others \
-         would feel)",
-        text::count(checks.len(), "check")
+    let told: Vec<Message> = told.map(|(count, meaning)| say!("{count} {meaning}", count, meaning)).collect();
+    let told = match told.is_empty() {
+        true => "".into(),
+        false => say!("; of them {told}", told = list(told, Joint::Comma)),
+    };
+    say!(
+        "{count} check will be run against a target that is not this machine{told} (`siospec list --effects`; --safe \
+         leaves out what others would feel)"
+            | "{count} checks will be run against a target that is not this machine{told} (`siospec list --effects`; \
+               --safe leaves out what others would feel)",
+        count = checks.len(),
+        told
     )
 }
 
@@ -265,7 +276,7 @@ fn contract_file(config: Option<&Path>, has_target: bool) -> Result<Option<(Path
 
 /// What is said of a target that cannot be tested.
 pub(super) fn untestable(found: &Untestable, redactor: &Redactor) -> Trouble {
-    let message = format!("{}\n{}", text::visible(&redactor.redact(found.found())), found.advice());
+    let message = format!("{}\n{}", text::visible(&redactor.redact(&found.found().text())), found.advice());
     let wrapped: Vec<String> = message.lines().flat_map(|line| text::wrap(line, text::width() - 7)).collect();
     Trouble::new(ExitCode::Untestable, wrapped.join("\n       "))
 }

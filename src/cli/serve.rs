@@ -11,7 +11,7 @@ use jsonwebtoken::Algorithm;
 
 use super::{Ended, ServerArgs, Trouble, out};
 use crate::{
-    mock::{DEFAULT_JWT_SECRET, Options, Profile, ReferenceServer, Tls},
+    mock::{Carrier, DEFAULT_JWT_SECRET, Options, Profile, ReferenceServer, Tls},
     verdict::ExitCode,
 };
 
@@ -38,6 +38,12 @@ pub struct ServeArgs {
     /// Audience (aud) that tokens must have
     #[arg(long, value_name = "TEXT")]
     jwt_audience: Option<String>,
+    /// What carries clients' tokens
+    #[arg(long, value_name = "NAME", default_value = "payload", value_parser = ["payload", "header", "cookie", "query"])]
+    auth_carrier: String,
+    /// The field, header, cookie or parameter that holds a token
+    #[arg(long, value_name = "TEXT", default_value = "token")]
+    auth_token_field: String,
     /// Refuse REST calls without a valid token (Authorization: Bearer …)
     #[arg(long)]
     rest_credentials: bool,
@@ -78,6 +84,11 @@ impl From<ProfileArg> for Profile {
     }
 }
 
+/// What carries tokens, by its name.
+pub(super) fn carrier(name: &str) -> Carrier {
+    Carrier::ALL.into_iter().find(|carrier| carrier.name() == name).unwrap_or_default()
+}
+
 pub async fn serve(args: ServeArgs) -> Ended {
     // Listened for before anything else, so that no early signal takes the default way out.
     let interrupted = interruption()?;
@@ -85,6 +96,8 @@ pub async fn serve(args: ServeArgs) -> Ended {
     let mut options = Options {
         issuer: args.jwt_issuer,
         audience: args.jwt_audience,
+        carrier: carrier(&args.auth_carrier),
+        token_field: args.auth_token_field,
         rest_credentials: args.rest_credentials,
         recovery: args.recovery,
         reloads_in_place: args.reload_in_place,

@@ -82,13 +82,13 @@ fn transcript(report: &RunReport, result: &CheckResult) -> String {
     // Writing to a string does not fail.
     let _ = match &result.outcome {
         Outcome::Pass => Ok(()),
-        Outcome::Fail(failure) => writeln!(out, "{}", visible(&failure.reason)),
+        Outcome::Fail(failure) => writeln!(out, "{}", visible(&failure.reason.text())),
         Outcome::Skip { reason, .. } | Outcome::Blocked { reason, .. } | Outcome::Broken { reason } => {
-            writeln!(out, "{}", visible(reason))
+            writeln!(out, "{}", visible(&reason.text()))
         }
     };
     for said in words::of_result(result) {
-        let _ = writeln!(out, "{}", visible(&said));
+        let _ = writeln!(out, "{}", visible(&said.text()));
     }
     let name_width = result.transcript.iter().map(|entry| entry.connection.chars().count()).max().unwrap_or_default();
     for entry in &result.transcript {
@@ -107,9 +107,9 @@ fn transcript(report: &RunReport, result: &CheckResult) -> String {
     if result.transcript.is_empty() {
         out += "nothing was sent\n";
     }
-    if let Some(commands) = &result.by_hand {
+    if !result.by_hand.is_empty() {
         out += "\nagain, without siospec:\n";
-        commands.lines().for_each(|command| {
+        result.script().lines().for_each(|command| {
             let _ = writeln!(out, "{}", visible(command));
         });
     }

@@ -5,20 +5,24 @@ use std::{path::PathBuf, process::ExitCode as ProcessCode, time::Duration};
 use clap::Args;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{Ended, INTERRUPTED, Trouble, out, positive_duration, serve::interruption, target};
+use super::{Ended, INTERRUPTED, Trouble, out, positive_duration, serve::interruption};
 use crate::{
     contract::{self, Contract, Layers},
     lang::Lang,
+    message::Message,
     probe::{Untestable, reconnoitre, trust},
     redact::Redactor,
     report::{Progress, text},
+    runner::target,
     verdict::ExitCode,
-    wire::{http::Http, round},
+    wire::http::Http,
 };
 
 /// Pauses between two looks: soon at first, and never a burden on what is just starting.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// Characters that are shown of what a target said.
+const LONGEST_QUOTE: usize = 2_000;
 /// How long the last look may take.
 const LAST_LOOK: Duration = Duration::from_millis(200);
 
@@ -67,15 +71,17 @@ pub async fn wait(args: WaitArgs) -> Ended {
     target.fits(&contract).map_err(Trouble::mistake)?;
     let redactor = Redactor::new();
     contract.conceal_in(&redactor);
-    let http = Http::new(&contract.headers, contract.deadline, trust(&contract))
-        .map_err(|error| Trouble::new(ExitCode::OwnFault, format!("no HTTP client could be set up: {error}")))?;
+    let http = Http::new(&contract.headers, contract.deadline, trust(&contract)).map_err(|error| {
+        Trouble::new(ExitCode::OwnFault, format!("no HTTP client could be set up: {}", error.message().text()))
+    })?;
 
     let begun = Instant::now();
     let deadline = begun + args.timeout;
-    let at = format!("{}{}", target.origin.as_str().trim_end_matches('/'), contract.path);
-    let at = text::visible(&redactor.redact(&at));
+    let address = format!("{}{}", target.origin.as_str().trim_end_matches('/'), contract.path);
+    let at = text::visible(&redactor.redact(&address));
+    let clean = |message: Message| message.redacted(&redactor, LONGEST_QUOTE);
     let mut progress = Progress::new(false, Lang::default());
-    progress.announce(&format!("waiting for Socket.IO at {at}, up to {}", humantime::format_duration(args.timeout)));
+    progress.announce(clean(say!("waiting for Socket.IO at {at}, up to {time}", at = address, time = args.timeout)));
 
     let looking = async {
         let mut last: Option<Untestable> = None;
@@ -85,7 +91,8 @@ pub async fn wait(args: WaitArgs) -> Ended {
             match timeout(left, reconnoitre(&http, &target.origin, &contract, &redactor)).await {
                 Ok(Ok(_)) => return Ok(()),
                 Ok(Err(untestable)) => {
-                    progress.preparing(&format!("waiting for {at}: {}", redactor.redact(untestable.found())));
+                    let found = untestable.found();
+                    progress.preparing(clean(say!("waiting for {at}: {found}", at = address, found)));
                     last = Some(untestable);
                 }
                 Err(_) => return Err(last),
@@ -107,7 +114,7 @@ pub async fn wait(args: WaitArgs) -> Ended {
         }
     };
     progress.end();
-    let took = humantime::format_duration(round(begun.elapsed()));
+    let took = humantime::format_duration(Duration::from_millis(begun.elapsed().as_millis() as u64));
     match came {
         Ok(()) => {
             out::print(&format!("Socket.IO answers at {at}, after {took}\n"))?;
@@ -115,7 +122,7 @@ pub async fn wait(args: WaitArgs) -> Ended {
         }
         Err(last) => {
             let seen = match last {
-                Some(last) => format!("{}\n       {}", redactor.redact(last.found()), last.advice()),
+                Some(last) => format!("{}\n       {}", redactor.redact(&last.found().text()), last.advice()),
                 None => "No look at it came to an end in that time.".to_owned(),
             };
             let lines: Vec<String> = seen.lines().map(text::visible).collect();

@@ -130,7 +130,10 @@ pub const ALGORITHMS: &[&str] =
 
 /// The tables of the file, in its order, each with what it is about.
 pub const SECTIONS: &[(&str, &str)] = &[
-    ("auth", "How a client proves who it is: a token in the payload of the CONNECT packet."),
+    (
+        "auth",
+        "How a client proves who it is: a token, in the payload of the CONNECT packet unless another carrier is declared.",
+    ),
     ("ping", "The event that the server answers, to the sender alone."),
     ("rooms", "How a client joins a room, leaves it, sends to it and hears from it."),
     ("rest", "The HTTP route that makes the server emit to every client."),
@@ -190,8 +193,13 @@ pub const KEYS: &[Key] = &[
         .about("For an authority of the team's own. Relative to the contract's file. The variable SSL_CERT_FILE, which takes the place of the platform's, is heeded on Linux."),
     key("insecure-tls", Kind::Bool, "false", "The target's certificate is not looked at")
         .about("For a self-signed one. What rests on it is then not judged."),
+    open("client-dir", Kind::Text, r#""app""#, "Folder from which Node finds the socket.io-client to test with")
+        .about("For interop.socket-io-client. Relative to the contract's file. Unless given, it is the current directory, as in the project whose page uses that client."),
     // auth
-    key("auth.token-field", Kind::Text, r#""token""#, "Field of the CONNECT payload that holds the token"),
+    key("auth.carrier", Kind::Choice(&["payload", "header", "cookie", "query"]), r#""payload""#, "What carries the token to the server")
+        .about("The CONNECT payload (`socket.handshake.auth`) is the recommended place. As \"header\", \"cookie\" or \"query\" every request carries it, from the handshake on; an Authorization header as `Bearer …`."),
+    key("auth.token-field", Kind::Text, r#""token""#, "Name of what holds the token: a field of the CONNECT payload")
+        .about("By auth.carrier, the name of the header, the cookie, or the query's parameter."),
     key("auth.algorithm", Kind::Choice(ALGORITHMS), r#""HS256""#, "Signature algorithm of the tokens")
         .about("HS* needs a secret, the others a private key. For a ready token it is read from its header unless given."),
     key("auth.claims", Kind::Object, r#"{ sub = "{{client}}" }"#, "Claims of a valid token")

@@ -11,7 +11,8 @@ mod waive;
 
 pub mod template;
 
-use std::path::Path;
+use std::fmt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jsonwebtoken::{Algorithm, AlgorithmFamily, EncodingKey};
@@ -24,7 +25,7 @@ use layers::Merged;
 pub use layers::{Layers, MAX_DURATION, environment, file};
 pub use pattern::{Expect, Mismatch, Pattern};
 pub use template::Vars;
-pub use waive::{Waiver, today};
+pub use waive::{Objection, Waiver, today};
 
 use crate::redact::Redactor;
 
@@ -46,6 +47,8 @@ pub struct Contract {
     pub base: String,
     /// Path of the application's page; `None` where none is served here.
     pub page: Option<String>,
+    /// Whether either was declared.
+    pub says_where: bool,
     /// Namespace that the checks connect to, with its leading slash.
     pub namespace: String,
     /// How long one answer may take.
@@ -62,6 +65,8 @@ pub struct Contract {
     pub authorities: Option<String>,
     /// Whether the target's certificate is not looked at.
     pub insecure_tls: bool,
+    /// Folder from which Node finds `socket.io-client`; `None` unless declared.
+    pub client_from: Option<PathBuf>,
     /// How clients prove who they are.
     pub auth: Auth,
     /// The event that the server answers; `None` when declared off.
@@ -78,12 +83,29 @@ pub struct Contract {
     pub reload: Option<Reload>,
     /// Failures that the team accepts until a date.
     pub waivers: Vec<Waiver>,
+    /// The file that it was read from, for whoever finds fault with a part of it later.
+    file: Option<File>,
+}
+
+/// The contract's file. It may hold secrets, and is shown by [`Error`] alone, which stars them out.
+#[derive(Clone)]
+struct File {
+    path: PathBuf,
+    text: String,
+}
+
+impl fmt::Debug for File {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.path.fmt(f)
+    }
 }
 
 /// How clients prove who they are.
 #[derive(Clone, Debug)]
 pub struct Auth {
-    /// Field of the CONNECT payload that holds the token.
+    /// What carries the token.
+    pub carrier: Carrier,
+    /// Field of the CONNECT payload that holds the token; or the header, the cookie, the parameter of the query.
     pub token_field: String,
     /// Signature algorithm of the tokens.
     pub algorithm: Algorithm,
@@ -99,6 +121,35 @@ pub struct Auth {
     pub source: Option<TokenSource>,
     /// The public key that the server verifies with (PEM), as its file reads; `None` unless declared.
     pub public_key: Option<String>,
+}
+
+/// What carries a token to the server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Carrier {
+    /// The payload of the CONNECT packet: `socket.handshake.auth`.
+    #[default]
+    Payload,
+    /// A header of every request: `socket.handshake.headers`.
+    Header,
+    /// A cookie of every request: `socket.handshake.headers.cookie`.
+    Cookie,
+    /// A parameter in the URL of every request: `socket.handshake.query`.
+    Query,
+}
+
+impl Carrier {
+    /// All, the recommended one first.
+    pub const ALL: [Carrier; 4] = [Carrier::Payload, Carrier::Header, Carrier::Cookie, Carrier::Query];
+
+    /// Its name in the contract.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Carrier::Payload => "payload",
+            Carrier::Header => "header",
+            Carrier::Cookie => "cookie",
+            Carrier::Query => "query",
+        }
+    }
 }
 
 /// Where valid tokens come from.
@@ -340,6 +391,27 @@ impl Contract {
             || self.rooms.as_ref().is_some_and(|rooms| rooms.send.carries_message())
     }
 
+    /// The folder from which Node finds `socket.io-client`: the declared one, or the current directory where the package is
+    /// installed in it or above (Node.js, "Loading from `node_modules` folders").
+    pub fn client_dir(&self) -> Option<PathBuf> {
+        let from = match &self.client_from {
+            Some(folder) => std::path::absolute(folder).ok()?,
+            None => std::env::current_dir().ok()?,
+        };
+        let is_there = |folder: &Path| folder.join("node_modules/socket.io-client/package.json").is_file();
+        from.ancestors().any(is_there).then_some(from)
+    }
+
+    /// Moves the application below another path, with its page and its REST route.
+    pub fn move_below(&mut self, base: &str) {
+        let moved = |path: &str| format!("{base}{}", path.strip_prefix(&self.base).unwrap_or(path));
+        self.page = self.page.as_deref().map(moved);
+        if let Some(rest) = &mut self.rest {
+            rest.path = moved(&rest.path);
+        }
+        base.clone_into(&mut self.base);
+    }
+
     /// As much of it as it takes to reach the endpoint: path, headers and deadline. Secrets for tokens, which a job that
     /// only waits for the deployment need not have, are not asked for.
     ///
@@ -351,6 +423,7 @@ impl Contract {
             path: path_of(&given.text("path")),
             base: path_of(&given.text("base")),
             page: page(&given),
+            says_where: given.is_given("base") || given.is_given("page"),
             deadline: given.duration("deadline").unwrap_or_default(),
             headers: given.headers("headers"),
             authorities: authorities(&mut given),
@@ -372,6 +445,7 @@ impl Contract {
             path: path_of(&given.text("path")),
             base: path_of(&given.text("base")),
             page: page(&given),
+            says_where: given.is_given("base") || given.is_given("page"),
             namespace: with_slash(&given.text("namespace")),
             deadline: given.duration("deadline").unwrap_or_default(),
             headers: given.headers("headers"),
@@ -380,6 +454,7 @@ impl Contract {
             nodes: nodes(&mut given),
             authorities: authorities(&mut given),
             insecure_tls: given.flag("insecure-tls"),
+            client_from: given.optional_text("client-dir").map(|folder| given.resolve("client-dir", &folder)),
             auth: auth(&mut given),
             ping: given
                 .flag("ping.enabled")
@@ -409,6 +484,7 @@ impl Contract {
             },
             reload: reload(&mut given),
             waivers: std::mem::take(&mut given.waivers),
+            file: given.file.clone().map(|(path, text)| File { path, text }),
         };
         // A comma ends the namespace on the wire, so that such a name could never be asked for.
         if contract.namespace.contains(',') {
@@ -420,6 +496,12 @@ impl Contract {
         }
         given.finish()?;
         Ok(contract)
+    }
+
+    /// What is to be said where these of its waivers are no good.
+    pub fn rejected(&self, objections: Vec<(&Waiver, Objection)>) -> Error {
+        let file = self.file.as_ref().map(|file| (file.path.clone(), file.text.clone()));
+        Error { file, problems: waive::problems(objections) }
     }
 
     /// Makes the redactor hide every secret of the contract: header values, credentials, the source of tokens.
@@ -653,6 +735,7 @@ fn auth(given: &mut Merged) -> Auth {
         given.reject(name, title, "expected -----BEGIN PUBLIC KEY-----", None);
     }
     Auth {
+        carrier: carrier(given),
         token_field: given.text("auth.token-field"),
         algorithm,
         algorithm_declared: matches!(source, Some(TokenSource::Command(_))) && given.is_given("auth.algorithm"),
@@ -662,6 +745,21 @@ fn auth(given: &mut Merged) -> Auth {
         source,
         public_key,
     }
+}
+
+/// What carries the token, under a name that it can have there (RFC 9110, 5.1; RFC 6265, 4.1.1).
+fn carrier(given: &mut Merged) -> Carrier {
+    const NAME: &str = "auth.token-field";
+    let named = given.text("auth.carrier");
+    let carrier = Carrier::ALL.into_iter().find(|carrier| carrier.name() == named).unwrap_or_default();
+    let field = given.text(NAME);
+    // A cookie's name is a token, as a header's is.
+    let needs_token = matches!(carrier, Carrier::Header | Carrier::Cookie);
+    if needs_token && http::HeaderName::try_from(field.as_str()).is_err() {
+        let title = format!("{} is no name of a {named}", given.called(NAME));
+        given.reject(NAME, title, "letters, digits and dashes only", None);
+    }
+    carrier
 }
 
 fn token_source(given: &mut Merged, name: &'static str) -> Option<TokenSource> {

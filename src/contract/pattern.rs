@@ -1,10 +1,9 @@
 //! What an answer must look like: a JSON value of which the answer may say more, but not less.
 
-use std::fmt;
-
 use serde_json::Value;
 
 use super::template::{self, Vars};
+use crate::message::Message;
 
 /// How much of a value a message quotes.
 const QUOTE_LIMIT: usize = 80;
@@ -20,21 +19,24 @@ pub struct Mismatch {
     /// Where, as a path of fields and indices; empty for the whole value.
     pub path: String,
     /// What was wanted there.
-    pub expected: String,
+    pub expected: Message,
     /// What was there.
-    pub got: String,
+    pub got: Message,
 }
 
-impl fmt::Display for Mismatch {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if !self.path.is_empty() {
-            write!(out, "at {}: ", self.path)?;
+spoken!(Mismatch);
+
+impl Mismatch {
+    /// The difference, in words.
+    pub fn message(&self) -> Message {
+        let Mismatch { path, expected, got } = self;
+        if path.is_empty() {
+            say!("expected {expected}, got {got}", expected, got)
+        } else {
+            say!("at {path}: expected {expected}, got {got}", path, expected, got)
         }
-        write!(out, "expected {}, got {}", self.expected, self.got)
     }
 }
-
-impl std::error::Error for Mismatch {}
 
 impl Pattern {
     /// A pattern out of its JSON form.
@@ -57,7 +59,7 @@ impl Pattern {
 }
 
 fn compare(pattern: &Value, value: &Value, vars: &Vars, path: &mut String) -> Result<(), Mismatch> {
-    let mismatch = |expected: String, got: String, path: &str| Mismatch { path: path.to_owned(), expected, got };
+    let mismatch = |expected: Message, got: Message, path: &str| Mismatch { path: path.to_owned(), expected, got };
     match (pattern, value) {
         (Value::String(text), value) => {
             let names = template::names(text);
@@ -76,7 +78,7 @@ fn compare(pattern: &Value, value: &Value, vars: &Vars, path: &mut String) -> Re
                 let length = path.len();
                 push_field(path, name);
                 let Some(value) = found.get(name) else {
-                    return Err(mismatch(quote(&template::render(wanted, vars)), "nothing".to_owned(), path));
+                    return Err(mismatch(quote(&template::render(wanted, vars)), "nothing".into(), path));
                 };
                 compare(wanted, value, vars, path)?;
                 path.truncate(length);
@@ -102,8 +104,8 @@ fn compare(pattern: &Value, value: &Value, vars: &Vars, path: &mut String) -> Re
     }
 }
 
-fn elements(count: usize) -> String {
-    if count == 1 { "1 element".to_owned() } else { format!("{count} elements") }
+fn elements(count: usize) -> Message {
+    say!("{count} element" | "{count} elements", count)
 }
 
 fn push_field(path: &mut String, name: &str) {
@@ -116,11 +118,11 @@ fn push_field(path: &mut String, name: &str) {
 }
 
 /// A value as JSON, cut where it gets long.
-fn quote(value: &Value) -> String {
+fn quote(value: &Value) -> Message {
     let text = value.to_string();
     match text.char_indices().nth(QUOTE_LIMIT) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
+        Some((end, _)) => format!("{}…", &text[..end]).into(),
+        None => text.into(),
     }
 }
 
@@ -153,7 +155,7 @@ pub(super) fn check_args(pattern: Option<&Pattern>, args: &[Value], vars: &Vars)
             None => Err(Mismatch {
                 path: String::new(),
                 expected: quote(&template::render(pattern.as_value(), vars)),
-                got: "no argument".to_owned(),
+                got: "no argument".into(),
             }),
         };
     }
@@ -163,7 +165,7 @@ pub(super) fn check_args(pattern: Option<&Pattern>, args: &[Value], vars: &Vars)
     }
     Err(Mismatch {
         path: String::new(),
-        expected: format!("{} somewhere in the arguments", quote(&Value::String(message.to_owned()))),
+        expected: say!("{text} somewhere in the arguments", text = quote(&Value::String(message.to_owned()))),
         got: quote(&Value::Array(args.to_vec())),
     })
 }

@@ -2,7 +2,6 @@
 
 use std::{borrow::Cow, ops::Range};
 
-use globset::GlobMatcher;
 use jiff::civil::Date;
 use toml::{
     Spanned,
@@ -13,7 +12,6 @@ use super::{
     error::{Origin, Problem},
     layers::{in_file_order, nearest, toml_kind},
 };
-use crate::runner::{Selection, SelectionError, glob};
 
 /// The table's name.
 pub(super) const TABLE: &str = "waive";
@@ -34,19 +32,31 @@ pub struct Waiver {
     pub owner: String,
     /// The last day (UTC) on which it holds.
     pub until: Date,
-    matcher: GlobMatcher,
+    /// Where the file names the check, in bytes.
+    place: Range<usize>,
 }
 
-impl Waiver {
-    /// Whether it is for the check with this id.
-    pub fn is_for(&self, id: &str) -> bool {
-        self.matcher.is_match(id)
-    }
+/// What is wrong with a waiver beyond how it is written.
+#[derive(Clone, Debug)]
+pub struct Objection {
+    /// What is wrong, as one sentence.
+    pub title: String,
+    /// A few words for the place.
+    pub label: &'static str,
+    /// A way out.
+    pub help: Option<String>,
+}
 
-    /// Whether it had run out by `today`.
-    pub fn has_expired(&self, today: Date) -> bool {
-        self.until < today
-    }
+/// The objections, each at its place in the file.
+pub(super) fn problems(objections: Vec<(&Waiver, Objection)>) -> Vec<Problem> {
+    let problem = |(waiver, objection): (&Waiver, Objection)| Problem {
+        title: objection.title,
+        place: Origin::File(waiver.place.clone()),
+        label: objection.label.to_owned(),
+        help: objection.help,
+        hides_strings: false,
+    };
+    objections.into_iter().map(problem).collect()
 }
 
 /// Today, where waivers begin and end: UTC, so that all machines agree.
@@ -85,11 +95,11 @@ fn waiver(table: &DeTable<'_>, span: Range<usize>, problems: &mut Vec<Problem>) 
     let reason = reader.text("reason", "why the failure is accepted");
     let owner = reader.text("owner", "who answers for it");
     let until = reader.date();
-    let matcher = check.as_ref().and_then(|(check, span)| reader.matcher(check, span.clone()));
     if reader.problems.len() > before {
         return None;
     }
-    Some(Waiver { check: check?.0, reason: reason?.0, owner: owner?.0, until: until?, matcher: matcher? })
+    let (check, place) = check?;
+    Some(Waiver { check, reason: reason?.0, owner: owner?.0, until: until?, place })
 }
 
 struct Reader<'a, 'i> {
@@ -162,22 +172,6 @@ impl<'a, 'i> Reader<'a, 'i> {
                 let title = format!("`waive.until`: expected a day such as 2027-01-31, found {text}");
                 let help = "year, month and day; the waiver holds until the end of that day, UTC";
                 self.reject(title, value.span(), "not a day", Some(help.to_owned()));
-                None
-            }
-        }
-    }
-
-    fn matcher(&mut self, check: &str, span: Range<usize>) -> Option<GlobMatcher> {
-        match Selection::new(&[check.to_owned()], &[]).and_then(|_| glob(check)) {
-            Ok(glob) => Some(glob.compile_matcher()),
-            Err(SelectionError::Nothing { pattern, hint }) => {
-                let help = hint.trim_start_matches("; ");
-                let help = if help.is_empty() { "`siospec list` shows them all" } else { help };
-                self.reject(format!("no check matches `{pattern}`"), span, "no such check", Some(help.to_owned()));
-                None
-            }
-            Err(error @ SelectionError::Pattern { .. }) => {
-                self.reject(error.to_string(), span, "not a pattern", None);
                 None
             }
         }

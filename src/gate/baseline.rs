@@ -31,7 +31,7 @@ pub struct Entry {
     pub fingerprint: String,
     /// The reason as it read, for whoever reads the file.
     pub reason: String,
-    /// How much of what the check looked at failed. Files of older versions have none.
+    /// How much of what the check looked at was wrong. Files of older versions have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extent: Option<Extent>,
 }
@@ -54,8 +54,8 @@ impl Baseline {
             Outcome::Fail(failure) if !result.is_waived() => Some(Entry {
                 check: result.id.clone(),
                 level: result.level,
-                fingerprint: fingerprint(&failure.reason),
-                reason: failure.reason.clone(),
+                fingerprint: fingerprint(&failure.reason.text()),
+                reason: failure.reason.text(),
                 extent: failure.extent,
             }),
             _ => None,
@@ -89,7 +89,7 @@ impl Baseline {
 
     /// Whether this very failure is in it, to the same extent. Where one of the two does not say to what, the reason decides.
     pub fn holds(&self, check: &str, level: Level, failure: &Failure) -> Held {
-        let wanted = fingerprint(&failure.reason);
+        let wanted = fingerprint(&failure.reason.text());
         let is_it = |entry: &&Entry| entry.check == check && entry.level >= level && entry.fingerprint == wanted;
         let mut held = Held::No;
         for entry in self.failures.iter().filter(is_it) {

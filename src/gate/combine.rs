@@ -53,7 +53,7 @@ pub fn merge(reports: Vec<(String, RunReport)>) -> Result<RunReport, MergeError>
         // Side by side, most likely; the longest is what the matrix took.
         all.duration_ms = all.duration_ms.max(other.duration_ms);
         add_results(&mut all.results, other.results);
-        add_new(&mut all.notes, other.notes.into_iter().filter(|note| !note.starts_with("round trip")).collect());
+        add_new(&mut all.notes, other.notes.into_iter().filter(|note| !note.is_about("round trip")).collect());
         add_new(&mut all.gate.fixed, other.gate.fixed);
         // A waiver is idle only if none of the reports had use for it.
         all.gate.idle_waivers.retain_mut(|idle| {
@@ -74,6 +74,7 @@ pub fn merge(reports: Vec<(String, RunReport)>) -> Result<RunReport, MergeError>
     let place = |result: &CheckResult| catalogue::all().position(|entry| entry.check.id == result.id);
     // What this version does not know comes last.
     all.results.sort_by_key(|result| place(result).unwrap_or(usize::MAX));
+    all.bound_transcripts();
     Ok(all)
 }
 

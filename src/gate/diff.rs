@@ -230,7 +230,7 @@ fn compare(then: &CheckResult, now: &CheckResult) -> Option<(List, bool)> {
     }
     match (&then.outcome, &now.outcome) {
         (Outcome::Fail(old), Outcome::Fail(new)) => {
-            let same = fingerprint(&old.reason) == fingerprint(&new.reason) && then.level == now.level;
+            let same = fingerprint(&old.reason.text()) == fingerprint(&new.reason.text()) && then.level == now.level;
             let is_worse = same && old.extent.zip(new.extent).is_some_and(|(old, new)| new.is_worse_than(old));
             // A waiver that ran out is the failure that it hid.
             if then.is_waived() && !now.is_waived() {
@@ -259,9 +259,9 @@ fn change(then: Option<&CheckResult>, now: Option<&CheckResult>, regression: boo
     };
     let reason = |result: &CheckResult| match &result.outcome {
         Outcome::Pass => None,
-        Outcome::Fail(failure) => Some(failure.reason.clone()),
+        Outcome::Fail(failure) => Some(failure.reason.text()),
         Outcome::Skip { reason, .. } | Outcome::Blocked { reason, .. } | Outcome::Broken { reason } => {
-            Some(reason.clone())
+            Some(reason.text())
         }
     };
     let one = now.or(then).unwrap_or_else(|| unreachable!("a change is of something"));

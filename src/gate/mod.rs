@@ -7,6 +7,7 @@ mod combine;
 mod diff;
 mod fingerprint;
 mod shard;
+mod waive;
 
 use jiff::civil::Date;
 
@@ -15,9 +16,10 @@ pub use combine::{MergeError, merge, rounds};
 pub use diff::{Change, Diff};
 pub use fingerprint::{fingerprint, without_changing_parts};
 pub use shard::Shard;
+pub use waive::{Waiver, waivers};
 
 use crate::{
-    contract::Waiver,
+    contract,
     verdict::{CheckResult, FailOn, Gate, Idle, IdleWaiver, Outcome, RunReport, Shards, Waived},
 };
 
@@ -43,11 +45,12 @@ impl Rules {
     /// Says of a result what these rules make of it.
     pub fn apply(&self, result: &mut CheckResult) {
         let Outcome::Fail(failure) = &result.outcome else { return };
-        let waiver = self.waivers.iter().filter(|waiver| waiver.is_for(&result.id)).max_by_key(|waiver| waiver.until);
+        let waiver =
+            self.waivers.iter().filter(|waiver| waiver.is_for(&result.id)).max_by_key(|waiver| waiver.declared.until);
         result.waived = waiver.map(|waiver| Waived {
-            owner: waiver.owner.clone(),
-            reason: waiver.reason.clone(),
-            until: waiver.until.to_string(),
+            owner: waiver.declared.owner.clone(),
+            reason: waiver.declared.reason.clone(),
+            until: waiver.declared.until.to_string(),
             expired: waiver.has_expired(self.today),
         });
         let held = self.baseline.as_ref().map(|(_, baseline)| baseline.holds(&result.id, result.level, failure));
@@ -91,6 +94,6 @@ fn idle(waiver: &Waiver, results: &[CheckResult]) -> Option<IdleWaiver> {
             Outcome::Skip { .. } | Outcome::Blocked { .. } | Outcome::Broken { .. } => why.max(Idle::NotJudged),
         };
     }
-    let (check, owner, until) = (waiver.check.clone(), waiver.owner.clone(), waiver.until.to_string());
-    Some(IdleWaiver { check, owner, until, why })
+    let contract::Waiver { check, owner, until, .. } = waiver.declared.clone();
+    Some(IdleWaiver { check, owner, until: until.to_string(), why })
 }

@@ -8,7 +8,6 @@
 
 mod app;
 mod authority;
-mod fault;
 mod gateway;
 mod keys;
 mod scenario;
@@ -26,10 +25,13 @@ use std::{
 use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey};
 use tokio::sync::oneshot;
 
+pub use crate::fault::{Fault, Variant};
 pub use app::Cluster;
 pub use authority::Authority;
-pub use fault::Fault;
 pub use scenario::Scenario;
+
+/// What holds a token unless told otherwise.
+const TOKEN_FIELD: &str = "token";
 
 /// The secret that the reference server verifies tokens with unless told otherwise (HS256).
 pub const DEFAULT_JWT_SECRET: &str = "siospec-reference-server-secret-for-tests-only";
@@ -60,28 +62,6 @@ pub const COOKIE: &str = "siospec-session=of-the-reference-server";
 /// How long an idle connection lives at the least.
 const IDLE_LIMIT: Duration = Duration::from_secs(75);
 
-/// A deployment of the reference server. What some faults do cannot be seen in the plain one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Variant {
-    /// Tokens are signed by HMAC, and everything is off that Node has off by default.
-    Plain,
-    /// Tokens are signed by a private key, of which the server has the public one.
-    PublicKey,
-    /// Connection state recovery is on.
-    Recovery,
-    /// A reload keeps the server, and with it the connections.
-    InPlace,
-    /// Several nodes, joined by an adapter.
-    Cluster,
-    /// Behind TLS.
-    Tls,
-}
-
-impl Variant {
-    /// Those that one server makes up, with nothing but itself.
-    pub const SINGLE: &[Variant] = &[Variant::Plain, Variant::PublicKey, Variant::Recovery, Variant::InPlace];
-}
-
 /// What a [`ReferenceServer`] serves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Profile {
@@ -108,6 +88,10 @@ pub struct Options {
     pub issuer: Option<String>,
     /// The `aud` that valid tokens must have. Default: any.
     pub audience: Option<String>,
+    /// What carries tokens. Default: the CONNECT payload.
+    pub carrier: Carrier,
+    /// The field, header, cookie or parameter that holds a token. Default: `token`.
+    pub token_field: String,
     /// Whether a REST call needs a valid token, as `Authorization: Bearer …`. Default: no.
     pub rest_credentials: bool,
     /// Whether a client that comes back gets what it missed (connection state recovery). Default: no, as in socket.io.
@@ -137,6 +121,35 @@ pub struct Options {
     pub scenario: Option<Scenario>,
 }
 
+/// What carries a client's token to the server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Carrier {
+    /// The payload of the CONNECT packet.
+    #[default]
+    Payload,
+    /// A header of the request that opens the session; an Authorization header as `Bearer …` (RFC 6750, 2.1).
+    Header,
+    /// A cookie of that request.
+    Cookie,
+    /// A parameter of its URL.
+    Query,
+}
+
+impl Carrier {
+    /// All of them.
+    pub const ALL: [Carrier; 4] = [Carrier::Payload, Carrier::Header, Carrier::Cookie, Carrier::Query];
+
+    /// Its name on the command line and in a contract.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Carrier::Payload => "payload",
+            Carrier::Header => "header",
+            Carrier::Cookie => "cookie",
+            Carrier::Query => "query",
+        }
+    }
+}
+
 /// What a server needs to speak TLS, as PEM.
 #[derive(Clone)]
 pub struct Tls {
@@ -160,6 +173,8 @@ impl Default for Options {
             jwt_public_key: None,
             issuer: None,
             audience: None,
+            carrier: Carrier::default(),
+            token_field: TOKEN_FIELD.to_owned(),
             rest_credentials: false,
             recovery: false,
             reloads_in_place: false,
@@ -222,6 +237,13 @@ impl Options {
     /// Insists on all that a contract can declare: an issuer, an audience, credentials of the REST call.
     pub fn guarded(self) -> Self {
         self.with_issuer(ISSUER).with_audience(AUDIENCE).with_rest_credentials()
+    }
+
+    /// Takes tokens from there, under that name.
+    pub fn with_carrier(mut self, carrier: Carrier, token_field: impl Into<String>) -> Self {
+        self.carrier = carrier;
+        self.token_field = token_field.into();
+        self
     }
 
     /// Deploys it as that variant.
@@ -308,6 +330,12 @@ impl Options {
         }
         if self.has_own_key() {
             declare("private-key-env", PRIVATE_KEY_VARIABLE);
+        }
+        if self.carrier != Carrier::Payload {
+            declare("carrier", self.carrier.name());
+        }
+        if self.token_field != TOKEN_FIELD {
+            declare("token-field", &self.token_field);
         }
         for (key, value) in [("issuer", &self.issuer), ("audience", &self.audience)] {
             if let Some(value) = value {

@@ -1,7 +1,6 @@
 //! A Socket.IO client, as a check drives it.
 
 use std::{
-    fmt,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -10,12 +9,13 @@ use bytes::Bytes;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::{Probe, Served, Stop, bytes_as_text};
+use super::{Probe, Served, Stop, Tokens, bytes_as_text};
 use crate::{
     contract::{Emit, Expect, Vars},
+    message::{Message, excerpt},
     wire::{
-        Direction, Endpoint, EnginePacket, Handshake, Session, SocketPacket, Transport, WireError, round, shorten,
-        socket::Kind,
+        Carried, Direction, Endpoint, EnginePacket, Handshake, Heartbeats, HttpResponse, Session, SocketPacket,
+        Transport, WireError, socket::Kind,
     },
 };
 
@@ -29,21 +29,26 @@ pub enum Answer {
     /// The target closed the connection, on which it had answered something before.
     Closed(End),
     /// The connection ended, and nothing was ever answered on it: that is no answer to the CONNECT.
-    Cut(String),
+    Cut(Message),
+    /// The handshake that carried the token was refused, where one with a valid token was not.
+    Shut(Box<HttpResponse>),
     /// Nothing, within the time given.
     Silence(Duration),
 }
 
-impl fmt::Display for Answer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+spoken!(Answer, End, Life, Disorder);
+
+impl Answer {
+    /// What came of it, in words.
+    pub fn message(&self) -> Message {
         match self {
-            Answer::Connected(packet) => write!(f, "CONNECT was accepted: 4{}", packet.encode()),
-            Answer::Refused(packet) => write!(f, "CONNECT was refused: 4{}", packet.encode()),
-            Answer::Closed(how) => write!(f, "CONNECT was answered by the end of the connection ({how})"),
-            Answer::Cut(how) => write!(f, "CONNECT was answered by the end of the connection ({how})"),
-            Answer::Silence(after) => {
-                write!(f, "CONNECT got no answer within {}", humantime::format_duration(round(*after)))
+            Answer::Connected(packet) => say!("CONNECT was accepted: {packet}", packet = packet.shown()),
+            Answer::Refused(packet) => say!("CONNECT was refused: {packet}", packet = packet.shown()),
+            Answer::Closed(End(how)) | Answer::Cut(how) => {
+                say!("CONNECT was answered by the end of the connection ({how})", how)
             }
+            Answer::Shut(response) => say!("the handshake was refused: {response}", response),
+            Answer::Silence(after) => say!("CONNECT got no answer within {after}", after),
         }
     }
 }
@@ -51,17 +56,16 @@ impl fmt::Display for Answer {
 /// How a connection ended on which the target had answered something before. Only the probe makes it, so that no check takes
 /// the end of a connection that was never served for an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct End(String);
+pub struct End(Message);
 
 impl End {
-    pub(super) fn new(how: String) -> End {
+    pub(super) fn new(how: Message) -> End {
         End(how)
     }
-}
 
-impl fmt::Display for End {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+    /// How it ended, in words.
+    pub fn message(&self) -> Message {
+        self.0.clone()
     }
 }
 
@@ -70,15 +74,17 @@ impl fmt::Display for End {
 pub enum Life {
     /// It goes on.
     Open,
-    /// The target ended it. Close frame, `1`, end of stream, reset and 400 are all lawful ways.
+    /// The target ended it. Close frame, `1`, end of stream, reset and 400 are all lawful ways; 404
+    /// and 410 say as much.
     Closed(End),
 }
 
-impl fmt::Display for Life {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Life {
+    /// How it stands, in words.
+    pub fn message(&self) -> Message {
         match self {
-            Life::Open => f.write_str("the connection stays open"),
-            Life::Closed(how) => write!(f, "the connection is closed ({how})"),
+            Life::Open => "the connection stays open".into(),
+            Life::Closed(how) => say!("the connection is closed ({how})", how),
         }
     }
 }
@@ -94,22 +100,24 @@ pub enum Disorder {
     AsText(Bytes),
 }
 
-impl fmt::Display for Disorder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Disorder {
+    /// What came, in words.
+    pub fn message(&self) -> Message {
         match self {
             Disorder::Unannounced(over, data) => {
-                write!(f, "over {over}, binary data came that no packet announced: {}", bytes_as_text(data))
+                let data = bytes_as_text(data);
+                say!("over {over}, binary data came that no packet announced: {data}", over, data)
             }
-            Disorder::Interrupted(over, missing, packet) => {
-                write!(f, "over {over}, 4{packet} came where {missing} of the announced attachments were missing")
-            }
-            Disorder::AsText(data) => {
-                write!(
-                    f,
-                    "over WebSocket, binary data came as a text frame: {}",
-                    EnginePacket::Binary(data.clone()).encode()
-                )
-            }
+            Disorder::Interrupted(over, missing, text) => say!(
+                "over {over}, 4{text} came where {missing} of the announced attachments were missing",
+                over,
+                text = excerpt(text, 200),
+                missing
+            ),
+            Disorder::AsText(data) => say!(
+                "over WebSocket, binary data came as a text frame: {data}",
+                data = excerpt(&EnginePacket::Binary(data.clone()).encode(), 200)
+            ),
         }
     }
 }
@@ -117,6 +125,9 @@ impl fmt::Display for Disorder {
 /// A client with an open session, connected to the contract's namespace or not. Everything it hears stays in its inbox.
 pub struct Client {
     session: Session,
+    /// How it deals with heartbeats.
+    heartbeat: Heartbeats,
+    tokens: Tokens,
     namespace: String,
     inbox: Vec<SocketPacket>,
     attachments: Vec<Bytes>,
@@ -129,7 +140,7 @@ pub struct Client {
     connect_deadline: Duration,
     quiet_window: Duration,
     endpoint: Endpoint,
-    notes: Vec<String>,
+    notes: Vec<Message>,
     heartbeats: usize,
     /// Bytes that came in packets.
     heard: usize,
@@ -164,9 +175,11 @@ const MAX_INBOX: usize = 20_000;
 const MAX_HEARD: usize = 32 << 20;
 
 impl Client {
-    pub(super) fn new(endpoint: Endpoint, session: Session, probe: &Probe) -> Client {
+    pub(super) fn new(endpoint: Endpoint, session: Session, heartbeat: Heartbeats, probe: &Probe) -> Client {
         Client {
             session,
+            heartbeat,
+            tokens: probe.tokens().clone(),
             namespace: probe.contract().namespace.clone(),
             inbox: Vec::new(),
             attachments: Vec::new(),
@@ -236,11 +249,48 @@ impl Client {
         self.send(&SocketPacket::event(&self.namespace, &event, &args));
     }
 
-    /// Sends CONNECT with `payload` and waits for what comes of it.
+    /// Sends CONNECT with these credentials and waits for what comes of it. Where requests carry the token, and this session's
+    /// have carried another one, it is done on a new session.
     ///
     /// # Errors
     /// [`Stop::Broken`] when the network, not the target, ends the exchange.
-    pub async fn connect(&mut self, payload: Option<Value>) -> Result<Answer, Stop> {
+    pub async fn connect(&mut self, credentials: Option<Value>) -> Result<Answer, Stop> {
+        let (carried, payload) = self.tokens.part(credentials);
+        if carried.as_ref() != self.endpoint.carried()
+            && let Some(refusal) = self.reopen(carried).await?
+        {
+            return Ok(refusal);
+        }
+        self.connect_here(payload).await
+    }
+
+    /// Goes on with a new session, whose requests carry that token. Gives the refusal, where it is refused.
+    async fn reopen(&mut self, carried: Option<Carried>) -> Result<Option<Answer>, Stop> {
+        let endpoint = self.endpoint.labelled(self.endpoint.label()).carrying(carried);
+        let session = match Session::open_with(&endpoint, self.transport(), self.heartbeat).await {
+            Ok(session) => session,
+            // How handshakes are refused for what they carry: the first three by applications, the others for its length.
+            Err(WireError::Status { response, .. }) if matches!(response.status, 400 | 401 | 403 | 413 | 414 | 431) => {
+                return Ok(Some(Answer::Shut(response)));
+            }
+            Err(error) => return Err(self.broken(&error)),
+        };
+        (self.endpoint, self.announced) = (endpoint, 0);
+        std::mem::replace(&mut self.session, session).close(self.deadline).await;
+        if self.answered && self.has_fences {
+            self.answered = false;
+            if let Err(error) = self.question(None).await {
+                return Ok(Some(Answer::Cut(error.message())));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Sends CONNECT with `payload` on this very session and waits for what comes of it.
+    ///
+    /// # Errors
+    /// As [`Client::connect`].
+    pub async fn connect_here(&mut self, payload: Option<Value>) -> Result<Answer, Stop> {
         let from = self.mark();
         let sent = SocketPacket::connect(&self.namespace, payload);
         self.send(&sent);
@@ -257,15 +307,16 @@ impl Client {
             Ok(packet) => Ok(Answer::Refused(packet)),
             Err(WireError::Timeout { after, .. }) => Ok(Answer::Silence(after)),
             Err(WireError::Closed(how)) => Ok(self.closed_on_connect(how)),
-            // 400 is how a target says that the session is gone; any other status is another's word, such as a proxy's.
-            Err(error @ WireError::Status { .. }) if error.is_bad_request() => Ok(self.closed_on_connect(format!(
-                "{error}; where there are several nodes, all requests of a session must reach the same one"
+            // Any other status is another's word, such as a proxy's.
+            Err(error @ WireError::Status { .. }) if error.misses_session() => Ok(self.closed_on_connect(say!(
+                "{error}; where there are several nodes, all requests of a session must reach the same one",
+                error
             ))),
             Err(error) => Err(self.broken(&error)),
         }
     }
 
-    fn closed_on_connect(&self, how: String) -> Answer {
+    fn closed_on_connect(&self, how: Message) -> Answer {
         if self.answered { Answer::Closed(End::new(how)) } else { Answer::Cut(how) }
     }
 
@@ -284,9 +335,9 @@ impl Client {
     /// # Errors
     /// [`Stop::Broken`] when the network or a proxy, not the target, ends the exchange.
     pub async fn wait_end(&mut self, within: Duration) -> Result<Life, Stop> {
-        match self.wait("end", self.mark(), Instant::now() + within, |_| false).await {
-            Ok(_) | Err(WireError::Timeout { .. }) => Ok(Life::Open),
-            Err(error) => self.ended_by(error),
+        match self.watch(Instant::now() + within).await {
+            WireError::Timeout { .. } => Ok(Life::Open),
+            error => self.ended_by(error),
         }
     }
 
@@ -298,11 +349,22 @@ impl Client {
         let until = Instant::now() + within;
         loop {
             let mark = self.mark();
-            match self.wait("end", mark, until, |_| false).await {
-                Ok(_) | Err(WireError::Timeout { .. }) => return Ok(Life::Open),
-                Err(WireError::Closed(_)) if self.mark() > mark && self.is_sent_away() => {}
-                Err(error) => return self.ended_by(error),
+            match self.watch(until).await {
+                WireError::Timeout { .. } => {
+                    self.show_life().await;
+                    return Ok(Life::Open);
+                }
+                WireError::Closed(_) if self.mark() > mark && self.is_sent_away() => {}
+                error => return self.ended_by(error),
             }
+        }
+    }
+
+    /// Has a connection that did not end in time show that it is open. One that answers nothing either may be late to end, as
+    /// all else on it is.
+    pub async fn show_life(&mut self) {
+        if !self.has_fences || self.cross_fence().await.is_err() {
+            self.endpoint.note_silence();
         }
     }
 
@@ -333,7 +395,7 @@ impl Client {
     pub fn ended_by(&self, error: WireError) -> Result<Life, Stop> {
         match error {
             WireError::Closed(how) if self.answered => Ok(Life::Closed(End::new(how))),
-            error if self.answered && error.is_bad_request() => Ok(Life::Closed(End::new(error.to_string()))),
+            error if self.answered && error.misses_session() => Ok(Life::Closed(End::new(error.message()))),
             error => Err(self.broken(&error)),
         }
     }
@@ -345,22 +407,22 @@ impl Client {
     /// As [`Client::wait`].
     pub async fn next_packet(&mut self, what: &'static str, deadline: Instant) -> Result<EnginePacket, WireError> {
         if self.inbox.len() + self.attachments.len() >= MAX_INBOX {
-            return Err(WireError::Cut(format!("the target sent more than {MAX_INBOX} packets")));
+            return Err(WireError::Cut(say!("the target sent more than {count} packets", count = MAX_INBOX)));
         }
         let packet = self.session.next(what, deadline).await?;
         self.heard += packet.len();
         if self.heard > MAX_HEARD {
-            return Err(WireError::Cut(format!("the target sent more than {MAX_HEARD} bytes")));
+            return Err(WireError::Cut(say!("the target sent more than {count} bytes", count = MAX_HEARD)));
         }
         match &packet {
             EnginePacket::Message(text) => {
                 let missing = std::mem::take(&mut self.announced);
                 if missing > 0 {
-                    return Err(self.disordered(&Disorder::Interrupted(self.transport(), missing, shorten(text, 200))));
+                    return Err(self.disordered(&Disorder::Interrupted(self.transport(), missing, text.clone())));
                 }
                 let packet = SocketPacket::decode(text).map_err(|error| match error {
                     WireError::Malformed(why) => {
-                        WireError::Malformed(format!("the target sent a packet that is no Socket.IO: {why}"))
+                        WireError::Malformed(say!("the target sent a packet that is no Socket.IO: {why}", why))
                     }
                     error => error,
                 })?;
@@ -393,7 +455,7 @@ impl Client {
     /// As [`Client::note_disorder`], where nothing can be made of what comes after it.
     fn disordered(&self, how: &Disorder) -> WireError {
         self.note_disorder(how);
-        WireError::Malformed(format!("{how} (see socket.binary-from-server)"))
+        WireError::Malformed(say!("{how} (see socket.binary-from-server)", how))
     }
 
     /// The place in the inbox where what comes from now on begins.
@@ -419,7 +481,8 @@ impl Client {
         events
     }
 
-    /// Waits for a packet that `wanted` holds for, among those since `from`, until `deadline`.
+    /// Waits for a packet that `wanted` holds for, among those since `from`, until `deadline`. That none came is noted, since it
+    /// may have been late.
     ///
     /// # Errors
     /// [`WireError::Timeout`] with `what`, or the reason why the session ended.
@@ -442,9 +505,20 @@ impl Client {
             match self.next_packet(what, deadline).await {
                 Ok(_) => {}
                 Err(WireError::Timeout { what, .. }) => {
+                    self.endpoint.note_silence();
                     return Err(WireError::Timeout { what, after: begun.elapsed() });
                 }
                 Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Takes in what comes until then, and wants none of it. Gives what ended that: the time ([`WireError::Timeout`]), or what
+    /// ended the session.
+    pub async fn watch(&mut self, until: Instant) -> WireError {
+        loop {
+            if let Err(error) = self.next_packet("end of the pause", until).await {
+                return error;
             }
         }
     }
@@ -522,10 +596,10 @@ impl Client {
         self.catch_up().await?;
         if self.has_several_nodes {
             let window = self.quiet_window.max(BETWEEN_NODES);
-            self.notes.push(format!(
-                "absence was judged by a fence and a quiet window of {} behind it: of several nodes, a fence orders what one \
-                 sends",
-                humantime::format_duration(round(window))
+            self.notes.push(say!(
+                "absence was judged by a fence and a quiet window of {time} behind it: of several nodes, a fence \
+                 orders what one sends",
+                time = window
             ));
             self.listen(window).await?;
         }
@@ -567,10 +641,11 @@ impl Client {
 
     /// What stands in for a fence at a target that does not answer one.
     async fn quiet_window(&mut self) -> Result<(), WireError> {
-        let window = humantime::format_duration(round(self.quiet_window));
-        self.notes.push(format!(
+        let window = self.quiet_window;
+        self.notes.push(say!(
             "the target does not answer a CONNECT to an unknown namespace, so absence was judged by a quiet window of \
-             {window}"
+             {window}",
+            window
         ));
         self.hear(self.quiet_window).await
     }
@@ -584,9 +659,9 @@ impl Client {
     }
 
     async fn hear(&mut self, duration: Duration) -> Result<(), WireError> {
-        match self.wait("end of the pause", self.mark(), Instant::now() + duration, |_| false).await {
-            Ok(_) | Err(WireError::Timeout { .. }) => Ok(()),
-            Err(error) => Err(error),
+        match self.watch(Instant::now() + duration).await {
+            WireError::Timeout { .. } => Ok(()),
+            error => Err(error),
         }
     }
 
@@ -608,7 +683,13 @@ impl Client {
         self.session.close(self.deadline).await;
     }
 
-    fn broken(&self, error: &WireError) -> Stop {
-        Stop::Broken(format!("client {} ({}): {error}", self.label(), self.transport()))
+    /// What becomes of a check whose client met that.
+    pub fn broken(&self, error: &WireError) -> Stop {
+        Stop::Broken(say!(
+            "client {label} ({transport}): {error}",
+            label = self.label().to_owned(),
+            transport = self.transport(),
+            error
+        ))
     }
 }

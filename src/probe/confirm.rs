@@ -4,7 +4,6 @@
 use tokio::time::Instant;
 
 use super::{Probe, Stop};
-use crate::wire::round;
 
 /// Looks again where a finding is [doubtful](super::Finding::doubtful), or nothing could be judged, and this machine was late
 /// meanwhile. What was seen once, and not again, is a note that says how late.
@@ -19,21 +18,24 @@ pub async fn confirmed<T, F: Future<Output = Result<T, Stop>>>(probe: &Probe, lo
         judged => return judged,
     };
     let Some(late) = probe.was_late(begun) else { return Err(first) };
-    let late = humantime::format_duration(round(late));
     let (seen, first) = again(first, look().await)?;
     probe.note(match first {
         Stop::Fail(finding) => {
-            format!("seen once, and not again: {}; this machine was {late} late then", finding.failure.reason)
+            say!(
+                "seen once, and not again: {reason}; this machine was {late} late then",
+                reason = finding.failure.reason,
+                late
+            )
         }
         Stop::Broken(reason) | Stop::Skip(reason) => {
-            format!("judged at the second try: {reason}; this machine was {late} late then")
+            say!("judged at the second try: {reason}; this machine was {late} late then", reason, late)
         }
     });
     Ok(seen)
 }
 
-/// As [`confirmed`], whether or not this machine was late: for exchanges of a client that is not ours, and may lose a race
-/// with itself.
+/// As [`confirmed`], but whatever was found, and whether or not this machine was late: for exchanges of a client that is not
+/// ours, and may lose a race with itself.
 ///
 /// # Errors
 /// As [`confirmed`].
@@ -42,12 +44,12 @@ pub async fn seen_twice<T, F: Future<Output = Result<T, Stop>>>(
     look: impl Fn() -> F,
 ) -> Result<T, Stop> {
     let first = match look().await {
-        Err(stop) if is_in_doubt(&stop) => stop,
+        Err(stop @ (Stop::Broken(_) | Stop::Fail(_))) => stop,
         judged => return judged,
     };
     let (seen, first) = again(first, look().await)?;
     if let Stop::Fail(finding) = first {
-        probe.note(format!("seen once, and not again: {}", finding.failure.reason));
+        probe.note(say!("seen once, and not again: {reason}", reason = finding.failure.reason));
     }
     Ok(seen)
 }

@@ -17,8 +17,10 @@ use tokio::{
 };
 
 use super::{Answer, Client, Life, Probe, Stop, Verdict, client::End};
+use crate::message::Message;
 use crate::wire::{
-    Endpoint, Heartbeats, HttpResponse, SocketPacket, Transcript, Transport, WireError, http::was_starved_since,
+    Endpoint, EnginePacket, Heartbeats, HttpResponse, Polling, Session, SocketPacket, Transcript, Transport, WireError,
+    http::was_starved_since,
 };
 
 /// What was asked, and answered.
@@ -33,12 +35,12 @@ pub(super) enum Twin {
 /// The controls of one run.
 #[derive(Debug, Default)]
 pub struct Controls {
-    polling: OnceCell<Result<Twin, String>>,
-    websocket: OnceCell<Result<Twin, String>>,
-    admission_by_polling: OnceCell<Result<(), String>>,
-    admission_by_websocket: OnceCell<Result<(), String>>,
-    events_by_polling: OnceCell<Result<(), String>>,
-    events_by_websocket: OnceCell<Result<(), String>>,
+    polling: OnceCell<Result<Twin, Message>>,
+    websocket: OnceCell<Result<Twin, Message>>,
+    admission_by_polling: OnceCell<Result<(), Message>>,
+    admission_by_websocket: OnceCell<Result<(), Message>>,
+    events_by_polling: OnceCell<Result<(), Message>>,
+    events_by_websocket: OnceCell<Result<(), Message>>,
     /// Whether the target went away and did not come back.
     gone: AtomicBool,
     /// Held by whoever looks at how a proxy answers a foreign upgrade.
@@ -58,7 +60,7 @@ impl Served {
     }
 
     /// The end of a session that was followed request by request, and on which something had been answered.
-    pub fn closed(&self, how: impl Into<String>) -> Life {
+    pub fn closed(&self, how: impl Into<Message>) -> Life {
         Life::Closed(End::new(how.into()))
     }
 }
@@ -82,7 +84,7 @@ impl Probe {
             Transport::Polling => &controls.polling,
             Transport::WebSocket => &controls.websocket,
         };
-        proven(transport, once(cell, || self.control(transport)).await)
+        proven(transport, self.once(cell, || self.control(transport)).await)
     }
 
     /// As [`Probe::served`], for requests that belong to no transport.
@@ -114,7 +116,7 @@ impl Probe {
     ///
     /// # Errors
     /// Why it does not.
-    pub async fn answers_now(&self) -> Result<(), String> {
+    pub async fn answers_now(&self) -> Result<(), Message> {
         self.control(self.plain_transport()).await.map(drop)
     }
 
@@ -123,7 +125,7 @@ impl Probe {
     ///
     /// # Errors
     /// Why it does not answer.
-    pub async fn until_it_answers(&self) -> Result<Duration, String> {
+    pub async fn until_it_answers(&self) -> Result<Duration, Message> {
         let gone = &self.setting.controls.gone;
         let begun = Instant::now();
         let mut waited = Duration::ZERO;
@@ -140,6 +142,56 @@ impl Probe {
         }
     }
 
+    /// Whether somebody is there: an answer to a handshake that comes from no proxy that misses its server.
+    ///
+    /// # Errors
+    /// What was met instead.
+    pub async fn meets_somebody(&self) -> Result<(), Message> {
+        // Whatever limits requests is somebody.
+        let endpoint = self.endpoint_aside().as_it_comes();
+        match Session::polling_handshake(&endpoint).await {
+            Ok((handshake, _)) => {
+                // A session that nobody ends is the target's to look after.
+                let _ = Polling::new(&endpoint, &handshake.sid).push(&[EnginePacket::Close]).await;
+                Ok(())
+            }
+            Err(error) if error.finds_nobody() => Err(error.message()),
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// As [`Probe::meets_somebody`], after a while where nobody is there, for as long as a target takes to be started again.
+    ///
+    /// # Errors
+    /// What was met last.
+    pub async fn until_somebody_is_there(&self) -> Result<(), Message> {
+        let begun = Instant::now();
+        loop {
+            let met = self.meets_somebody().await;
+            if met.is_ok() || begun.elapsed() > COMES_BACK_WITHIN {
+                return met;
+            }
+            // As above.
+            sleep(BETWEEN_LOOKS).await;
+        }
+    }
+
+    /// Whether the page is one that Vite's development server serves; `None` where no page is answered for as long as a target
+    /// takes to be started again.
+    pub async fn is_served_by_vite(&self) -> Option<bool> {
+        let endpoint = self.endpoint_aside();
+        let page = endpoint.url(self.contract().page.as_deref().unwrap_or("/"));
+        let begun = Instant::now();
+        loop {
+            match endpoint.get(page.clone()).await {
+                Ok(response) if response.status < 500 => return Some(response.text().contains("/@vite/client")),
+                _ if begun.elapsed() > COMES_BACK_WITHIN => return None,
+                // As above.
+                _ => sleep(BETWEEN_LOOKS).await,
+            }
+        }
+    }
+
     /// The positive control of events: a connected client sent one that nobody handles, and its connection lived on. Without
     /// that, a connection that is closed for a malformed event may be closed for any.
     ///
@@ -151,10 +203,12 @@ impl Probe {
             Transport::Polling => &controls.events_by_polling,
             Transport::WebSocket => &controls.events_by_websocket,
         };
-        once(cell, || self.send_lawfully(transport)).await.map_err(|why| {
-            Stop::Broken(format!(
-                "over {transport}, a connection does not live on after a lawful event either, so that nothing follows from \
-                 its end: {why}"
+        self.once(cell, || self.send_lawfully(transport)).await.map_err(|why| {
+            Stop::Broken(say!(
+                "over {transport}, a connection does not live on after a lawful event either, so that nothing follows \
+                 from its end: {why}",
+                transport,
+                why
             ))
         })
     }
@@ -170,28 +224,32 @@ impl Probe {
             Transport::Polling => &controls.admission_by_polling,
             Transport::WebSocket => &controls.admission_by_websocket,
         };
-        let made = once(cell, || async { self.connect_lawfully(transport).await.map(drop) }).await;
+        let made = self.once(cell, || async { self.connect_lawfully(transport).await.map(drop) }).await;
         made.map_err(|why| {
-            Stop::Broken(format!("a valid token is not accepted over {transport} either (see auth.valid-token): {why}"))
+            Stop::Broken(say!(
+                "a valid token is not accepted over {transport} either (see auth.valid-token): {why}",
+                transport,
+                why
+            ))
         })
     }
 
-    async fn connect_lawfully(&self, transport: Transport) -> Result<Client, String> {
+    async fn connect_lawfully(&self, transport: Transport) -> Result<Client, Message> {
         let mut client = self.aside(transport).await?;
         let credentials = self.credentials(&self.user("control")).await.unwrap_or_default();
         match client.connect(credentials).await {
             Ok(Answer::Connected(_)) => Ok(client),
-            Ok(answer) => Err(answer.to_string()),
+            Ok(answer) => Err(answer.message()),
             Err(_) => Err("no client could connect".into()),
         }
     }
 
-    async fn send_lawfully(&self, transport: Transport) -> Result<(), String> {
+    async fn send_lawfully(&self, transport: Transport) -> Result<(), Message> {
         let mut client = self.connect_lawfully(transport).await?;
         client.send(&SocketPacket::event(&self.contract().namespace, &self.nonce("control"), &[]));
         match client.life().await {
             Ok(Life::Open) => Ok(()),
-            Ok(life) => Err(life.to_string()),
+            Ok(life) => Err(life.message()),
             Err(_) => Err("the connection was lost".into()),
         }
     }
@@ -200,8 +258,8 @@ impl Probe {
         if self.target().usable(Transport::Polling) { Transport::Polling } else { Transport::WebSocket }
     }
 
-    async fn control(&self, transport: Transport) -> Result<Twin, String> {
-        let mut trouble = String::new();
+    async fn control(&self, transport: Transport) -> Result<Twin, Message> {
+        let mut trouble = Message::from("");
         for _ in 0..ATTEMPTS {
             match self.ask_lawfully(transport).await {
                 Ok(twin) => return Ok(twin),
@@ -211,53 +269,62 @@ impl Probe {
         Err(trouble)
     }
 
-    async fn ask_lawfully(&self, transport: Transport) -> Result<Twin, String> {
+    async fn ask_lawfully(&self, transport: Transport) -> Result<Twin, Message> {
         let mut client = self.aside(transport).await?;
         let nowhere = match client.question(None).await {
             Ok(_) if client.is_answered() => return Ok(Twin::Nowhere),
-            Ok(packet) => format!("4{}", packet.encode()),
-            Err(error) => error.to_string(),
+            Ok(packet) => packet.shown().into(),
+            Err(error) => error.message(),
         };
         let credentials = self.credentials(&self.user("control")).await.unwrap_or_default();
         let mut client = self.aside(transport).await?;
         let answer = client.connect(credentials).await;
         match answer {
             Ok(Answer::Connected(_) | Answer::Refused(_)) if client.is_answered() => Ok(Twin::Own),
-            _ => Err(format!("CONNECT to an unknown namespace: {nowhere}")),
+            _ => Err(say!("CONNECT to an unknown namespace: {nowhere}", nowhere)),
         }
     }
 
-    /// A session that is in no check's transcript.
-    async fn aside(&self, transport: Transport) -> Result<Client, String> {
+    /// Makes a control where it is not made yet. What this process itself could not do, or what nobody was there for, is tried
+    /// again by whoever asks next.
+    async fn once<T: Clone, F: Future<Output = Result<T, Message>>>(
+        &self,
+        cell: &OnceCell<Result<T, Message>>,
+        make: impl FnOnce() -> F,
+    ) -> Result<T, Message> {
+        let made = cell.get_or_try_init(|| async {
+            let begun = Instant::now();
+            match make().await {
+                Err(why) if was_starved_since(begun) || self.meets_somebody().await.is_err() => Err(why),
+                made => Ok(made),
+            }
+        });
+        made.await?.clone()
+    }
+
+    /// An endpoint whose requests are in no check's transcript.
+    fn endpoint_aside(&self) -> Endpoint {
         let contract = self.contract();
         let transcript = Transcript::new(self.setting.redactor.clone());
         let origin = &self.target().origin;
-        let endpoint = Endpoint::new(self.setting.http.clone(), origin, &contract.path, contract.deadline, transcript);
-        let opened = self.open_at(endpoint.labelled("control"), transport, Heartbeats::Answered).await;
-        opened.map_err(|error| error.to_string())
+        Endpoint::new(self.setting.http.clone(), origin, &contract.path, contract.deadline, transcript)
+            .labelled("control")
+    }
+
+    /// A session that is in no check's transcript.
+    async fn aside(&self, transport: Transport) -> Result<Client, Message> {
+        let opened = self.open_at(self.endpoint_aside(), transport, Heartbeats::Answered).await;
+        opened.map_err(|error| error.message())
     }
 }
 
-/// Makes a control where it is not made yet. What this process itself could not do is tried again by whoever asks next.
-async fn once<T: Clone, F: Future<Output = Result<T, String>>>(
-    cell: &OnceCell<Result<T, String>>,
-    make: impl FnOnce() -> F,
-) -> Result<T, String> {
-    let made = cell.get_or_try_init(|| async {
-        let begun = Instant::now();
-        match make().await {
-            Err(why) if was_starved_since(begun) => Err(why),
-            made => Ok(made),
-        }
-    });
-    made.await?.clone()
-}
-
-fn proven(transport: Transport, made: Result<Twin, String>) -> Result<Served, Stop> {
+fn proven(transport: Transport, made: Result<Twin, Message>) -> Result<Served, Stop> {
     made.map(|twin| Served { twin }).map_err(|why| {
-        Stop::Broken(format!(
-            "nothing lawful was answered over {transport}, so that nothing follows from what is refused or does not come: \
-             {why}"
+        Stop::Broken(say!(
+            "nothing lawful was answered over {transport}, so that nothing follows from what is refused or does not \
+             come: {why}",
+            transport,
+            why
         ))
     })
 }
@@ -283,7 +350,11 @@ impl Client {
 
 /// A connection on which not even what is lawful was answered.
 pub fn unasked(transport: Transport, error: &WireError) -> Stop {
-    Stop::Broken(format!("before anything was asked over {transport}, a lawful CONNECT was not answered: {error}"))
+    Stop::Broken(say!(
+        "before anything was asked over {transport}, a lawful CONNECT was not answered: {error}",
+        transport,
+        error
+    ))
 }
 
 /// Whether an answer says nothing of the request: there were too many (429), or the server, or what is behind a proxy, could
@@ -296,9 +367,13 @@ pub fn is_evasive(response: &HttpResponse) -> bool {
 ///
 /// # Errors
 /// [`Stop::Broken`] where it [is none](is_evasive).
-pub fn to_the_point(what: impl std::fmt::Display, response: HttpResponse) -> Result<HttpResponse, Stop> {
+pub fn to_the_point(what: impl Into<Message>, response: HttpResponse) -> Result<HttpResponse, Stop> {
     if is_evasive(&response) {
-        return Err(Stop::Broken(format!("{what}: answered {response}, which says nothing of what was asked")));
+        return Err(Stop::Broken(say!(
+            "{what}: answered {response}, which says nothing of what was asked",
+            what = what.into(),
+            response
+        )));
     }
     Ok(response)
 }

@@ -12,7 +12,8 @@ use tokio::time::Instant;
 use super::{Client, Probe, Stop, is_expected};
 use crate::{
     contract::{Ack, Emit, Rooms, Vars},
-    wire::{SocketPacket, Transport, WireError, round, shorten, socket::Kind},
+    message::{Message, quote_of},
+    wire::{SocketPacket, Transport, WireError, socket::Kind},
 };
 
 /// A way to get a message back over one transport, in both directions.
@@ -34,13 +35,24 @@ pub enum Echoed {
     /// It came back as it was sent.
     Unchanged,
     /// It came back as something else.
-    Changed(String),
+    Changed(Message),
     /// It did not come back in time, and nobody said why.
     Nothing,
     /// It did not come back, and the application told its sender something instead.
-    Refused(String),
+    Refused(Message),
     /// The target ended the connection, or refused the request that carried it.
-    Closed(String),
+    Closed(Message),
+}
+
+impl Echoed {
+    /// What came, as an answer.
+    pub fn told(&self) -> Message {
+        match self {
+            Echoed::Unchanged => "the same text".into(),
+            Echoed::Nothing => "no answer".into(),
+            Echoed::Changed(found) | Echoed::Refused(found) | Echoed::Closed(found) => found.clone(),
+        }
+    }
 }
 
 impl Probe {
@@ -129,8 +141,10 @@ impl Echo<'_> {
         let found = arguments(&packet).iter().find_map(|arg| text_with(arg, &mark));
         let found = found.map(|found| found.trim_start_matches(&mark).trim_start_matches(':').to_owned());
         Ok(Echoed::Changed(match found {
-            Some(found) => format!("{:?} ({} characters)", shorten(&found, 80), found.chars().count()),
-            None => format!("4{}", shorten(&packet.encode(), 200)),
+            Some(found) => {
+                say!("{found} ({chars} characters)", found = quote_of(&found, 80), chars = found.chars().count())
+            }
+            None => packet.shown().into(),
         }))
     }
 
@@ -179,14 +193,14 @@ impl Echo<'_> {
             Err(end) => return Ok(end),
         };
         let Some(index) = arguments(&packet).iter().find_map(placeholder) else {
-            return Ok(Echoed::Changed(format!("4{}, without an attachment", shorten(&packet.encode(), 200))));
+            return Ok(Echoed::Changed(say!("{packet}, without an attachment", packet = packet.shown())));
         };
         let listener = self.listener();
         while listener.attachments().len() <= before + index {
             match listener.next_packet("attachment", until).await {
                 Ok(_) => {}
                 Err(WireError::Timeout { .. }) => {
-                    return Ok(Echoed::Changed(format!("4{}, and no attachment after it", packet.encode())));
+                    return Ok(Echoed::Changed(say!("{packet}, and no attachment after it", packet = packet.shown())));
                 }
                 Err(error) => return self.end_of(Err(error)).map(|end| end.err().unwrap_or(Echoed::Nothing)),
             }
@@ -235,7 +249,7 @@ impl Echo<'_> {
 
     /// What the application told the sender in place of the message: an event that is neither the room's nor everybody's. A
     /// room message asks for no acknowledgement, so that this is all by which it can be refused aloud.
-    fn refusal(&self, said: usize, from: usize) -> Option<String> {
+    fn refusal(&self, said: usize, from: usize) -> Option<Message> {
         let Way::Room { rooms, sender, member, .. } = &self.way else { return None };
         let broadcast = self.probe.contract().rest.as_ref().map(|rest| rest.event.event.as_str());
         let is_refusal = |packet: &&SocketPacket| {
@@ -245,7 +259,7 @@ impl Echo<'_> {
                 .is_some_and(|name| name != rooms.receive.event && Some(name) != broadcast && !goes_to_all(name))
         };
         let told = sender.since(said).iter().find(is_refusal)?;
-        Some(format!("4{}", shorten(&told.encode(), 200)))
+        Some(told.shown().into())
     }
 
     /// What the contract says that becomes of a message, for a failure's "expected".
@@ -284,13 +298,13 @@ impl Echo<'_> {
             Way::Ack { .. } => ("socket.ack", self.probe.deadline()),
             Way::Room { .. } => ("rooms.member-receives", self.probe.target().quiet_window()),
         };
-        let broken = |what: String| Err(Stop::Broken(format!("a short message {what} (see {subject})")));
+        let broken = |what: Message| Err(Stop::Broken(say!("a short message {what} (see {subject})", what, subject)));
         loop {
             match self.text_within("hello", patience).await? {
                 Echoed::Unchanged => return Ok(()),
-                Echoed::Changed(found) => return broken(format!("comes back as {found}")),
-                Echoed::Closed(how) => return broken(format!("ends the connection: {how}")),
-                Echoed::Refused(how) => return broken(format!("is refused: {how}")),
+                Echoed::Changed(found) => return broken(say!("comes back as {found}", found)),
+                Echoed::Closed(how) => return broken(say!("ends the connection: {how}", how)),
+                Echoed::Refused(how) => return broken(say!("is refused: {how}", how)),
                 Echoed::Nothing if Instant::now() >= end => return broken("does not come back".into()),
                 Echoed::Nothing => patience *= 2,
             }
@@ -306,20 +320,29 @@ impl Echo<'_> {
             Err(WireError::Timeout { .. }) => Ok(Err(Echoed::Nothing)),
             // After that long, a heartbeat that was missed may be the reason.
             Err(error @ (WireError::Closed(_) | WireError::Status { .. })) if self.opened.elapsed() >= patience => {
-                let age = humantime::format_duration(round(self.opened.elapsed()));
-                Err(Stop::Broken(format!("the session ended after {age}: {error} (see engine.heartbeat-polling)")))
+                let age = self.opened.elapsed();
+                Err(Stop::Broken(say!(
+                    "the session ended after {age}: {error} (see engine.heartbeat-polling)",
+                    age,
+                    error
+                )))
             }
             Err(WireError::Closed(how)) => Ok(Err(Echoed::Closed(how))),
-            Err(error @ WireError::Status { .. }) => Ok(Err(Echoed::Closed(error.to_string()))),
-            Err(error) => Err(Stop::Broken(error.to_string())),
+            Err(error @ WireError::Status { .. }) => Ok(Err(Echoed::Closed(error.message()))),
+            Err(error) => Err(Stop::Broken(error.message())),
         }
     }
 }
 
 /// Bytes as a failure shows them.
-pub fn bytes_as_text(bytes: &[u8]) -> String {
+pub fn bytes_as_text(bytes: &[u8]) -> Message {
     let head: Vec<String> = bytes.iter().take(24).map(|byte| format!("{byte:02x}")).collect();
-    format!("{} bytes: {}{}", bytes.len(), head.join(" "), if bytes.len() > 24 { " …" } else { "" })
+    say!(
+        "{count} bytes: {head}{rest}",
+        count = bytes.len(),
+        head = head.join(" "),
+        rest = if bytes.len() > 24 { " …" } else { "" }
+    )
 }
 
 /// Waits for a packet at `member`, or for the end of `sender`.
@@ -330,11 +353,10 @@ async fn either(
     until: Instant,
     wanted: impl Fn(&SocketPacket) -> bool,
 ) -> Result<SocketPacket, WireError> {
-    let all = sender.mark();
     tokio::select! {
         biased;
         came = member.wait("room message", from, until, wanted) => came,
-        end = sender.wait("room message", all, until, |_| false) => end,
+        end = sender.watch(until) => Err(end),
     }
 }
 

@@ -5,6 +5,7 @@ use reqwest::header::HeaderMap;
 use url::Url;
 
 use super::{Probe, Stop};
+use crate::message::Message;
 use crate::wire::{Endpoint, HttpResponse, Upgrade, WebSocket, WireError};
 
 /// What came of an upgrade at a path that nobody serves.
@@ -52,11 +53,11 @@ impl Probe {
             Ok(Upgrade::Accepted(socket)) => Ok(Foreign::Accepted(socket)),
             Err(WireError::Closed(_) | WireError::Malformed(_)) => Ok(Foreign::Closed),
             Err(error @ WireError::Timeout { .. }) => Ok(Foreign::Silence(error)),
-            Err(error) => Err(Stop::Broken(format!("GET {url}: {error}"))),
+            Err(error) => Err(Stop::Broken(say!("GET {url}: {error}", url, error))),
         }
     }
 }
 
-fn gone(url: &Url, why: &str) -> Stop {
-    Stop::Broken(format!("after an upgrade at {url} nothing lawful is answered any more: {why}"))
+fn gone(url: &Url, why: &Message) -> Stop {
+    Stop::Broken(say!("after an upgrade at {url} nothing lawful is answered any more: {why}", url, why))
 }

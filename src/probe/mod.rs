@@ -31,7 +31,7 @@ pub use echo::{Echo, Echoed, bytes_as_text};
 pub use elsewhere::{Elsewhere, is_this_machine};
 pub use foreign::Foreign;
 pub use origin::{Entry, admit};
-pub use recon::{Target, Untestable, reconnoitre};
+pub use recon::{Target, Untestable, nuxt_base, reconnoitre};
 pub use steady::Steady;
 pub use stop::{Finding, Stop, Verdict, fail, in_order};
 pub use tokens::Tokens;
@@ -40,6 +40,7 @@ pub use upgrade::Upgraded;
 use crate::{
     contract::{Call, Contract, Emit, Expect, Ping, PrivateMember, Rest, Rooms, Vars},
     lag::Lag,
+    message::{Message, word},
     redact::Redactor,
     wire::{
         Endpoint, Heartbeats, HttpResponse, Session, SocketPacket, Transcript, Transport, WireError,
@@ -59,6 +60,8 @@ pub struct Setting {
     pub http: Http,
     /// What keeps secrets out of every output.
     pub redactor: Redactor,
+    /// How many checks run at once, and how many connections a check opens at once that needs no more to see what it looks for.
+    pub jobs: usize,
     /// How busy this machine is.
     pub lag: Lag,
     /// What was seen to be served, transport by transport.
@@ -79,7 +82,7 @@ pub struct Probe {
     setting: Arc<Setting>,
     endpoint: Endpoint,
     transcript: Transcript,
-    notes: Mutex<Vec<String>>,
+    notes: Mutex<Vec<Message>>,
     disorder: Arc<Mutex<Option<Disorder>>>,
 }
 
@@ -105,6 +108,11 @@ impl Probe {
     pub fn as_it_comes(mut self) -> Probe {
         self.endpoint = self.endpoint.as_it_comes();
         self
+    }
+
+    /// How many connections to open at once where `wanted` would be quickest: no more than `--jobs`.
+    pub fn at_once(&self, wanted: usize) -> usize {
+        wanted.min(self.setting.jobs.max(1))
     }
 
     /// What the deployment promises.
@@ -150,7 +158,7 @@ impl Probe {
     }
 
     /// Adds a remark to the result: a lawful choice, how absence was judged, what could not be looked at.
-    pub fn note(&self, note: impl Into<String>) {
+    pub fn note(&self, note: impl Into<Message>) {
         let note = note.into();
         let mut notes = self.notes.lock().expect("no check panics while it notes");
         if !notes.contains(&note) {
@@ -158,8 +166,16 @@ impl Probe {
         }
     }
 
+    /// The error, of which note is taken where it is an answer that did not come in time: it may have been late.
+    pub fn noted(&self, error: WireError) -> WireError {
+        if matches!(error, WireError::Timeout { .. }) {
+            self.transcript.note_silence();
+        }
+        error
+    }
+
     /// The remarks so far.
-    pub fn notes(&self) -> Vec<String> {
+    pub fn notes(&self) -> Vec<Message> {
         self.notes.lock().expect("no check panics while it notes").clone()
     }
 
@@ -204,9 +220,10 @@ impl Probe {
             } else if self.target().usable(transport) {
                 usable.push(transport);
             } else {
-                self.note(format!(
-                    "judged without {transport}, which does not work (see transport.{}-handshake)",
-                    transport.name()
+                self.note(say!(
+                    "judged without {transport}, which does not work (see transport.{name}-handshake)",
+                    transport,
+                    name = word(transport.name())
                 ));
             }
         }
@@ -257,9 +274,12 @@ impl Probe {
     async fn opened(&self, endpoint: Endpoint, transport: Transport, heartbeats: Heartbeats) -> Result<Client, Stop> {
         let label = endpoint.label().to_owned();
         self.open_at(endpoint, transport, heartbeats).await.map_err(|error| {
-            Stop::Broken(format!(
-                "client {label}: no {transport} session: {error} (see transport.{}-handshake)",
-                transport.name()
+            Stop::Broken(say!(
+                "client {label}: no {transport} session: {error} (see transport.{name}-handshake)",
+                label,
+                transport,
+                error,
+                name = word(transport.name())
             ))
         })
     }
@@ -275,12 +295,12 @@ impl Probe {
         heartbeats: Heartbeats,
     ) -> Result<Client, WireError> {
         let session = Session::open_with(&endpoint, transport, heartbeats).await?;
-        Ok(Client::new(endpoint, session, self))
+        Ok(Client::new(endpoint, session, heartbeats, self))
     }
 
     /// A client of a session that was opened by hand.
     pub fn adopt(&self, endpoint: Endpoint, session: Session) -> Client {
-        Client::new(endpoint, session, self)
+        Client::new(endpoint, session, Heartbeats::Answered, self)
     }
 
     /// The CONNECT payload with a valid token for `user`; none for a guest.
@@ -293,6 +313,21 @@ impl Probe {
             Ok(None) => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// What goes into a CONNECT of these credentials: all of them, but for a token that requests carry.
+    pub fn payload(&self, credentials: Option<Value>) -> Option<Value> {
+        self.tokens().part(credentials).1
+    }
+
+    /// The endpoint, for a client with these credentials.
+    fn endpoint_with(&self, label: &str, credentials: Option<&Value>) -> Endpoint {
+        self.endpoint(label).carrying(self.tokens().part(credentials.cloned()).0)
+    }
+
+    /// The endpoint, for a client that has no token.
+    pub fn endpoint_of_nobody(&self, label: &str) -> Endpoint {
+        self.endpoint(label).carrying(None)
     }
 
     /// A valid token for `user`.
@@ -321,8 +356,7 @@ impl Probe {
     /// # Errors
     /// [`Stop::Broken`]: that a valid token connects is judged by checks of its own.
     pub async fn client_of(&self, user: &User, label: &str, transport: Transport) -> Result<Client, Stop> {
-        let client = self.open(label, transport).await?;
-        self.connected(client, user).await
+        self.connected_at(self.target().origin.clone(), user, label, transport).await
     }
 
     /// A connected client of a user who may join the private room. `None` where the contract declares none, or none can be
@@ -353,8 +387,10 @@ impl Probe {
         self.connected_by(client, Some(self.tokens().connect_payload(token.into()))).await.map(Some)
     }
 
-    async fn connected(&self, client: Client, user: &User) -> Result<Client, Stop> {
+    async fn connected_at(&self, node: Url, user: &User, label: &str, transport: Transport) -> Result<Client, Stop> {
         let credentials = self.credentials(user).await?;
+        let endpoint = self.endpoint_with(label, credentials.as_ref()).at(&node);
+        let client = self.opened(endpoint, transport, Heartbeats::Answered).await?;
         self.connected_by(client, credentials).await
     }
 
@@ -365,7 +401,12 @@ impl Probe {
                 client.catch_up().await?;
                 Ok(client)
             }
-            answer => Err(Stop::Broken(format!("client {label} ({transport}): {answer} (see auth.valid-token)"))),
+            answer => Err(Stop::Broken(say!(
+                "client {label} ({transport}): {answer} (see auth.valid-token)",
+                label,
+                transport,
+                answer
+            ))),
         }
     }
 
@@ -389,10 +430,9 @@ impl Probe {
         if self.contract().nodes.is_empty() {
             return Err(Stop::Skip("the contract declares no further node".into()));
         }
-        let further =
-            self.contract().nodes.iter().map(|node| {
-                Url::parse(node).map_err(|error| Stop::Broken(format!("the node {node} has no URL: {error}")))
-            });
+        let further = self.contract().nodes.iter().map(|node| {
+            Url::parse(node).map_err(|error| Stop::Broken(say!("the node {node} has no URL: {error}", node, error)))
+        });
         std::iter::once(Ok(self.target().origin.clone())).chain(further).collect()
     }
 
@@ -402,9 +442,7 @@ impl Probe {
     /// As [`Probe::client_of`].
     pub async fn client_on(&self, node: &Url, transport: Transport) -> Result<Client, Stop> {
         let label = format!("at {}", authority(node));
-        let endpoint = self.endpoint(&label).at(node);
-        let client = self.opened(endpoint, transport, Heartbeats::Answered).await?;
-        self.connected(client, &self.user("client")).await
+        self.connected_at(node.clone(), &self.user("client"), &label, transport).await
     }
 
     /// The declared `ping`. Checks that call it have [`Need::Ping`](crate::catalogue::Need::Ping).
@@ -443,7 +481,7 @@ impl Probe {
         let call = self.call(message).await?;
         let body = call.body.as_ref().map(ToString::to_string);
         let answer = self.send_call(endpoint, &call, body.map(Bytes::from)).await;
-        answer.map_err(|error| Stop::Broken(format!("the REST trigger gave no answer: {error}")))
+        answer.map_err(|error| Stop::Broken(say!("the REST trigger gave no answer: {error}", error)))
     }
 
     /// A call of the REST trigger with `message`, credentials included, ready to send.
@@ -498,7 +536,7 @@ fn taken(response: &HttpResponse) -> Result<(), Stop> {
     if response.is_success() {
         return Ok(());
     }
-    Err(Stop::Broken(format!("the REST trigger answered {response} (see rest.response)")))
+    Err(Stop::Broken(say!("the REST trigger answered {response} (see rest.response)", response)))
 }
 
 /// Whom the contract says to trust at the other end of TLS.

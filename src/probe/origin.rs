@@ -11,6 +11,7 @@ use url::Url;
 use super::{Target, Tokens, Untestable, reconnoitre};
 use crate::{
     contract::Contract,
+    message::Message,
     redact::Redactor,
     wire::{
         Endpoint, EnginePacket, Heartbeats, Session, SocketPacket, Transcript, Transport,
@@ -26,9 +27,9 @@ const MORE_LOOKS: usize = 3;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Entry {
     /// Not to an answer to its CONNECT, for this reason.
-    Shut(String),
+    Shut(Message),
     /// To a CONNECT_ERROR, which is this.
-    Refused(String),
+    Refused(Message),
     /// All the way.
     Connected,
 }
@@ -51,7 +52,7 @@ impl Entry {
     pub async fn try_at(endpoint: &Endpoint, transport: Transport, namespace: &str, payload: Option<Value>) -> Entry {
         let mut session = match Session::open_with(endpoint, transport, Heartbeats::Answered).await {
             Ok(session) => session,
-            Err(error) => return Entry::Shut(error.to_string()),
+            Err(error) => return Entry::Shut(error.message()),
         };
         session.send(EnginePacket::Message(SocketPacket::connect(namespace, payload).encode()));
         let deadline = Instant::now() + endpoint.deadline();
@@ -66,12 +67,12 @@ impl Entry {
                         }
                     }
                     Ok(packet) if packet.namespace == namespace && packet.kind == Kind::ConnectError => {
-                        break Entry::Refused(packet.encode());
+                        break Entry::Refused(packet.encode().into());
                     }
                     _ => {}
                 },
                 Ok(_) => {}
-                Err(error) => break Entry::Shut(error.to_string()),
+                Err(error) => break Entry::Shut(error.message()),
             }
         };
         session.close(endpoint.deadline()).await;
@@ -137,7 +138,7 @@ pub async fn admit(
         return found.map(|target| (of_page, target));
     }
     let token = tokens.valid("siospec-own-origin").await.ok().flatten();
-    let payload = token.map(|token| tokens.connect_payload(token.into()));
+    let (_, payload) = tokens.part(token.map(|token| tokens.connect_payload(token.into())));
     let transcript = Transcript::new(redactor.clone());
     let endpoint = Endpoint::new(http.clone(), origin, &contract.path, contract.deadline, transcript);
     let kept_out = |transport| Entry::kept_out(&endpoint, contract, transport, payload.clone());

@@ -5,7 +5,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{Answer, Client, Probe, Stop};
-use crate::wire::{Heartbeats, Transport, round};
+use crate::message::Message;
+use crate::wire::{Heartbeats, Transport};
 
 /// A session that is to live for long: connected where that can be, because a server may close one that is not.
 pub struct Steady {
@@ -23,8 +24,9 @@ impl Probe {
     /// # Errors
     /// As [`Probe::open`].
     pub async fn steady(&self, label: &str, transport: Transport, heartbeats: Heartbeats) -> Result<Steady, Stop> {
-        let has_credentials = self.tokens().has_source() || self.contract().choices.guests;
-        if has_credentials && let Ok(credentials) = self.credentials(&self.user(label)).await {
+        if self.has_credentials()
+            && let Ok(credentials) = self.credentials(&self.user(label)).await
+        {
             let opened = Instant::now();
             let mut client = self.open_with(label, transport, heartbeats).await?;
             if let Ok(Answer::Connected(_)) = client.connect(credentials).await {
@@ -34,6 +36,21 @@ impl Probe {
         let opened = Instant::now();
         let client = self.open_with(label, transport, heartbeats).await?;
         Ok(Steady { client, is_connected: false, opened })
+    }
+
+    /// Whether a client has what it takes to be let in.
+    fn has_credentials(&self) -> bool {
+        self.tokens().has_source() || self.contract().choices.guests
+    }
+
+    /// What becomes of a check for whose session it tells, by `why`, that nobody is connected on it.
+    pub fn unconnected(&self, why: impl Into<Message>) -> Stop {
+        let why = why.into();
+        if self.has_credentials() {
+            Stop::Broken(say!("{why} (see auth.valid-token)", why))
+        } else {
+            Stop::Skip(say!("{why}; to connect, give --auth-secret or --auth-token", why))
+        }
     }
 }
 
@@ -46,11 +63,11 @@ impl Steady {
 
     /// Whether the session may have been closed by now for want of a CONNECT.
     pub fn may_be_over(&self, probe: &Probe) -> bool {
-        self.lifetime(probe).is_some_and(|lifetime| self.opened.elapsed() >= lifetime)
+        self.lifetime(probe).is_some_and(|lifetime| self.age() >= lifetime)
     }
 
-    /// How long ago it was opened, for a person to read.
-    pub fn age(&self) -> String {
-        humantime::format_duration(round(self.opened.elapsed())).to_string()
+    /// How long ago it was opened.
+    pub fn age(&self) -> Duration {
+        self.opened.elapsed()
     }
 }

@@ -3,6 +3,7 @@
 use futures::future::join_all;
 
 use super::tokens::TokenError;
+use crate::message::Message;
 use crate::verdict::{Copied, Evidence, Extent, Failure, Level};
 
 /// A check's end: `Ok` is a pass.
@@ -25,17 +26,19 @@ pub enum Stop {
     /// What must hold was seen not to hold.
     Fail(Finding),
     /// A capability is missing.
-    Skip(String),
+    Skip(Message),
     /// siospec or the network could not do its part, or something else that is broken stands in the way.
-    Broken(String),
+    Broken(Message),
 }
 
 impl Stop {
     /// Says in a finding's reason when it was made: `After the reload: …`. Other ends stay as they are.
     #[must_use]
-    pub fn found(mut self, when: &str) -> Stop {
+    pub fn found(mut self, when: impl Into<Message>) -> Stop {
+        let when = when.into();
         if let Stop::Fail(finding) = &mut self {
-            finding.failure.reason = format!("{when}: {}", finding.failure.reason);
+            let reason = &finding.failure.reason;
+            finding.failure.reason = say!("{when}: {reason}", when, reason);
         }
         self
     }
@@ -58,43 +61,38 @@ pub struct Finding {
 
 /// Begins a finding with its reason: what is wrong, as one sentence.
 #[must_use]
-pub fn fail(reason: impl Into<String>) -> Finding {
-    let failure = Failure {
-        reason: reason.into(),
-        sent: String::new(),
-        received: String::new(),
-        expected: String::new(),
-        extent: None,
-    };
+pub fn fail(reason: impl Into<Message>) -> Finding {
+    let failure =
+        Failure { reason: reason.into(), sent: "".into(), received: "".into(), expected: "".into(), extent: None };
     Finding { failure, level: None, doubtful: false, harms_others: false, evidence: None }
 }
 
 impl Finding {
     /// What siospec sent.
     #[must_use]
-    pub fn sent(mut self, sent: impl ToString) -> Self {
-        self.failure.sent = sent.to_string();
+    pub fn sent(mut self, sent: impl Into<Message>) -> Self {
+        self.failure.sent = sent.into();
         self
     }
 
     /// What came back.
     #[must_use]
-    pub fn received(mut self, received: impl ToString) -> Self {
-        self.failure.received = received.to_string();
+    pub fn received(mut self, received: impl Into<Message>) -> Self {
+        self.failure.received = received.into();
         self
     }
 
     /// What should have come back.
     #[must_use]
-    pub fn expected(mut self, expected: impl ToString) -> Self {
-        self.failure.expected = expected.to_string();
+    pub fn expected(mut self, expected: impl Into<Message>) -> Self {
+        self.failure.expected = expected.into();
         self
     }
 
     /// Says how many of how many failed: what the reason has in words, for who compares it with another run's.
     #[must_use]
     pub fn extent(mut self, failed: usize, of: usize) -> Self {
-        self.failure.extent = Some(Extent::new(failed, of));
+        self.failure.extent = Some(Extent::share(failed, of));
         self
     }
 
@@ -149,6 +147,6 @@ impl Finding {
 
 impl From<TokenError> for Stop {
     fn from(error: TokenError) -> Stop {
-        Stop::Broken(format!("a token could not be made: {error}"))
+        Stop::Broken(say!("a token could not be made: {error}", error))
     }
 }

@@ -15,13 +15,18 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, AlgorithmFamily, EncodingKey};
+use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use serde_json::{Map, Value, json};
 use tokio::io::AsyncReadExt;
 use tokio::sync::OnceCell;
 
-use crate::contract::{Auth, TOKEN_COMMAND_DEADLINE, TOKEN_COMMAND_OUTPUT, TokenSource, Vars, signing_key, template};
+use crate::contract::{
+    Auth, Carrier, Secret, TOKEN_COMMAND_DEADLINE, TOKEN_COMMAND_OUTPUT, TokenSource, Vars, signing_key, template,
+};
+use crate::message::Message;
 use crate::redact::Redactor;
 use crate::shell;
+use crate::wire::Carried;
 
 /// How long a valid token is valid, and by how much a bad one misses its time.
 const HOUR: i64 = 3600;
@@ -33,13 +38,11 @@ const FORGERS_KEY: &str = "siospec";
 const REUSE: Duration = Duration::from_secs(20 * 60);
 
 /// Why there is no token. The text is for the user and holds no secret.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TokenError {
     /// The command of `auth.token-command` failed, hung, or printed something else.
-    #[error("auth.token-command {0}")]
-    Command(String),
+    Command(Message),
     /// Signing failed.
-    #[error("cannot sign with {algorithm:?}: {reason}")]
     Signing {
         /// The algorithm asked for.
         algorithm: Algorithm,
@@ -47,8 +50,24 @@ pub enum TokenError {
         reason: String,
     },
     /// A specially made token needs the secret or the private key.
-    #[error("the token needs the signing secret or key (auth.secret-env, auth.private-key-file)")]
     NoKey,
+}
+
+spoken!(TokenError);
+
+impl TokenError {
+    /// Why there is none, in words.
+    pub fn message(&self) -> Message {
+        match self {
+            TokenError::Command(how) => say!("auth.token-command {how}", how),
+            TokenError::Signing { algorithm, reason } => {
+                say!("cannot sign with {algorithm}: {reason}", algorithm = format!("{algorithm:?}"), reason)
+            }
+            TokenError::NoKey => {
+                "the token needs the signing secret or key (auth.secret-env, auth.private-key-file)".into()
+            }
+        }
+    }
 }
 
 /// The maker of tokens for one run. Clones share everything; each text that it makes is registered with the redactor.
@@ -119,6 +138,56 @@ impl Tokens {
         let mut payload = Map::new();
         payload.insert(self.shared.auth.token_field.clone(), token);
         Value::Object(payload)
+    }
+
+    /// What carries tokens.
+    pub fn carrier(&self) -> Carrier {
+        self.shared.auth.carrier
+    }
+
+    /// Whether what carries tokens can carry that one: a header and a cookie hold some characters only (RFC 9110, 5.5;
+    /// RFC 6265, 4.1.1).
+    pub fn can_carry(&self, token: &str) -> bool {
+        self.carrier() == Carrier::Payload || self.carried(token).is_some()
+    }
+
+    /// That token as requests carry it. `None` where the CONNECT payload does, or no request can.
+    pub fn carried(&self, token: &str) -> Option<Carried> {
+        let field = &self.shared.auth.token_field;
+        let is_cookie_octet = |c: char| c.is_ascii_graphic() && !"\",;\\".contains(c);
+        match self.carrier() {
+            Carrier::Payload => None,
+            Carrier::Header => {
+                let name = HeaderName::try_from(field.as_str()).ok()?;
+                let value = if name == AUTHORIZATION { format!("Bearer {token}") } else { token.to_owned() };
+                let mut value = HeaderValue::try_from(value).ok()?;
+                value.set_sensitive(true);
+                Some(Carried::Header(name, value))
+            }
+            Carrier::Cookie => {
+                token.chars().all(is_cookie_octet).then(|| Carried::Cookie(field.clone(), Secret::new(token)))
+            }
+            Carrier::Query => Some(Carried::Query(field.clone(), Secret::new(token))),
+        }
+    }
+
+    /// A valid token as every request carries it, but those of a client that has another, or none.
+    pub async fn carried_by_default(&self) -> Option<Carried> {
+        if self.carrier() == Carrier::Payload {
+            return None;
+        }
+        self.carried(&self.valid("siospec").await.ok().flatten()?)
+    }
+
+    /// What requests carry of these credentials, and what is left of them for the CONNECT payload.
+    pub fn part(&self, credentials: Option<Value>) -> (Option<Carried>, Option<Value>) {
+        if self.carrier() == Carrier::Payload {
+            return (None, credentials);
+        }
+        let Some(Value::Object(mut payload)) = credentials else { return (None, credentials) };
+        let token = payload.remove(&self.shared.auth.token_field);
+        let carried = token.as_ref().and_then(Value::as_str).and_then(|token| self.carried(token));
+        (carried, (!payload.is_empty()).then_some(Value::Object(payload)))
     }
 
     /// A token that the server must accept; `None` when there is no source of any. A ready token, and one that a command
@@ -362,7 +431,7 @@ impl Tokens {
         [
             ("no JWT at all", "siospec-is-not-a-token".to_owned()),
             ("two segments", format!("{header}.{claims}")),
-            ("bad base64", format!("{header}.%%%not-base64%%%.c2lvc3BlYw")),
+            (said!("bad base64"), format!("{header}.%%%not-base64%%%.c2lvc3BlYw")),
             ("8 kB of noise", noise),
         ]
         .into_iter()
@@ -601,12 +670,12 @@ fn pem(label: &str, der: &[u8]) -> String {
 /// Runs a shell command that prints one token.
 async fn run_command(command: &str) -> Result<String, TokenError> {
     // What was printed stays out of every reason: it may be a token.
-    let failed = |reason: String| TokenError::Command(reason);
+    let failed = TokenError::Command;
     // What it says on standard error may be the way out, and may be secret, so nothing keeps it.
     let mut child = shell::command(command)
         .stdout(Stdio::piped())
         .spawn()
-        .map_err(|error| failed(format!("did not start: {error}")))?;
+        .map_err(|error| failed(say!("did not start: {error}", error)))?;
     let mut printed = Vec::new();
     let finish = async {
         if let Some(stdout) = child.stdout.take() {
@@ -617,23 +686,23 @@ async fn run_command(command: &str) -> Result<String, TokenError> {
         child.wait().await
     };
     let status = match tokio::time::timeout(TOKEN_COMMAND_DEADLINE, finish).await {
-        Err(_) => return Err(failed(format!("did not end within {} s", TOKEN_COMMAND_DEADLINE.as_secs()))),
-        Ok(Err(error)) => return Err(failed(format!("could not be read: {error}"))),
+        Err(_) => return Err(failed(say!("did not end within {time}", time = TOKEN_COMMAND_DEADLINE))),
+        Ok(Err(error)) => return Err(failed(say!("could not be read: {error}", error))),
         Ok(Ok(status)) => status,
     };
     if printed.len() > TOKEN_COMMAND_OUTPUT {
-        return Err(failed(format!("printed more than {TOKEN_COMMAND_OUTPUT} bytes; expected one token")));
+        return Err(failed(say!("printed more than {bytes} bytes; expected one token", bytes = TOKEN_COMMAND_OUTPUT)));
     }
     let text = String::from_utf8_lossy(&printed);
     let token = text.trim();
     if !status.success() {
-        return Err(failed(format!("failed with {status}")));
+        return Err(failed(say!("failed with {status}", status)));
     }
     if token.is_empty() {
-        return Err(failed("printed nothing; expected one token".to_owned()));
+        return Err(failed("printed nothing; expected one token".into()));
     }
     if token.contains(char::is_whitespace) {
-        return Err(failed("printed more than one word; expected one token and nothing else".to_owned()));
+        return Err(failed("printed more than one word; expected one token and nothing else".into()));
     }
     Ok(token.to_owned())
 }

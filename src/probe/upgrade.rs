@@ -35,9 +35,8 @@ impl Probe {
         during: &[EnginePacket],
     ) -> Result<Upgraded, Stop> {
         let endpoint = self.endpoint(label);
-        let broken = |what: &str| {
-            let what = what.to_owned();
-            move |error: WireError| Stop::Broken(format!("{what}: {error} (see transport.upgrade)"))
+        let broken = |what: &'static str| {
+            move |error: WireError| Stop::Broken(say!("{what}: {error} (see transport.upgrade)", what, error))
         };
         let (handshake, mut early) =
             Session::polling_handshake(&endpoint).await.map_err(broken("the session to upgrade"))?;
@@ -59,7 +58,7 @@ impl Probe {
         let mut socket = match WebSocket::open(&endpoint, url, Default::default()).await {
             Ok(Upgrade::Accepted(socket)) => socket,
             Ok(Upgrade::Refused(response)) => {
-                return Err(Stop::Broken(format!("the upgrade is refused: {response} (see transport.upgrade)")));
+                return Err(Stop::Broken(say!("the upgrade is refused: {response} (see transport.upgrade)", response)));
             }
             Err(error) => return Err(broken("the WebSocket of the upgrade")(error)),
         };
@@ -73,11 +72,11 @@ impl Probe {
         match socket.receive(self.deadline()).await {
             Ok(Frame::Text(text)) if text == "3probe" => {}
             Ok(frame) => {
-                return Err(Stop::Broken(format!("2probe is answered by {frame:?} (see transport.upgrade)")));
+                return Err(Stop::Broken(say!("2probe is answered by {frame} (see transport.upgrade)", frame)));
             }
             Err(error) => return Err(broken("2probe")(error)),
         }
-        let released = pending.await.map_err(|error| Stop::Broken(error.to_string()))?;
+        let released = pending.await.map_err(|error| Stop::Broken(error.to_string().into()))?;
         early.extend(released.map_err(broken("the poll that is pending during the upgrade"))?);
         socket.send_packet(&EnginePacket::Upgrade).await.map_err(broken("the WebSocket of the upgrade"))?;
         // A heartbeat that came by polling still waits for its answer.

@@ -36,13 +36,13 @@ impl Format for Github {
                 (_, Level::May) => (2, ""),
             };
             let effort = scorecard::effort(result, lang).map(|effort| format!(" ({effort})")).unwrap_or_default();
-            let mut message = vec![failure.reason.clone()];
+            let mut message = vec![failure.reason.text()];
             message.extend(scorecard::about(result, lang));
             message.push(result.meaning.clone());
             message.push(format!("{}: {}{effort}", lang.say("Fix"), result.fix));
             message.push(format!("{}: {}", lang.say("See it again"), text::visible(&result.reproduce)));
-            if let Some(by_hand) = &result.by_hand {
-                message.push(format!("{}:\n{by_hand}", lang.say("See it again, without siospec")));
+            if !result.by_hand.is_empty() {
+                message.push(format!("{}:\n{}", lang.say("See it again, without siospec"), result.script()));
             }
             let mut title = format!("{} {}", result.level.name(), result.id);
             if !word.is_empty() {
@@ -53,9 +53,9 @@ impl Format for Github {
         for result in &report.results {
             if let Outcome::Broken { reason } = &result.outcome {
                 let is_let_pass = Ending::of(result, &report.gate) == Ending::Flaky;
-                let mut message = vec![reason.clone()];
+                let mut message = vec![reason.text()];
                 message.extend(scorecard::about(result, lang));
-                let title = lang.say(&format!("could not be judged: {}", result.id));
+                let title = lang.tell(say!("could not be judged: {id}", id = result.id));
                 let kind = if is_let_pass { 2 } else { 0 };
                 commands[kind].1.push((title, text::visible_lines(&message.join("\n"))));
             }
@@ -77,7 +77,7 @@ impl Format for Github {
             if annotations.len() > SHOWN {
                 let more = annotations.len() - (SHOWN - 1);
                 annotations.truncate(SHOWN - 1);
-                let title = lang.say(&format!("and {more} more"));
+                let title = lang.tell(say!("and {more} more", more));
                 let message = lang.say("GitHub shows ten for each step. The other reports have them all.");
                 annotations.push((title, message));
             }

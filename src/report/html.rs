@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     lang::Lang,
+    message::{self, Message},
     verdict::{Cause, CheckResult, Direction, Entry, Failure, Outcome, Row, RunReport},
 };
 
@@ -53,6 +54,10 @@ impl Page<'_> {
         self.lang.say(english)
     }
 
+    fn tell(&self, message: Message) -> String {
+        self.lang.tell(message)
+    }
+
     fn page(&self) -> Markup {
         let hash = STANDARD.encode(digest(&SHA256, SCRIPT.as_bytes()));
         let policy = format!("default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{hash}'");
@@ -87,7 +92,7 @@ impl Page<'_> {
                         }
                     }
                     footer.sheet {
-                        p { (self.say(&format!("Made by siospec {}", visible(&self.report.siospec)))) }
+                        p { (visible(&self.tell(say!("Made by siospec {version}", version = self.report.siospec)))) }
                     }
                     script { (PreEscaped(SCRIPT)) }
                 }
@@ -110,7 +115,7 @@ impl Page<'_> {
 
     fn head(&self) -> Markup {
         let (mark, verdict) = scorecard::verdict(self.report);
-        let time = self.say(&format!("in {}", text::duration(self.report.duration_ms)));
+        let time = self.tell(say!("in {time}", time = text::duration(self.report.duration_ms)));
         html! {
             p.brand { "siospec " span.quiet { (self.say("Socket.IO conformance report")) } }
             h1 { (self.icon(mark)) span { (capitalised(&self.say(verdict))) } }
@@ -121,7 +126,10 @@ impl Page<'_> {
             }
             @let said = scorecard::about_run(self.report, self.lang);
             @if !self.report.notes.is_empty() || !said.is_empty() {
-                ul.remarks { @for note in self.report.notes.iter().chain(&said) { li { (visible(note)) } } }
+                ul.remarks {
+                    @for note in &self.report.notes { li { (told(note)) } }
+                    @for note in &said { li { (visible(note)) } }
+                }
             }
         }
     }
@@ -144,9 +152,12 @@ impl Page<'_> {
                                     }
                                 }
                             }
-                            p { (prose(&cause.seen)) }
+                            p { (told(&cause.seen)) }
                             p {
-                                span.quiet { (scorecard::extent(cause, self.lang)) ": " }
+                                span.quiet {
+                                    (scorecard::extent(cause, self.lang))
+                                    @if !cause.symptoms.is_empty() { ": " }
+                                }
                                 @for (number, id) in cause.symptoms.iter().enumerate() {
                                     @if number > 0 { ", " }
                                     code.id { (visible(id)) }
@@ -173,7 +184,7 @@ impl Page<'_> {
                     div {
                         ul.legend {
                             @for (mark, number) in score.parts() {
-                                li { (self.icon(mark)) (self.say(&format!("{number} {}", mark.words()))) }
+                                li { (self.icon(mark)) (scorecard::counted(number, mark.words(), self.lang)) }
                             }
                         }
                         @if let Some(caveat) = score.caveat(self.lang) { p.quiet { (caveat) } }
@@ -266,7 +277,7 @@ impl Page<'_> {
                 header {
                     (self.icon(ending.mark()))
                     div {
-                        h4 { (prose(&failure.reason)) }
+                        h4 { (told(&failure.reason)) }
                         p.chips { (self.chips(result)) }
                         (self.gate(result))
                     }
@@ -286,7 +297,7 @@ impl Page<'_> {
                     {
                         @if !text.is_empty() {
                             dt { (self.say(label)) }
-                            dd { pre { (visible_lines(text)) } }
+                            dd { pre { (visible_lines(&text.text())) } }
                         }
                     }
                 }
@@ -318,7 +329,7 @@ impl Page<'_> {
     fn remarks(&self, result: &CheckResult) -> Markup {
         html! {
             @if !result.notes.is_empty() {
-                ul.remarks { @for note in &result.notes { li { (prose(note)) } } }
+                ul.remarks { @for note in &result.notes { li { (told(note)) } } }
             }
         }
     }
@@ -345,10 +356,10 @@ impl Page<'_> {
     fn again(&self, result: &CheckResult) -> Markup {
         html! {
             div.again { h5 { (self.say("See it again")) } pre { code { (visible(&result.reproduce)) } } }
-            @if let Some(by_hand) = &result.by_hand {
+            @if !result.by_hand.is_empty() {
                 div.again {
                     h5 { (self.say("See it again, without siospec")) }
-                    pre { code { (visible_lines(by_hand)) } }
+                    pre { code { (visible_lines(&result.script())) } }
                 }
             }
         }
@@ -362,17 +373,19 @@ impl Page<'_> {
             let next = connections.len();
             connections.entry(&entry.connection).or_insert(next);
         }
-        let summary = match (entries.len(), connections.len()) {
-            (1, _) => self.say("What went over the wire: 1 message"),
-            (n, 0 | 1) => self.say(&format!("What went over the wire: {n} messages")),
-            (n, many) => self.say(&format!("What went over the wire: {n} messages on {many} connections")),
-        };
+        let (count, number) = (entries.len(), connections.len());
+        let summary = self.tell(match (count, number) {
+            (1, _) | (_, 0 | 1) => {
+                say!("What went over the wire: {count} message" | "What went over the wire: {count} messages", count)
+            }
+            _ => say!("What went over the wire: {count} messages on {number} connections", count, number),
+        });
         html! {
             @if !entries.is_empty() {
                 details.exchange {
                     summary { (summary) }
                     @if shown.len() < entries.len() {
-                        p.quiet { (self.say(&format!("Only the last {} are shown.", shown.len()))) }
+                        p.quiet { (self.tell(say!("Only the last {count} are shown.", count = shown.len()))) }
                     }
                     div.lanes aria-hidden="true" { span { "siospec" } span { (self.say("server")) } }
                     ol.wire {
@@ -380,7 +393,7 @@ impl Page<'_> {
                             @let before = if index == 0 { entry.at_ms } else { shown[index - 1].at_ms };
                             @let pause = entry.at_ms.saturating_sub(before);
                             @if u128::from(pause) >= PAUSE.as_millis() {
-                                li.pause { span { (self.say(&format!("{} later", text::duration(pause)))) } }
+                                li.pause { span { (self.tell(say!("{time} later", time = text::duration(pause)))) } }
                             }
                             (self.message(entry, connections.get(entry.connection.as_str()).copied()))
                         }
@@ -425,7 +438,7 @@ impl Page<'_> {
                     h2 #(id) { (self.say(heading)) }
                     @for (reason, results) in groups {
                         div.card data-group {
-                            p.reason { (prose(reason)) }
+                            p.reason { (told(reason)) }
                             ul.checks {
                                 @for result in results {
                                     (self.line(result, html! {
@@ -491,6 +504,18 @@ fn folded(text: &str) -> Markup {
         } @else {
             @let head: String = text.chars().take(FOLDED / 4).collect();
             details.folded { summary { code { (head) "…" } } pre { (text) } }
+        }
+    }
+}
+
+/// What was said, in which code stands between backticks.
+fn told(message: &Message) -> Markup {
+    html! {
+        @for piece in message.pieces() {
+            @match piece {
+                message::Piece::Words(text) | message::Piece::Data(text) => (visible_lines(&text)),
+                message::Piece::Code(text) => code { (visible_lines(&text)) },
+            }
         }
     }
 }

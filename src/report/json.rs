@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// The version of the JSON report. It changes when a program that reads the report must change.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// The report as indented JSON. It is the same in every language: what reads it is no person.
 pub struct Json;

@@ -61,11 +61,13 @@ fn case(result: &CheckResult, gate: &Gate, lang: &Lang, suite: &str, time: Durat
     };
     let reason = match &result.outcome {
         Outcome::Pass => String::new(),
-        Outcome::Fail(failure) if ending == Ending::ToImprove => format!("{}: {}", result.level.name(), failure.reason),
-        Outcome::Fail(failure) => failure.reason.clone(),
-        Outcome::Skip { reason, .. } => reason.clone(),
-        Outcome::Blocked { reason, .. } => format!("{}: {reason}", lang.say(ending.words())),
-        Outcome::Broken { reason } => format!("{}: {reason}", lang.say("could not be judged")),
+        Outcome::Fail(failure) if ending == Ending::ToImprove => {
+            format!("{}: {}", result.level.name(), failure.reason.text())
+        }
+        Outcome::Fail(failure) => failure.reason.text(),
+        Outcome::Skip { reason, .. } => reason.text(),
+        Outcome::Blocked { reason, .. } => format!("{}: {}", lang.say(ending.words()), reason.text()),
+        Outcome::Broken { reason } => format!("{}: {}", lang.say("could not be judged"), reason.text()),
     };
     // What is let pass says why before it says what.
     let mut said = scorecard::about(result, lang);

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     lang::Lang,
+    message::{self, Message},
     verdict::{Cause, CheckResult, Failure, RunReport},
     wire::shorten,
 };
@@ -115,12 +116,16 @@ impl Format for Markdown {
         }
         for (part, number) in dropped.into_iter().filter(|(_, number)| *number > 0) {
             let what = match part {
-                Part::Finding => format!("{number} findings are left out"),
-                Part::Evidence => format!("what went over the wire is left out for {number} checks"),
-                Part::Head | Part::Rest => format!("{number} lists are left out"),
+                Part::Finding => say!("{number} finding is left out" | "{number} findings are left out", number),
+                Part::Evidence => say!(
+                    "what went over the wire is left out for {number} check"
+                        | "what went over the wire is left out for {number} checks",
+                    number
+                ),
+                Part::Head | Part::Rest => say!("{number} list is left out" | "{number} lists are left out", number),
             };
-            let what = lang.say(&format!("To fit into a comment, {what}; the other reports have all."));
-            writeln!(out, "> {}\n", words(&what))?;
+            let what = say!("To fit into a comment, {what}; the other reports have all.", what);
+            writeln!(out, "> {}\n", words(&lang.tell(what)))?;
         }
         Ok(())
     }
@@ -129,11 +134,12 @@ impl Format for Markdown {
 fn root(cause: &Cause, report: &RunReport, lang: &Lang) -> String {
     let symptoms: Vec<String> = cause.symptoms.iter().map(|id| code(id)).collect();
     format!(
-        "### {} {}\n\n{}\n\n{}: {}\n\n**{}**: {}\n\n",
+        "### {} {}\n\n{}\n\n{}{}{}\n\n**{}**: {}\n\n",
         scorecard::cause_mark(cause, report).symbol(),
         prose(&cause.title),
-        prose(&cause.seen),
+        told(&cause.seen),
         words(&scorecard::extent(cause, lang)),
+        if symptoms.is_empty() { "" } else { ": " },
         symptoms.join(", "),
         words(&lang.say("Fix")),
         prose(&cause.fix),
@@ -156,9 +162,8 @@ fn head(report: &RunReport, causes: &[Cause], lang: &Lang) -> String {
         words(&lang.say("Score")),
         score.fraction(),
     );
-    let part = |(mark, number): (Mark, usize)| {
-        format!("{} {}", mark.symbol(), lang.say(&format!("{number} {}", mark.words())))
-    };
+    let part =
+        |(mark, number): (Mark, usize)| format!("{} {}", mark.symbol(), scorecard::counted(number, mark.words(), lang));
     head += &format!("{}\n\n", score.parts().map(part).join(" · "));
     if let Some(caveat) = score.caveat(lang) {
         head += &format!("{}\n\n", words(&caveat));
@@ -174,8 +179,8 @@ fn head(report: &RunReport, causes: &[Cause], lang: &Lang) -> String {
         );
     }
     head += "\n";
-    for note in report.notes.iter().chain(&scorecard::about_run(report, lang)) {
-        head += &format!("- {}\n", words(note));
+    for note in report.notes.iter().map(told).chain(scorecard::about_run(report, lang).iter().map(|said| words(said))) {
+        head += &format!("- {note}\n");
     }
     head + "\n"
 }
@@ -189,7 +194,7 @@ fn finding(result: &CheckResult, ending: Ending, failure: &Failure, lang: &Lang)
         ending.mark().symbol(),
         code(&result.id),
         prose(&result.title),
-        prose(&failure.reason),
+        told(&failure.reason),
         prose(&result.meaning),
         words(&lang.say("Fix")),
         prose(&result.fix),
@@ -199,13 +204,13 @@ fn finding(result: &CheckResult, ending: Ending, failure: &Failure, lang: &Lang)
 fn evidence(result: &CheckResult, failure: Option<&Failure>, lang: &Lang) -> String {
     let summary = match failure {
         Some(_) => lang.say("What went over the wire"),
-        None => lang.say(&format!("What went over the wire: {}", result.id)),
+        None => lang.tell(say!("What went over the wire: {id}", id = result.id)),
     };
     let mut evidence = format!("<details><summary>{}</summary>\n\n", words(&summary));
     if let Some(failure) = failure {
         for (label, text) in [("Sent", &failure.sent), ("Got", &failure.received), ("Expected", &failure.expected)] {
             if !text.is_empty() {
-                let block = block(&shorten(&text::visible_lines(text), FIELD));
+                let block = block(&shorten(&text::visible_lines(&text.text()), FIELD));
                 evidence += &format!("{}\n\n{block}\n", words(&lang.say(label)));
             }
         }
@@ -215,13 +220,13 @@ fn evidence(result: &CheckResult, failure: Option<&Failure>, lang: &Lang) -> Str
     let shown = lines.len().min(MESSAGES);
     if shown > 0 {
         let label = match lines.len() {
-            all if all > shown => lang.say(&format!("The last {shown} of {all} messages")),
+            all if all > shown => lang.tell(say!("The last {shown} of {all} messages", shown, all)),
             _ => lang.say("The exchange"),
         };
         evidence += &format!("{}\n\n{}\n", words(&label), block(&lines[lines.len() - shown..].join("\n")));
     }
     for note in &result.notes {
-        evidence += &format!("- {}\n", prose(note));
+        evidence += &format!("- {}\n", told(note));
     }
     for cite in &result.cites {
         let place = words(&cite.place);
@@ -229,9 +234,9 @@ fn evidence(result: &CheckResult, failure: Option<&Failure>, lang: &Lang) -> Str
         evidence += &if is_absolute { format!("- [{place}]({})\n", cite.url) } else { format!("- {place}\n") };
     }
     evidence += &format!("\n{}\n\n{}\n", words(&lang.say("See it again")), block(&result.reproduce));
-    if let Some(by_hand) = &result.by_hand {
+    if !result.by_hand.is_empty() {
         let label = words(&lang.say("See it again, without siospec"));
-        evidence += &format!("{label}\n\n{}\n", block(&text::visible_lines(by_hand)));
+        evidence += &format!("{label}\n\n{}\n", block(&text::visible_lines(&result.script())));
     }
     evidence + "</details>\n\n"
 }
@@ -240,12 +245,21 @@ fn grouped(heading: &str, groups: &Groups<'_>, lang: &Lang) -> String {
     let mut list = format!("## {}\n\n", words(&lang.say(heading)));
     for (reason, results) in groups {
         let ids: Vec<String> = results.iter().map(|result| code(&result.id)).collect();
-        list += &format!("- {}: {}\n", prose(reason), ids.join(", "));
+        list += &format!("- {}: {}\n", told(reason), ids.join(", "));
         for (result, said) in scorecard::said_of(results, lang) {
             list += &format!("  - {}: {}\n", code(&result.id), words(&said));
         }
     }
     list + "\n"
+}
+
+/// What was said, in which code stands between backticks.
+fn told(message: &Message) -> String {
+    let pieces = message.pieces().into_iter().map(|piece| match piece {
+        message::Piece::Words(text) | message::Piece::Data(text) => words(&text),
+        message::Piece::Code(text) => code(&text),
+    });
+    pieces.collect()
 }
 
 /// Text of ours, in which code stands between backticks.

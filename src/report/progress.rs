@@ -11,6 +11,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::text::{self, GREEN, RED, YELLOW, styled, visible};
 use crate::{
     lang::Lang,
+    message::Message,
     runner::Event,
     verdict::{CheckResult, Level, Outcome},
 };
@@ -57,15 +58,15 @@ impl Progress {
     }
 
     /// Says what goes on before the first check.
-    pub fn preparing(&mut self, what: &str) {
+    pub fn preparing(&mut self, what: impl Into<Message>) {
         if let Some(bar) = &self.bar {
-            bar.set_message(visible(&self.lang.say(what)));
+            bar.set_message(visible(&self.lang.tell(what)));
         }
     }
 
     /// Says something once, on a terminal above the bar.
-    pub fn announce(&mut self, what: &str) {
-        self.say(&visible(&self.lang.say(what)));
+    pub fn announce(&mut self, what: impl Into<Message>) {
+        self.say(&visible(&self.lang.tell(what)));
     }
 
     /// Takes in what the run tells.
@@ -82,17 +83,19 @@ impl Progress {
                         bar.set_message("");
                     }
                     None => {
-                        let what = match self.total {
-                            1 => format!("one check against {}", visible(target)),
-                            total => format!("{total} checks against {}", visible(target)),
-                        };
-                        self.say(&self.lang.say(&what));
+                        let (total, target) = (self.total, target.to_string());
+                        let what =
+                            say!("{total} check against {target}" | "{total} checks against {target}", total, target);
+                        self.announce(what);
                     }
                 }
             }
             Event::Started(id) => {
                 self.running.insert(id);
                 self.begun.insert(id, Instant::now());
+            }
+            Event::Waiting(why) => {
+                self.announce(say!("nobody is there any more ({why}); waiting for the target", why));
             }
             Event::Finished(result) => {
                 self.running.remove(result.id.as_str());
@@ -114,8 +117,8 @@ impl Progress {
     /// To be called now and then: breaks a long silence in a log.
     pub fn tick(&mut self) {
         if self.bar.is_none() && self.total > 0 && self.spoke.elapsed() >= SILENCE {
-            let so_far = format!("{} of {} checks done; running: {}", self.done, self.total, self.longest_running());
-            self.say(&self.lang.say(&so_far));
+            let (done, total, running) = (self.done, self.total, self.longest_running());
+            self.announce(say!("{done} of {total} checks done; running: {running}", done, total, running));
         }
     }
 
@@ -128,16 +131,18 @@ impl Progress {
 
     fn show_running(&self) {
         let Some(bar) = &self.bar else { return };
-        let failed = if self.failed > 0 { format!("{} failed · ", self.failed) } else { String::new() };
-        bar.set_message(format!("{failed}{}", self.longest_running()));
+        let (failed, running) = (self.failed, self.longest_running());
+        let message = if failed > 0 { say!("{failed} failed · {running}", failed, running) } else { running };
+        bar.set_message(visible(&self.lang.tell(message)));
     }
 
-    fn longest_running(&self) -> String {
+    fn longest_running(&self) -> Message {
         let mut running: Vec<_> = self.running.iter().copied().collect();
         running.sort_by_key(|id| self.begun.get(id));
-        let more = if running.len() > 3 { format!(", and {} more", running.len() - 3) } else { String::new() };
+        let more = running.len().saturating_sub(3);
         running.truncate(3);
-        format!("{}{more}", running.join(", "))
+        let running = running.join(", ");
+        if more > 0 { say!("{running}, and {more} more", running, more) } else { running.into() }
     }
 
     fn say(&mut self, line: &str) {
@@ -161,11 +166,11 @@ fn line(result: &CheckResult, lang: Lang) -> String {
                 Level::Should => ("WARN", YELLOW),
                 Level::May => ("NOTE", YELLOW),
             };
-            (word, style, format!("({}) {}", result.level.name(), lang.say(&failure.reason)))
+            (word, style, format!("({}) {}", result.level.name(), lang.tell(&failure.reason)))
         }
-        Outcome::Skip { reason, .. } => ("SKIP", text::DIM, lang.say(reason)),
-        Outcome::Blocked { reason, .. } => ("BLOCKED", text::DIM, lang.say(reason)),
-        Outcome::Broken { reason } => ("UNSURE", YELLOW, lang.say(&format!("could not be judged: {reason}"))),
+        Outcome::Skip { reason, .. } => ("SKIP", text::DIM, lang.tell(reason)),
+        Outcome::Blocked { reason, .. } => ("BLOCKED", text::DIM, lang.tell(reason)),
+        Outcome::Broken { reason } => ("UNSURE", YELLOW, lang.tell(say!("could not be judged: {reason}", reason))),
     };
     format!("{} {} {}", styled(word, style), visible(&result.id), visible(&rest))
 }

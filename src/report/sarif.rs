@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     lang::Lang,
+    message::Message,
     verdict::{CheckResult, Citation, Level, Outcome, RunReport},
 };
 
@@ -33,27 +34,28 @@ impl Format for Sarif {
             .iter()
             .enumerate()
             .map(|(index, (result, failure))| {
-                let mut message = failure.reason.clone();
+                let mut message = failure.reason.text();
                 let told = [("Sent", &failure.sent), ("Got", &failure.received), ("Expected", &failure.expected)];
                 for (label, text) in told.iter().filter(|(_, text)| !text.is_empty()) {
-                    message += &format!("\n\n{}: {text}", lang.say(label));
+                    message += &format!("\n\n{}: {}", lang.say(label), text.text());
                 }
                 for said in scorecard::about(result, lang) {
                     message += &format!("\n\n{said}");
                 }
                 message += &format!("\n\n{}: {}", lang.say("See it again"), result.reproduce);
-                if let Some(by_hand) = &result.by_hand {
-                    message += &format!("\n\n{}:\n{by_hand}", lang.say("See it again, without siospec"));
+                let script = result.script();
+                if !script.is_empty() {
+                    message += &format!("\n\n{}:\n{script}", lang.say("See it again, without siospec"));
                 }
                 let ending = Ending::of(result, &report.gate);
                 let mut properties = json!({
                     "target": report.target,
                     "outcome": ending.words(),
                     "flaky": result.is_flaky(),
-                    "notes": result.notes,
+                    "notes": result.notes.iter().map(Message::text).collect::<Vec<_>>(),
                 });
-                if let Some(by_hand) = &result.by_hand {
-                    properties["byHand"] = json!(by_hand);
+                if !script.is_empty() {
+                    properties["byHand"] = json!(script);
                 }
                 let mut found = json!({
                     "ruleId": result.id,
@@ -102,7 +104,7 @@ impl Format for Sarif {
                 Outcome::Broken { reason } => Some(json!({
                     "descriptor": { "id": result.id },
                     "level": if is_judged(result) { "note" } else { "error" },
-                    "message": { "text": text::visible_lines(&unjudged(result, reason, lang)) },
+                    "message": { "text": text::visible_lines(&unjudged(result, &reason.text(), lang)) },
                 })),
                 _ => None,
             })

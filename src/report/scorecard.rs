@@ -8,6 +8,7 @@ use super::{text, words};
 use crate::{
     causes,
     lang::Lang,
+    message::{Joint, Message},
     verdict::{Cause, CheckResult, Counts, ExitCode, Failure, Gate, Level, Outcome, Row, RunReport},
 };
 
@@ -150,12 +151,12 @@ impl Ending {
 
 /// What the gate has to say of the run, for its head.
 pub fn about_run(report: &RunReport, lang: &Lang) -> Vec<String> {
-    words::of_run(report).iter().map(|said| lang.say(said)).collect()
+    words::of_run(report).into_iter().map(|said| lang.tell(said)).collect()
 }
 
 /// What the gate has to say of a result: waived, known, worse, flaky.
 pub fn about(result: &CheckResult, lang: &Lang) -> Vec<String> {
-    words::of_result(result).iter().map(|said| lang.say(said)).collect()
+    words::of_result(result).into_iter().map(|said| lang.tell(said)).collect()
 }
 
 /// What the gate has to say of each of these.
@@ -170,7 +171,7 @@ pub fn effort(result: &CheckResult, lang: &Lang) -> Option<String> {
         "minutes" => lang.say("a matter of minutes"),
         "hours" => lang.say("a matter of hours"),
         "days" => lang.say("a matter of days"),
-        other => lang.say(other),
+        other => other.to_owned(),
     })
 }
 
@@ -216,7 +217,12 @@ fn tally(counts: Counts, lang: &Lang) -> Vec<String> {
         (counts.blocked, "blocked"),
         (counts.skipped, "skipped"),
     ];
-    parts.iter().filter(|part| part.0 > 0).map(|(number, what)| lang.say(&format!("{number} {what}"))).collect()
+    parts.into_iter().filter(|part| part.0 > 0).map(|(number, what)| counted(number, what, lang)).collect()
+}
+
+/// How many there are of what: `3 passed`.
+pub fn counted(number: usize, what: &'static str, lang: &Lang) -> String {
+    lang.tell(say!("{number} {what}", number, what))
 }
 
 /// The fourteen rows, in order.
@@ -240,7 +246,7 @@ pub fn rows(report: &RunReport) -> [RowScore; 14] {
 pub fn causes(report: &RunReport, lang: &Lang) -> Vec<Cause> {
     let said = |cause: Cause| Cause {
         title: lang.say(&cause.title),
-        seen: lang.say(&cause.seen),
+        seen: lang.translated(&cause.seen),
         fix: lang.say(&cause.fix),
         ..cause
     };
@@ -260,19 +266,21 @@ pub fn cause_mark(cause: &Cause, report: &RunReport) -> Mark {
 /// How often a cause shows, and how many checks were not run because of it: `4 checks show it, 12 were not run for it`.
 pub fn extent(cause: &Cause, lang: &Lang) -> String {
     let (shown, hidden) = (cause.symptoms.len(), cause.hides.len());
-    let shown = if shown == 1 { "1 check shows it".to_owned() } else { format!("{shown} checks show it") };
-    match hidden {
-        0 => lang.say(&shown),
-        1 => format!("{}, {}", lang.say(&shown), lang.say("1 was not run for it")),
-        _ => format!("{}, {}", lang.say(&shown), lang.say(&format!("{hidden} were not run for it"))),
-    }
+    let shown = match shown {
+        0 => "no check fails by it".into(),
+        count => say!("{count} check shows it" | "{count} checks show it", count),
+    };
+    let hidden =
+        (hidden > 0).then(|| say!("{count} was not run for it" | "{count} were not run for it", count = hidden));
+    lang.tell(Message::list(std::iter::once(shown).chain(hidden), Joint::Comma))
 }
 
 /// All there is to say of a cause, on one line.
 pub fn told(cause: &Cause, lang: &Lang) -> String {
     let Cause { id, title, seen, symptoms, fix, .. } = cause;
     let (extent, fixed) = (extent(cause, lang), lang.say("Fix"));
-    format!("{id}: {title}; {seen}; {extent}: {}; {fixed}: {fix}", symptoms.join(", "))
+    let shown = if symptoms.is_empty() { extent } else { format!("{extent}: {}", symptoms.join(", ")) };
+    format!("{id}: {title}; {}; {shown}; {fixed}: {fix}", seen.text())
 }
 
 /// The failed checks that no cause explains, as [`findings`] has them, and then those that one does.
@@ -331,27 +339,27 @@ impl Score {
 
     /// What the fraction hides: rows that were not judged, or not wholly, are not right either.
     pub fn caveat(self, lang: &Lang) -> Option<String> {
-        match (self.not_judged, self.partly_judged) {
-            (0, 0) => None,
-            (0, 1) => {
-                Some(lang.say(&format!("1 of the {SCORED} rows was judged in part, and does not count as right")))
+        let all = SCORED;
+        let caveat = match (self.not_judged, self.partly_judged) {
+            (0, 0) => return None,
+            (0, count) => say!(
+                "{count} of the {all} rows was judged in part, and does not count as right"
+                    | "{count} of the {all} rows were judged in part, and do not count as right",
+                count,
+                all
+            ),
+            (count, 0) => say!(
+                "{count} of the {all} rows was not judged, and does not count as right"
+                    | "{count} of the {all} rows were not judged, and do not count as right",
+                count,
+                all
+            ),
+            (not, partly) => {
+                let count = not + partly;
+                say!("{count} of the {all} rows were not judged, or in part, and do not count as right", count, all)
             }
-            (0, n) => {
-                Some(lang.say(&format!("{n} of the {SCORED} rows were judged in part, and do not count as right")))
-            }
-            (not, partly) if partly > 0 => Some(lang.say(&format!(
-                "{} of the {SCORED} rows were not judged, or in part, and do not count as right",
-                not + partly
-            ))),
-            (not, _) => Score::not_judged(not, lang),
-        }
-    }
-
-    fn not_judged(number: usize, lang: &Lang) -> Option<String> {
-        match number {
-            1 => Some(lang.say(&format!("1 of the {SCORED} rows was not judged, and does not count as right"))),
-            n => Some(lang.say(&format!("{n} of the {SCORED} rows were not judged, and do not count as right"))),
-        }
+        };
+        Some(lang.tell(caveat))
     }
 }
 
@@ -388,13 +396,13 @@ pub fn summary(report: &RunReport, lang: &Lang) -> String {
         (counts.flaky, "flaky"),
     ];
     let parts = always.into_iter().chain(more.into_iter().filter(|(number, _)| *number > 0));
-    parts.map(|(number, what)| lang.say(&format!("{number} {what}"))).collect::<Vec<_>>().join(", ")
+    parts.map(|(number, what)| counted(number, what, lang)).collect::<Vec<_>>().join(", ")
 }
 
 /// What the report is about, for its head.
 pub fn target(report: &RunReport, lang: &Lang) -> String {
     match report.reference {
-        true => lang.say(&format!("the reference server at {} (no URL given)", report.target)),
+        true => lang.tell(say!("the reference server at {target} (no URL given)", target = report.target)),
         false => report.target.clone(),
     }
 }
@@ -415,7 +423,7 @@ pub const PRIORITIES: [(Level, &str); 3] =
     [(Level::Must, "High priority"), (Level::Should, "Medium priority"), (Level::May, "Low priority")];
 
 /// Results with what is said of them, grouped by that, in the order in which it first occurs.
-pub type Groups<'a> = Vec<(&'a str, Vec<&'a CheckResult>)>;
+pub type Groups<'a> = Vec<(&'a Message, Vec<&'a CheckResult>)>;
 
 /// The checks that could not be judged, by reason.
 pub fn broken(report: &RunReport) -> Groups<'_> {
@@ -447,10 +455,10 @@ pub fn notes(report: &RunReport) -> Groups<'_> {
     grouped(others.flat_map(|result| result.notes.iter().map(move |note| (note, result))))
 }
 
-fn grouped<'a>(said: impl Iterator<Item = (&'a String, &'a CheckResult)>) -> Groups<'a> {
+fn grouped<'a>(said: impl Iterator<Item = (&'a Message, &'a CheckResult)>) -> Groups<'a> {
     let mut groups: Groups<'_> = Vec::new();
     for (text, result) in said {
-        match groups.iter_mut().find(|(known, _)| known == text) {
+        match groups.iter_mut().find(|(known, _)| *known == text) {
             Some((_, results)) => results.push(result),
             None => groups.push((text, vec![result])),
         }

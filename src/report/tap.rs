@@ -33,18 +33,20 @@ impl Format for Tap {
         for (number, result) in report.results.iter().enumerate() {
             let ending = Ending::of(result, &report.gate);
             let reason = match &result.outcome {
-                Outcome::Pass => "",
-                Outcome::Fail(failure) => &failure.reason,
-                Outcome::Skip { reason, .. } | Outcome::Blocked { reason, .. } | Outcome::Broken { reason } => reason,
+                Outcome::Pass => String::new(),
+                Outcome::Fail(failure) => failure.reason.text(),
+                Outcome::Skip { reason, .. } | Outcome::Blocked { reason, .. } | Outcome::Broken { reason } => {
+                    reason.text()
+                }
             };
             let (ok, directive) = match ending {
                 Ending::Passed => ("ok", String::new()),
-                Ending::Skipped => ("ok", format!(" # SKIP {}", escaped(reason))),
+                Ending::Skipped => ("ok", format!(" # SKIP {}", escaped(&reason))),
                 Ending::Blocked => {
-                    ("ok", format!(" # SKIP {}: {}", escaped(&lang.say(ending.words())), escaped(reason)))
+                    ("ok", format!(" # SKIP {}: {}", escaped(&lang.say(ending.words())), escaped(&reason)))
                 }
                 Ending::Failed | Ending::Broken => ("not ok", String::new()),
-                Ending::ToImprove => ("not ok", format!(" # TODO {}: {}", result.level.name(), escaped(reason))),
+                Ending::ToImprove => ("not ok", format!(" # TODO {}: {}", result.level.name(), escaped(&reason))),
                 Ending::Waived | Ending::Known | Ending::Flaky => {
                     let why = scorecard::about(result, lang).join("; ");
                     ("not ok", format!(" # TODO {}", escaped(&why)))
@@ -70,14 +72,14 @@ fn diagnostics(result: &CheckResult, ending: Ending, lang: &Lang, out: &mut dyn 
     match &result.outcome {
         Outcome::Pass | Outcome::Skip { .. } | Outcome::Blocked { .. } => {}
         Outcome::Fail(failure) => {
-            add("message", json!(failure.reason));
+            add("message", json!(failure.reason.text()));
             add("severity", json!(if ending == Ending::Failed { "fail" } else { "comment" }));
-            add("sent", json!(failure.sent));
-            add("got", json!(failure.received));
-            add("expected", json!(failure.expected));
+            add("sent", json!(failure.sent.text()));
+            add("got", json!(failure.received.text()));
+            add("expected", json!(failure.expected.text()));
         }
         Outcome::Broken { reason } => {
-            add("message", json!(format!("{}: {reason}", lang.say("could not be judged"))));
+            add("message", json!(format!("{}: {}", lang.say("could not be judged"), reason.text())));
             add("severity", json!(if ending == Ending::Broken { "error" } else { "comment" }));
         }
     }
@@ -92,7 +94,7 @@ fn diagnostics(result: &CheckResult, ending: Ending, lang: &Lang, out: &mut dyn 
         fields.insert("effort".to_owned(), json!(result.effort));
         fields.insert("see".to_owned(), json!(cites));
         fields.insert("reproduce".to_owned(), json!(result.reproduce));
-        fields.insert("by_hand".to_owned(), json!(result.by_hand));
+        fields.insert("by_hand".to_owned(), json!(result.script()));
         fields.insert("exchange".to_owned(), json!(exchange.lines().collect::<Vec<_>>()));
     }
     fields.insert("duration_ms".to_owned(), json!(result.duration_ms));

@@ -10,10 +10,11 @@ use unicode_width::UnicodeWidthStr;
 use super::{
     Format,
     scorecard::{self, Ending, Groups, Mark, Score},
-    text::{self, BOLD, DIM, GREEN, PLAIN, Page, RED, YELLOW, pad, styled},
+    text::{self, BOLD, DIM, GREEN, PLAIN, Page, RED, YELLOW, pad},
 };
 use crate::{
     lang::Lang,
+    message::Message,
     verdict::{Cause, CheckResult, Direction, Entry, Failure, Gate, Level, Outcome, RunReport},
 };
 
@@ -49,18 +50,20 @@ impl Format for Terminal {
         groups(&mut page, lang, "Notes", scorecard::notes(report));
         order_of_fixes(&mut page, lang, report, &causes);
         page.gap();
-        out.write_all(page.finish().as_bytes())?;
-        writeln!(out, "{}", verdict_line(report, lang))
+        page.append(&verdict_line(report, lang, self.width));
+        out.write_all(page.finish().as_bytes())
     }
 }
 
-/// The verdict in one line: `✅ conforms: 52 passed, 0 failed, 3 skipped in 2.1 s`.
-pub fn verdict_line(report: &RunReport, lang: &Lang) -> String {
+/// The verdict, in one line where it fits: `✅ conforms: 52 passed, 0 failed, 3 skipped in 2.1 s`.
+pub fn verdict_line(report: &RunReport, lang: &Lang, width: usize) -> String {
     let (mark, verdict) = scorecard::verdict(report);
     let style = if mark == Mark::Right { GREEN } else { style(mark) };
-    let verdict = styled(&lang.say(verdict), style);
-    let time = lang.say(&format!("in {}", text::duration(report.duration_ms)));
-    format!("{} {verdict}: {} {time}", mark.symbol(), scorecard::summary(report, lang))
+    let label = format!("{} {}:", mark.symbol(), lang.say(verdict));
+    let time = lang.tell(say!("in {time}", time = text::duration(report.duration_ms)));
+    let mut page = Page::new(width);
+    page.item((&label, style), label.width() + 1, (&format!("{} {time}", scorecard::summary(report, lang)), PLAIN));
+    page.finish()
 }
 
 /// All there is to say of one check that failed or could not be judged, as plain text: for test runners, which show a
@@ -70,16 +73,18 @@ pub fn explain(result: &CheckResult, gate: &Gate, lang: &Lang, width: usize) -> 
     match &result.outcome {
         Outcome::Fail(failure) => finding(&mut page, lang, Ending::of(result, gate), result, failure),
         Outcome::Broken { reason } => {
-            let heading = lang.say(&format!("could not be judged: {}", result.id));
-            page.line(0, YELLOW, &format!("{} {heading}", Mark::ToImprove.symbol()));
-            page.item(("", PLAIN), 3, (reason, PLAIN));
+            let heading = lang.tell(say!("could not be judged: {id}", id = result.id));
+            page.item(("", YELLOW), 0, (&format!("{} {heading}", Mark::ToImprove.symbol()), YELLOW));
+            page.item(("", PLAIN), 3, (&reason.text(), PLAIN));
             for said in scorecard::about(result, lang) {
                 page.item(("", PLAIN), 3, (&said, YELLOW));
             }
             wire(&mut page, lang, &result.transcript);
             again(&mut page, lang, result);
         }
-        Outcome::Skip { reason, .. } | Outcome::Blocked { reason, .. } => page.item(("", PLAIN), 0, (reason, PLAIN)),
+        Outcome::Skip { reason, .. } | Outcome::Blocked { reason, .. } => {
+            page.item(("", PLAIN), 0, (&reason.text(), PLAIN));
+        }
         Outcome::Pass => {}
     }
     anstream::adapter::strip_str(&page.finish()).to_string()
@@ -97,8 +102,8 @@ fn style(mark: Mark) -> Style {
 fn header(page: &mut Page, lang: &Lang, report: &RunReport) {
     let label = format!("siospec {}", report.siospec);
     page.item((&label, BOLD), 16, (&scorecard::target(report, lang), PLAIN));
-    for note in report.notes.iter().chain(&scorecard::about_run(report, lang)) {
-        page.item(("", PLAIN), 16, (note, DIM));
+    for note in report.notes.iter().map(Message::text).chain(scorecard::about_run(report, lang)) {
+        page.item(("", PLAIN), 16, (&note, DIM));
     }
     page.gap();
 }
@@ -107,8 +112,10 @@ fn root(page: &mut Page, lang: &Lang, report: &RunReport, cause: &Cause) {
     let mark = scorecard::cause_mark(cause, report);
     let label = |english: &str| format!("   {}", lang.say(english));
     page.item((mark.symbol(), style(mark)), 3, (&cause.title, style(mark)));
-    page.item((&label("seen"), DIM), HANG, (&cause.seen, PLAIN));
-    page.item((&label("shows by"), DIM), HANG, (&cause.symptoms.join(", "), PLAIN));
+    page.item((&label("seen"), DIM), HANG, (&cause.seen.text(), PLAIN));
+    if !cause.symptoms.is_empty() {
+        page.item((&label("shows by"), DIM), HANG, (&cause.symptoms.join(", "), PLAIN));
+    }
     page.item(("", PLAIN), HANG, (&scorecard::extent(cause, lang), DIM));
     page.prose((&label("fix"), DIM), HANG, &cause.fix);
     page.gap();
@@ -125,9 +132,8 @@ fn rows(page: &mut Page, lang: &Lang, report: &RunReport) {
 
 fn score(page: &mut Page, lang: &Lang, report: &RunReport) {
     let score = Score::of(report);
-    let part = |(mark, number): (Mark, usize)| {
-        format!("{} {}", mark.symbol(), lang.say(&format!("{number} {}", mark.words())))
-    };
+    let part =
+        |(mark, number): (Mark, usize)| format!("{} {}", mark.symbol(), scorecard::counted(number, mark.words(), lang));
     page.gap();
     let label = format!("{} {}", pad(&lang.say("Score"), 6), score.fraction());
     page.item((&label, BOLD), 14, (&score.parts().map(part).join(" · "), PLAIN));
@@ -140,16 +146,16 @@ fn finding(page: &mut Page, lang: &Lang, ending: Ending, result: &CheckResult, f
     let mark = ending.mark();
     let style = style(mark);
     let label = |english: &str| format!("   {}", lang.say(english));
-    page.line(0, style, &format!("{} {} {}", mark.symbol(), result.level.name(), result.id));
+    page.item(("", style), 0, (&format!("{} {} {}", mark.symbol(), result.level.name(), result.id), style));
     page.item(("", PLAIN), 3, (&result.title, BOLD));
-    page.item(("", PLAIN), 3, (&failure.reason, PLAIN));
+    page.item(("", PLAIN), 3, (&failure.reason.text(), PLAIN));
     for said in scorecard::about(result, lang) {
         page.item(("", PLAIN), 3, (&said, YELLOW));
     }
     page.gap();
     for (english, text) in [("sent", &failure.sent), ("got", &failure.received), ("expected", &failure.expected)] {
         if !text.is_empty() {
-            page.item_within((&label(english), DIM), HANG, (text, PLAIN), FIELD_LINES);
+            page.item_within((&label(english), DIM), HANG, (&text.text(), PLAIN), FIELD_LINES);
         }
     }
     if result.level > Level::May {
@@ -161,7 +167,7 @@ fn finding(page: &mut Page, lang: &Lang, ending: Ending, result: &CheckResult, f
         page.item((&label("effort"), DIM), HANG, (&effort, PLAIN));
     }
     for note in &result.notes {
-        page.item((&label("note"), DIM), HANG, (note, PLAIN));
+        page.item((&label("note"), DIM), HANG, (&note.text(), PLAIN));
     }
     for (number, cite) in result.cites.iter().enumerate() {
         let label = if number == 0 { label("see") } else { String::new() };
@@ -174,9 +180,9 @@ fn finding(page: &mut Page, lang: &Lang, ending: Ending, result: &CheckResult, f
 fn again(page: &mut Page, lang: &Lang, result: &CheckResult) {
     page.line(3, DIM, &lang.say("again"));
     page.line(5, PLAIN, &result.reproduce);
-    if let Some(commands) = &result.by_hand {
+    if !result.by_hand.is_empty() {
         page.line(3, DIM, &lang.say("again, without siospec"));
-        commands.lines().for_each(|command| page.line(5, PLAIN, command));
+        result.script().lines().for_each(|command| page.line(5, PLAIN, command));
     }
 }
 
@@ -213,11 +219,11 @@ fn wire(page: &mut Page, lang: &Lang, entries: &[Entry]) {
     let messages = messages.split_off(messages.len() - fitting.count());
     match messages.len() {
         0 => return,
-        shown if shown == entries.len() => page.line(3, DIM, &lang.say("wire")),
+        shown if shown == entries.len() => page.item(("", DIM), 3, (&lang.say("wire"), DIM)),
         shown => {
             let all = entries.len();
-            let rest = format!("wire: the last {shown} of {all} messages; --report json=FILE has them all");
-            page.line(3, DIM, &lang.say(&rest));
+            let rest = say!("wire: the last {shown} of {all} messages; --report json=FILE has them all", shown, all);
+            page.item(("", DIM), 3, (&lang.tell(rest), DIM));
         }
     }
     messages.iter().for_each(|message| page.append(message));
@@ -228,7 +234,7 @@ fn broken(page: &mut Page, lang: &Lang, groups: Groups<'_>) {
         return;
     }
     page.gap();
-    page.line(0, YELLOW, &format!("{} {}", Mark::ToImprove.symbol(), lang.say("Could not be judged")));
+    page.item(("", YELLOW), 0, (&format!("{} {}", Mark::ToImprove.symbol(), lang.say("Could not be judged")), YELLOW));
     for (reason, results) in groups {
         group(page, lang, reason, &results);
         for (result, said) in scorecard::said_of(&results, lang) {
@@ -252,10 +258,11 @@ fn groups(page: &mut Page, lang: &Lang, heading: &str, groups: Groups<'_>) {
     }
 }
 
-fn group(page: &mut Page, lang: &Lang, reason: &str, results: &[&CheckResult]) {
+fn group(page: &mut Page, lang: &Lang, reason: &Message, results: &[&CheckResult]) {
     let ids: Vec<&str> = results.iter().map(|result| result.id.as_str()).collect();
-    let number = if ids.len() > 1 { lang.say(&format!("{} checks", ids.len())) + ": " } else { String::new() };
-    page.item(("", PLAIN), 3, (reason, PLAIN));
+    let number =
+        if ids.len() > 1 { lang.tell(say!("{count} checks", count = ids.len())) + ": " } else { String::new() };
+    page.item(("", PLAIN), 3, (&reason.text(), PLAIN));
     page.item(("", PLAIN), 5, (&format!("{number}{}", ids.join(", ")), DIM));
 }
 
@@ -269,13 +276,13 @@ fn order_of_fixes(page: &mut Page, lang: &Lang, report: &RunReport, causes: &[Ca
     }
     for (result, failure) in findings {
         let effort = scorecard::effort(result, lang).map(|effort| format!(" ({effort})")).unwrap_or_default();
-        lines.push((result.level, &result.id, format!("{}{effort}", failure.reason)));
+        lines.push((result.level, &result.id, format!("{}{effort}", failure.reason.text())));
     }
     if lines.is_empty() {
         return;
     }
     page.gap();
-    page.line(0, BOLD, &lang.say("What to fix, in this order"));
+    page.item(("", BOLD), 0, (&lang.say("What to fix, in this order"), BOLD));
     let id_width = lines.iter().map(|(_, id, _)| id.chars().count()).max().unwrap_or_default();
     let priority = |level: Level| lang.say(level.priority());
     let priority_width = lines.iter().map(|(level, ..)| priority(*level).width()).max().unwrap_or_default();

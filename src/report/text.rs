@@ -11,7 +11,11 @@ use unicode_width::UnicodeWidthStr;
 /// The widest that text gets, however wide the terminal: longer lines are hard to read.
 const WIDEST: usize = 100;
 /// The narrowest that text gets; a terminal below this wraps by itself.
-const NARROWEST: usize = 40;
+const NARROWEST: usize = 20;
+/// The columns that a text needs beside its label, to stand there rather than below it.
+const BESIDE: usize = 20;
+/// How far a text is indented that stands below its label.
+const BELOW: usize = 2;
 
 /// No colour.
 pub const PLAIN: Style = Style::new();
@@ -176,16 +180,25 @@ impl Page {
         self.put(&" ".repeat(indent), PLAIN, &visible(text), style);
     }
 
-    /// A label and a text, wrapped beside it from column `hang` on. Line breaks in the text are shown as `\n`: they are
-    /// the target's.
+    /// A label and a text, wrapped beside it from column `hang` on, or below it where the page is too narrow for both. Line
+    /// breaks in the text are shown as `\n`: they are the target's.
     pub fn item(&mut self, label: (&str, Style), hang: usize, text: (&str, Style)) {
         self.item_within(label, hang, text, usize::MAX);
     }
 
     /// The same, cut after `lines` lines.
     pub fn item_within(&mut self, label: (&str, Style), hang: usize, text: (&str, Style), lines: usize) {
-        let columns = self.width.saturating_sub(hang).max(20);
-        let mut label = label;
+        let (mut label, mut hang) = (label, hang);
+        if self.width < hang + BESIDE {
+            let below = hang.min(BELOW);
+            if !label.0.trim().is_empty() {
+                for line in wrap(visible(label.0).trim(), self.width) {
+                    self.put("", PLAIN, &line, label.1);
+                }
+            }
+            (label, hang) = (("", PLAIN), below);
+        }
+        let columns = self.width.saturating_sub(hang).max(1);
         let wrapped = wrap(&visible(text.0), columns);
         for (number, line) in wrapped.iter().take(lines).enumerate() {
             let is_cut = number + 1 == lines && wrapped.len() > lines;
@@ -218,24 +231,13 @@ pub fn styled(text: &str, style: Style) -> String {
     if style.is_plain() || text.is_empty() { text.to_owned() } else { format!("{style}{text}{style:#}") }
 }
 
-/// Breaks at blanks only, so that URLs and commands stay whole as long as they fit at all. Where a word does not fit,
-/// the text is broken at the end of each line instead: it is no prose then, and no line is left half empty.
+/// Breaks at blanks only, so that URLs and commands stay whole as long as they fit at all. A word that does not fit by itself
+/// is broken where the line ends.
 pub fn wrap(text: &str, columns: usize) -> Vec<String> {
-    if text.split(' ').any(|word| word.width() > columns) {
-        let mut lines = Vec::new();
-        let mut rest = text;
-        while !rest.is_empty() {
-            let line = cut(rest, columns);
-            // A character wider than the line must not stop this.
-            let length = line.len().max(rest.chars().next().map_or(0, char::len_utf8));
-            lines.push(rest[..length].trim_end().to_owned());
-            rest = rest[length..].trim_start();
-        }
-        return lines;
-    }
     let options = textwrap::Options::new(columns)
         .word_separator(textwrap::WordSeparator::AsciiSpace)
-        .word_splitter(textwrap::WordSplitter::NoHyphenation);
+        .word_splitter(textwrap::WordSplitter::NoHyphenation)
+        .wrap_algorithm(textwrap::WrapAlgorithm::FirstFit);
     textwrap::wrap(text, options).into_iter().map(|line| line.into_owned()).collect()
 }
 

@@ -8,6 +8,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
+use crate::message::{Message, quote};
+
 /// Separates packets in a polling payload (ASCII record separator).
 pub const SEPARATOR: char = '\u{1e}';
 
@@ -37,7 +39,7 @@ impl Packet {
     ///
     /// # Errors
     /// A sentence that says what is wrong with it.
-    pub fn decode(text: &str) -> Result<Packet, String> {
+    pub fn decode(text: &str) -> Result<Packet, Message> {
         let mut chars = text.chars();
         let kind = chars.next().ok_or("an empty packet")?;
         let rest = chars.as_str().to_owned();
@@ -50,9 +52,12 @@ impl Packet {
             '5' => Packet::Upgrade,
             '6' => Packet::Noop,
             'b' => Packet::Binary(
-                STANDARD.decode(&rest).map_err(|error| format!("a binary packet that is not base64: {error}"))?.into(),
+                STANDARD
+                    .decode(&rest)
+                    .map_err(|error| say!("a binary packet that is not base64: {error}", error))?
+                    .into(),
             ),
-            other => return Err(format!("a packet of unknown type {other:?}")),
+            other => return Err(say!("a packet of unknown type {other}", other = quote(&other.to_string()))),
         })
     }
 
@@ -89,7 +94,7 @@ impl Packet {
 ///
 /// # Errors
 /// A sentence about the first packet that is wrong.
-pub fn decode_payload(body: &str) -> Result<Vec<Packet>, String> {
+pub fn decode_payload(body: &str) -> Result<Vec<Packet>, Message> {
     body.split(SEPARATOR).map(Packet::decode).collect()
 }
 
@@ -123,9 +128,9 @@ impl Handshake {
     ///
     /// # Errors
     /// A sentence that says what is wrong: not JSON, not an object, no usable `sid`.
-    pub fn parse(data: &str) -> Result<Handshake, String> {
-        let raw: Map<String, Value> =
-            serde_json::from_str(data).map_err(|error| format!("an open packet that is no JSON object: {error}"))?;
+    pub fn parse(data: &str) -> Result<Handshake, Message> {
+        let raw: Map<String, Value> = serde_json::from_str(data)
+            .map_err(|error| say!("an open packet that is no JSON object: {error}", error))?;
         match raw.get("sid").and_then(Value::as_str) {
             Some(sid) if !sid.is_empty() => Ok(Handshake { sid: sid.to_owned(), raw }),
             _ => Err("an open packet without a `sid`".into()),

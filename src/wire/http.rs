@@ -2,8 +2,7 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    fmt,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError, atomic::AtomicUsize},
     time::Duration,
 };
 
@@ -27,10 +26,12 @@ use super::{
     Direction, Transcript, Transport, WireError,
     pace::{self, Pace},
     pool::{Keep, Pools, noting_connection},
-    shorten,
+    presence::Presence,
 };
 use crate::{
     lag::{self, Lateness},
+    message::{Message, excerpt, quote_of},
+    redact::mark,
     secret::Secret,
 };
 
@@ -66,6 +67,19 @@ pub struct Endpoint {
     kept: Arc<OnceLock<reqwest::Client>>,
     /// Whether its requests are sent as they come, and what turns them away is their answer.
     as_it_comes: bool,
+    /// The token that every Engine.IO request carries.
+    carried: Option<Carried>,
+}
+
+/// A token that requests carry, and not the packets of their session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Carried {
+    /// In a header.
+    Header(HeaderName, HeaderValue),
+    /// In a cookie: its name, and its value.
+    Cookie(String, Secret),
+    /// In the URL's query: the parameter's name, and its value.
+    Query(String, Secret),
 }
 
 /// The page that sends the requests, as far as its `Origin` tells.
@@ -144,6 +158,12 @@ impl HttpResponse {
         (200..300).contains(&self.status)
     }
 
+    /// Whether the target answered as one does that does not know the session (any more): 400 by Engine.IO, and of what else
+    /// HTTP has for what is not there, 404 and 410 (RFC 9110, 15.5.5 and 15.5.11), which engine.unknown-sid looks for.
+    pub fn misses_session(&self) -> bool {
+        matches!(self.status, 400 | 404 | 410)
+    }
+
     /// Whether the status is 3xx.
     pub fn is_redirect(&self) -> bool {
         (300..400).contains(&self.status)
@@ -172,36 +192,44 @@ impl HttpResponse {
     }
 }
 
-impl fmt::Display for HttpResponse {
+spoken!(HttpResponse);
+
+impl HttpResponse {
     /// The answer in a few words: status, media type, and the beginning of the body.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "HTTP {}", self.status)?;
+    pub fn message(&self) -> Message {
+        let status = self.status;
         if self.is_redirect() {
-            return write!(f, ", redirect to {}", shorten(self.header("location"), 200));
+            let location = excerpt(self.header("location"), 200);
+            return say!("HTTP {status}, redirect to {location}", status, location);
         }
         match self.kind() {
-            BodyKind::Empty => write!(f, ", empty body"),
-            BodyKind::Html => write!(f, ", an HTML page ({})", html_title(&self.text())),
+            BodyKind::Empty => say!("HTTP {status}, empty body", status),
+            BodyKind::Html => match html_title(&self.text()) {
+                Some(title) => {
+                    say!("HTTP {status}, an HTML page (title {title})", status, title = quote_of(&title, 60))
+                }
+                None => say!("HTTP {status}, an HTML page (untitled)", status),
+            },
             BodyKind::Json | BodyKind::Other => {
-                let media_type = self.media_type();
-                let media_type = if media_type.is_empty() { "no content type" } else { &media_type };
-                write!(f, ", {media_type}: {}", shorten(self.text().trim(), 200))
+                let (media_type, body) = (self.media_type(), excerpt(self.text().trim(), 200));
+                if media_type.is_empty() {
+                    say!("HTTP {status}, no content type: {body}", status, body)
+                } else {
+                    say!("HTTP {status}, {media_type}: {body}", status, media_type, body)
+                }
             }
         }
     }
 }
 
-fn html_title(html: &str) -> String {
+fn html_title(html: &str) -> Option<String> {
     let lower = html.to_ascii_lowercase();
     let title = lower.find("<title").and_then(|start| {
         let from = start + html[start..].find('>')? + 1;
         let to = from + lower[from..].find("</title")?;
-        Some(html[from..to].trim())
+        Some(html[from..to].trim().to_owned())
     });
-    match title {
-        Some(title) if !title.is_empty() => format!("title {:?}", shorten(title, 60)),
-        _ => "untitled".into(),
-    }
+    title.filter(|title| !title.is_empty())
 }
 
 /// The HTTP clients of a run. They are made once: loading the platform's certificates takes longer than most checks.
@@ -225,6 +253,11 @@ pub struct Http {
     /// How long pongs had to wait before they were written.
     pongs: Arc<Lateness>,
     pace: Arc<Pace>,
+    presence: Arc<Presence>,
+    /// The token that every Engine.IO request carries, unless an endpoint has another.
+    carried: Option<Carried>,
+    /// Bytes that all open sessions have received.
+    held: Arc<AtomicUsize>,
 }
 
 /// The requests that the target has not answered yet, of those that it can answer at once.
@@ -292,6 +325,9 @@ impl Http {
             unanswered: Arc::default(),
             pongs: Arc::default(),
             pace: Arc::new(Pace::new(None)),
+            presence: Arc::default(),
+            carried: None,
+            held: Arc::default(),
         })
     }
 
@@ -299,6 +335,12 @@ impl Http {
     #[must_use]
     pub fn for_page(self, page: Page) -> Http {
         Http { page, ..self }
+    }
+
+    /// The same clients, whose Engine.IO requests carry that token.
+    #[must_use]
+    pub fn carrying(self, carried: Option<Carried>) -> Http {
+        Http { carried, ..self }
     }
 
     /// The same clients, which send so many requests a second at the most.
@@ -310,6 +352,11 @@ impl Http {
     /// The pace of all requests.
     pub fn pace(&self) -> &Pace {
         &self.pace
+    }
+
+    /// Whether somebody is there.
+    pub fn presence(&self) -> &Presence {
+        &self.presence
     }
 
     /// How long a pong of ours had to wait before it was written, since then, at the worst.
@@ -356,6 +403,7 @@ impl Endpoint {
     pub fn new(http: Http, origin: &Url, path: &str, deadline: Duration, transcript: Transcript) -> Endpoint {
         Endpoint {
             page: http.page.clone(),
+            carried: http.carried.clone(),
             http,
             origin: origin.clone(),
             path: path.to_owned(),
@@ -399,6 +447,17 @@ impl Endpoint {
     pub fn with_query(mut self, query: Vec<(String, String)>) -> Endpoint {
         self.query = query;
         self
+    }
+
+    /// The same endpoint, whose Engine.IO requests carry that token, or none.
+    pub fn carrying(mut self, carried: Option<Carried>) -> Endpoint {
+        self.carried = carried;
+        self
+    }
+
+    /// The token that its Engine.IO requests carry.
+    pub fn carried(&self) -> Option<&Carried> {
+        self.carried.as_ref()
     }
 
     /// The same endpoint, where requests are sent for that page.
@@ -448,6 +507,9 @@ impl Endpoint {
             query.append_pair("sid", sid);
         }
         query.extend_pairs(&self.query);
+        if let Some(Carried::Query(name, token)) = &self.carried {
+            query.append_pair(name, token.expose());
+        }
         drop(query);
         url
     }
@@ -573,7 +635,7 @@ impl Endpoint {
                 (Err(WireError::Closed(how)), Some(again)) if may_be_stale => {
                     self.record(
                         Direction::Remark,
-                        &format!("a kept connection was closed ({how}); asked again on a new one"),
+                        &say!("a kept connection was closed ({how}); asked again on a new one", how).text(),
                     );
                     let (_, request) = again.build_split();
                     let request = request.map_err(|error| classify(&error))?;
@@ -586,14 +648,25 @@ impl Endpoint {
         };
         let answer = match timeout(deadline, exchange).await {
             Ok(answer) => answer,
-            Err(_) => Err(WireError::Timeout { what: "HTTP answer", after: deadline }),
+            Err(_) => Err(WireError::Timeout { what: said!("HTTP answer"), after: deadline }),
         };
+        if !is_poll {
+            self.http.presence.note(answer.as_ref());
+        }
         match &answer {
             Ok(response) => {
                 asked.iter().for_each(Asked::answered);
                 self.record(Direction::Received, &wire_text(response));
             }
-            Err(error) => self.record(Direction::Remark, &error.to_string()),
+            Err(error) => {
+                if matches!(error, WireError::Closed(_)) {
+                    self.ended_without_a_word();
+                }
+                if !is_poll && matches!(error, WireError::Timeout { .. }) {
+                    self.transcript.note_silence();
+                }
+                self.record(Direction::Remark, &error.message().text());
+            }
         }
         answer
     }
@@ -610,7 +683,10 @@ impl Endpoint {
         pace: Duration,
         sent: watch::Sender<u32>,
     ) -> Result<HttpResponse, WireError> {
-        self.record(Direction::Sent, &format!("POST {}\n(one byte each {pace:?})", path_and_query(&url)));
+        self.record(
+            Direction::Sent,
+            &format!("POST {}\n(one byte each {})", path_and_query(&url), humantime::format_duration(pace)),
+        );
         let body = futures::stream::unfold(0, move |count| {
             let sent = sent.clone();
             async move {
@@ -653,21 +729,35 @@ impl Endpoint {
         let exchange = self.http.fresh.get(url.clone()).headers(headers.clone()).send();
         let answer = match timeout(self.deadline, exchange).await {
             Ok(answer) => answer.map_err(|error| classify(&error)),
-            Err(_) => Err(WireError::Timeout { what: "answer to the upgrade", after: self.deadline }),
+            Err(_) => {
+                self.transcript.note_silence();
+                Err(WireError::Timeout { what: "answer to the upgrade", after: self.deadline })
+            }
         };
         match &answer {
             Ok(response) => self.keep_cookies(response.headers()),
-            Err(error) => self.record(Direction::Remark, &error.to_string()),
+            Err(error) => self.record(Direction::Remark, &error.message().text()),
         }
-        match answer? {
-            response if response.status().as_u16() == 101 => Ok(Answered::Switched(response)),
-            response => Ok(Answered::Refused(self.read_refusal(response).await?)),
-        }
+        let answered = match answer {
+            Ok(response) if response.status().as_u16() == 101 => {
+                self.http.presence.heard();
+                return Ok(Answered::Switched(response));
+            }
+            Ok(response) => self.read_refusal(response).await,
+            Err(error) => Err(error),
+        };
+        self.http.presence.note(answered.as_ref());
+        answered.map(Answered::Refused)
     }
 
-    /// What a browser adds to the headers of a page's request: its cookies, and its `Origin`.
-    fn as_browsers_do(&self, method: &Method, url: &Url, headers: HeaderMap) -> HeaderMap {
-        self.with_origin(method, url, self.with_cookies(headers))
+    /// What a browser adds to the headers of a page's request: its cookies, and its `Origin`; and, where the endpoint is asked,
+    /// the token that a script adds.
+    fn as_browsers_do(&self, method: &Method, url: &Url, mut headers: HeaderMap) -> HeaderMap {
+        let carried = self.carried.as_ref().filter(|_| url.path().starts_with(&self.path));
+        if let Some(Carried::Header(name, token)) = carried {
+            headers.entry(name).or_insert_with(|| token.clone());
+        }
+        self.with_origin(method, url, self.with_cookies(headers, carried))
     }
 
     /// Adds the page's `Origin` where browsers do (Fetch, "append a request `Origin` header"; RFC 6455, 4.1): with what is
@@ -691,11 +781,15 @@ impl Endpoint {
         headers
     }
 
-    /// Adds the jar's cookies to those that the contract has every request carry.
-    fn with_cookies(&self, mut headers: HeaderMap) -> HeaderMap {
+    /// Adds the jar's cookies, and the token's, to those that the contract has every request carry.
+    fn with_cookies(&self, mut headers: HeaderMap, carried: Option<&Carried>) -> HeaderMap {
         let jar = self.cookies.lock().expect("nothing panics while it holds the jar");
-        if !jar.is_empty() && !headers.contains_key(COOKIE) {
-            let mut cookies: Vec<String> = self.http.cookies.iter().cloned().collect();
+        let token = match carried {
+            Some(Carried::Cookie(name, token)) => Some(format!("{name}={}", token.expose())),
+            _ => None,
+        };
+        if (token.is_some() || !jar.is_empty()) && !headers.contains_key(COOKIE) {
+            let mut cookies: Vec<String> = self.http.cookies.iter().cloned().chain(token).collect();
             cookies.extend(jar.iter().map(|(name, value)| format!("{name}={value}")));
             if let Ok(mut value) = HeaderValue::try_from(cookies.join("; ")) {
                 value.set_sensitive(true);
@@ -734,6 +828,21 @@ impl Endpoint {
         Ok(answer)
     }
 
+    /// The count of bytes that all open sessions of the run have received.
+    pub(super) fn held(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.http.held)
+    }
+
+    /// Takes note that an answer did not come in time.
+    pub fn note_silence(&self) {
+        self.transcript.note_silence();
+    }
+
+    /// Takes note that the target ended a connection without a word.
+    pub(super) fn ended_without_a_word(&self) {
+        self.http.presence.ended(self.transcript.id());
+    }
+
     /// Takes note of how long a pong had to wait before it was written.
     pub(super) fn pong_waited(&self, since: Instant) {
         self.http.pongs.add(since.elapsed());
@@ -754,12 +863,12 @@ impl Endpoint {
 ///
 /// # Errors
 /// A sentence that names the header which HTTP does not allow.
-pub fn headers(declared: &[(String, Secret)]) -> Result<HeaderMap, String> {
+pub fn headers(declared: &[(String, Secret)]) -> Result<HeaderMap, Message> {
     let mut headers = HeaderMap::new();
     for (name, value) in declared {
-        let parsed = HeaderName::try_from(name.as_str()).map_err(|_| format!("`{name}` is no HTTP header name"))?;
+        let parsed = HeaderName::try_from(name.as_str()).map_err(|_| say!("`{name}` is no HTTP header name", name))?;
         let mut value = HeaderValue::try_from(value.expose())
-            .map_err(|_| format!("the value of header `{name}` is not allowed in HTTP"))?;
+            .map_err(|_| say!("the value of header `{name}` is not allowed in HTTP", name))?;
         value.set_sensitive(true);
         headers.insert(parsed, value);
     }
@@ -791,7 +900,7 @@ fn sent_headers(headers: &HeaderMap) -> String {
 /// `a=‹cookie›; b=‹cookie›`: whatever a cookie holds may let its reader in.
 fn hidden_cookies(header: &str) -> String {
     let names = header.split(';').map(|pair| pair.split('=').next().unwrap_or_default().trim());
-    names.map(|name| format!("{name}=‹cookie›")).collect::<Vec<_>>().join("; ")
+    names.map(|name| format!("{name}={}", mark("cookie"))).collect::<Vec<_>>().join("; ")
 }
 
 fn wire_text(response: &HttpResponse) -> String {
@@ -864,7 +973,10 @@ fn classify(error: &reqwest::Error) -> WireError {
     let io = causes(error).find_map(|cause| cause.downcast_ref::<std::io::Error>());
     if let Some(io) = io.filter(|io| is_out_of_files(io)) {
         *STARVED.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
-        return WireError::Cut(format!("this process may open no more files ({io}; `ulimit -n` raises the limit)"));
+        return WireError::Cut(say!(
+            "this process may open no more files ({io}; `ulimit -n` raises the limit)",
+            io = io.to_string()
+        ));
     }
     // The innermost cause says what happened; the outer ones only where.
     let root = causes(error).last().map(ToString::to_string).unwrap_or_default();
@@ -874,13 +986,13 @@ fn classify(error: &reqwest::Error) -> WireError {
         .iter()
         .any(|mark| text.contains(mark))
     {
-        return WireError::Tls(root);
+        return WireError::Tls(root.into());
     }
     if error.is_timeout() {
         return WireError::Connect("no TCP connection in time".into());
     }
     if error.is_connect() {
-        return WireError::Connect(root);
+        return WireError::Connect(root.into());
     }
     match io.map(std::io::Error::kind) {
         Some(
@@ -888,10 +1000,10 @@ fn classify(error: &reqwest::Error) -> WireError {
             | std::io::ErrorKind::ConnectionAborted
             | std::io::ErrorKind::BrokenPipe
             | std::io::ErrorKind::UnexpectedEof,
-        ) => WireError::Closed(root),
+        ) => WireError::Closed(root.into()),
         _ if text.contains("connection closed before message completed") => {
             WireError::Closed("before the answer was complete".into())
         }
-        _ => WireError::Malformed(format!("not an HTTP answer: {root}")),
+        _ => WireError::Malformed(say!("not an HTTP answer: {root}", root)),
     }
 }

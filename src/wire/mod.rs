@@ -4,10 +4,12 @@
 //! other's mistakes. HTTP is reqwest, WebSocket framing tokio-tungstenite.
 
 pub mod engine;
+mod entry;
 pub mod http;
 pub mod json;
 pub mod pace;
 mod pool;
+pub mod presence;
 pub mod session;
 pub mod socket;
 pub mod transcript;
@@ -15,11 +17,14 @@ pub mod websocket;
 
 use std::time::Duration;
 
+use crate::message::{Arg, Message, ToArg, word};
+
 pub use engine::{Handshake, Packet as EnginePacket};
-pub use http::{Endpoint, HttpResponse};
+pub use entry::{Direction, Entry};
+pub use http::{Carried, Endpoint, HttpResponse};
 pub use session::{Heartbeats, Polling, Session};
 pub use socket::Packet as SocketPacket;
-pub use transcript::{Direction, Entry, Transcript};
+pub use transcript::Transcript;
 pub use websocket::{Frame, Upgrade, WebSocket};
 
 /// A low-level way to carry Engine.IO packets.
@@ -39,28 +44,36 @@ impl Transport {
             Transport::WebSocket => "websocket",
         }
     }
+
+    /// The word for it in a sentence.
+    pub const fn shown(self) -> &'static str {
+        match self {
+            Transport::Polling => "polling",
+            Transport::WebSocket => "WebSocket",
+        }
+    }
+}
+
+impl ToArg for Transport {
+    fn to_arg(&self) -> Arg {
+        word(self.shown())
+    }
 }
 
 impl std::fmt::Display for Transport {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Transport::Polling => "polling",
-            Transport::WebSocket => "WebSocket",
-        })
+        f.write_str(self.shown())
     }
 }
 
 /// Why an exchange with the target came to nothing.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, Debug)]
 pub enum WireError {
     /// No connection could be made.
-    #[error("cannot connect: {0}")]
-    Connect(String),
+    Connect(Message),
     /// The TLS handshake failed: certificate, host name or protocol version.
-    #[error("TLS: {0}")]
-    Tls(String),
+    Tls(Message),
     /// Nothing came within the deadline.
-    #[error("no {what} came within {}", humantime::format_duration(round(*after)))]
     Timeout {
         /// What was awaited, as a noun phrase.
         what: &'static str,
@@ -68,16 +81,12 @@ pub enum WireError {
         after: Duration,
     },
     /// The other end closed the connection, or the session.
-    #[error("the connection was closed: {0}")]
-    Closed(String),
+    Closed(Message),
     /// siospec's own limits ended the exchange, which says nothing of how the target ends its connections.
-    #[error("siospec cut the connection: {0}")]
-    Cut(String),
+    Cut(Message),
     /// What came is not what the protocol has.
-    #[error("{0}")]
-    Malformed(String),
+    Malformed(Message),
     /// An HTTP request was answered, but not with what the exchange needs.
-    #[error("{method} was answered {response}")]
     Status {
         /// The request's method.
         method: &'static str,
@@ -86,16 +95,38 @@ pub enum WireError {
     },
 }
 
-impl WireError {
-    /// Whether the target answered 400, as it does for a session that it does not know (any more).
-    pub fn is_bad_request(&self) -> bool {
-        matches!(self, WireError::Status { response, .. } if response.status == 400)
-    }
-}
+spoken!(WireError);
 
-/// Rounds to what a person wants to read: whole milliseconds.
-pub fn round(duration: Duration) -> Duration {
-    Duration::from_millis(duration.as_millis() as u64)
+impl WireError {
+    /// What happened, in words.
+    pub fn message(&self) -> Message {
+        match self {
+            WireError::Connect(why) => say!("cannot connect: {why}", why),
+            WireError::Tls(why) => say!("TLS: {why}", why),
+            WireError::Timeout { what, after } => say!("no {what} came within {after}", what, after),
+            WireError::Closed(how) => say!("the connection was closed: {how}", how),
+            WireError::Cut(why) => say!("siospec cut the connection: {why}", why),
+            WireError::Malformed(why) => why.clone(),
+            WireError::Status { method, response } => say!("{method} was answered {response}", method, response),
+        }
+    }
+
+    /// Whether the target [misses the session](HttpResponse::misses_session), as it answered.
+    pub fn misses_session(&self) -> bool {
+        matches!(self, WireError::Status { response, .. } if response.misses_session())
+    }
+
+    /// Whether nobody was met: no connection, no answer, or that of a proxy which misses its server (RFC 9110, 15.6.3 to
+    /// 15.6.5). What comes too fast is turned away by somebody.
+    pub fn finds_nobody(&self) -> bool {
+        match self {
+            WireError::Connect(_) | WireError::Timeout { .. } | WireError::Closed(_) => true,
+            WireError::Status { response, .. } => {
+                matches!(response.status, 502..=504) && pace::limits(response).is_none()
+            }
+            WireError::Tls(_) | WireError::Cut(_) | WireError::Malformed(_) => false,
+        }
+    }
 }
 
 /// Shortens `text` to at most `limit` characters and says how much is missing.

@@ -192,7 +192,7 @@ impl Pace {
 }
 
 /// Whether an answer says that requests come too fast, and how long to wait where it tells.
-fn limits(answer: &HttpResponse) -> Option<Option<Duration>> {
+pub(super) fn limits(answer: &HttpResponse) -> Option<Option<Duration>> {
     let retry_after = answer.header("retry-after").trim().parse().ok().map(Duration::from_secs);
     match answer.status {
         429 => Some(retry_after),

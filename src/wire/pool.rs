@@ -80,16 +80,16 @@ impl Pools {
             Some(config) => client.tls_backend_preconfigured(config.clone()),
             None => client.tls_danger_accept_invalid_certs(true),
         };
-        client.build().map_err(|error| WireError::Tls(super::http::chain(&error)))
+        client.build().map_err(|error| WireError::Tls(super::http::chain(&error).into()))
     }
 }
 
 fn config(trust: &Trust) -> Result<ClientConfig, WireError> {
-    let unfit = |error: rustls::Error| WireError::Tls(error.to_string());
+    let unfit = |error: rustls::Error| WireError::Tls(error.to_string().into());
     let provider = Arc::new(aws_lc_rs::default_provider());
     let authorities = trust.authorities.as_deref().unwrap_or_default().as_bytes();
     let authorities: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(authorities).collect();
-    let authorities = authorities.map_err(|error| WireError::Tls(error.to_string()))?;
+    let authorities = authorities.map_err(|error| WireError::Tls(error.to_string().into()))?;
     let verifier = match authorities.is_empty() {
         true => Verifier::new(Arc::clone(&provider)),
         false => Verifier::new_with_extra_roots(authorities, Arc::clone(&provider)),

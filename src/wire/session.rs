@@ -23,12 +23,15 @@ use tokio::{
 
 use super::{
     Endpoint, EnginePacket, Frame, Handshake, HttpResponse, Transport, Upgrade, WebSocket, WireError, engine,
-    http::MAX_BODY, shorten, websocket::MAX_MESSAGE,
+    http::MAX_BODY, websocket::MAX_MESSAGE,
 };
+use crate::message::{Message, excerpt};
 
 /// Packets, and bytes, that a check has not taken yet; a target that sends more is cut off.
 const MAX_PENDING: usize = 20_000;
 const MAX_PENDING_BYTES: usize = 32 << 20;
+/// Bytes that all open sessions of a run have received, at the most: what a client has heard it keeps.
+const MAX_HELD: usize = 64 << 20;
 /// Polls in a row that may be answered at once and with nothing.
 const MAX_EMPTY_POLLS: usize = 1_000;
 /// Packets that go into one POST at the most.
@@ -109,7 +112,10 @@ impl Polling {
             return Err(WireError::Status { method: "GET", response: Box::new(response) });
         }
         if response.is_cut {
-            return Err(WireError::Cut(format!("the target answered a poll with more than {MAX_BODY} bytes")));
+            return Err(WireError::Cut(say!(
+                "the target answered a poll with more than {count} bytes",
+                count = MAX_BODY
+            )));
         }
         engine::decode_payload(&response.text()).map_err(WireError::Malformed)
     }
@@ -170,6 +176,8 @@ pub struct Session {
     binary_as_text: Arc<AtomicBool>,
     ended: Option<WireError>,
     outgoing: mpsc::UnboundedSender<Command>,
+    // Counted as long as somebody may keep what was received.
+    _held: Arc<Held>,
     // Aborted on drop.
     _tasks: JoinSet<()>,
 }
@@ -215,12 +223,12 @@ impl Session {
             return Err(WireError::Status { method: "GET", response: Box::new(response) });
         }
         let mut packets: VecDeque<_> =
-            engine::decode_payload(&response.text()).map_err(|_| not_open(&response.to_string()))?.into();
+            engine::decode_payload(&response.text()).map_err(|_| not_open(&response))?.into();
         match packets.pop_front() {
             Some(EnginePacket::Open(data)) => {
                 Ok((Handshake::parse(&data).map_err(WireError::Malformed)?, packets.into()))
             }
-            _ => Err(not_open(&response.to_string())),
+            _ => Err(not_open(&response)),
         }
     }
 
@@ -252,11 +260,13 @@ impl Session {
         match socket.receive(after).await {
             Ok(Frame::Text(text)) => match EnginePacket::decode(&text) {
                 Ok(EnginePacket::Open(data)) => Ok((socket, Handshake::parse(&data).map_err(WireError::Malformed)?)),
-                _ => Err(not_open(&text)),
+                _ => Err(not_open(excerpt(&text, 200))),
             },
-            Ok(Frame::Binary(data)) => Err(not_open(&format!("{} binary bytes", data.len()))),
+            Ok(Frame::Binary(data)) => Err(not_open(say!("{count} binary bytes", count = data.len()))),
             Ok(Frame::TooLarge) => Err(too_large()),
-            Ok(Frame::Closed(how)) => Err(WireError::Closed(format!("after 101 and before the open packet, by {how}"))),
+            Ok(Frame::Closed(how)) => {
+                Err(WireError::Closed(say!("after 101 and before the open packet, by {how}", how)))
+            }
             Err(_) => Err(WireError::Timeout { what: "open packet after 101", after }),
         }
     }
@@ -272,8 +282,9 @@ impl Session {
         early: Vec<EnginePacket>,
         heartbeats: Heartbeats,
     ) -> Session {
-        let (inbox, incoming, pending) = inbox();
+        let (inbox, incoming, pending) = inbox(&polling.endpoint);
         let inbox = Arc::new(inbox);
+        let held = Arc::clone(&inbox.held);
         let (outgoing, commands) = mpsc::unbounded_channel();
         let patience = handshake.ping_interval() + handshake.ping_timeout() + polling.endpoint.deadline();
         let mut tasks = JoinSet::new();
@@ -283,7 +294,7 @@ impl Session {
         tasks.spawn(poll_loop(polling, early, patience, inbox, pongs));
         let binary_as_text = Arc::default();
         let (transport, ended) = (Transport::Polling, None);
-        Session { transport, handshake, incoming, pending, binary_as_text, ended, outgoing, _tasks: tasks }
+        Session { transport, handshake, incoming, pending, binary_as_text, ended, outgoing, _held: held, _tasks: tasks }
     }
 
     /// Goes on with an opened (or upgraded) WebSocket.
@@ -292,14 +303,15 @@ impl Session {
     }
 
     fn over_websocket_with(socket: WebSocket, handshake: Handshake, heartbeats: Heartbeats) -> Session {
-        let (inbox, incoming, pending) = inbox();
+        let (inbox, incoming, pending) = inbox(socket.endpoint());
         let inbox = Arc::new(inbox);
+        let held = Arc::clone(&inbox.held);
         let (outgoing, commands) = mpsc::unbounded_channel();
         let mut tasks = JoinSet::new();
         let binary_as_text = Arc::new(AtomicBool::new(false));
         tasks.spawn(websocket_loop(socket, commands, inbox, heartbeats, Arc::clone(&binary_as_text)));
         let (transport, ended) = (Transport::WebSocket, None);
-        Session { transport, handshake, incoming, pending, binary_as_text, ended, outgoing, _tasks: tasks }
+        Session { transport, handshake, incoming, pending, binary_as_text, ended, outgoing, _held: held, _tasks: tasks }
     }
 
     /// Whether binary data came as text (`b…`) on WebSocket, where it is a frame of its own kind. It is taken all the same,
@@ -358,23 +370,45 @@ impl Session {
 }
 
 fn too_large() -> WireError {
-    WireError::Cut(format!("the target sent a message of more than {MAX_MESSAGE} bytes"))
+    WireError::Cut(say!("the target sent a message of more than {count} bytes", count = MAX_MESSAGE))
 }
 
-fn not_open(got: &str) -> WireError {
-    WireError::Malformed(format!("no open packet but {}", shorten(got, 200)))
+fn not_open(got: impl Into<Message>) -> WireError {
+    WireError::Malformed(say!("no open packet but {got}", got = got.into()))
 }
 
 /// Where a session's task puts what arrives.
 struct Inbox {
     packets: mpsc::Sender<Result<EnginePacket, WireError>>,
     pending: Arc<AtomicUsize>,
+    held: Arc<Held>,
 }
 
-fn inbox() -> (Inbox, mpsc::Receiver<Result<EnginePacket, WireError>>, Arc<AtomicUsize>) {
+/// What one session has received, as a part of what all of them have, in bytes.
+struct Held {
+    own: AtomicUsize,
+    all: Arc<AtomicUsize>,
+}
+
+impl Held {
+    /// False where all of them have received too much.
+    fn add(&self, bytes: usize) -> bool {
+        self.own.fetch_add(bytes, Ordering::Relaxed);
+        self.all.fetch_add(bytes, Ordering::Relaxed) + bytes <= MAX_HELD
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.all.fetch_sub(self.own.load(Ordering::Relaxed), Ordering::Relaxed);
+    }
+}
+
+fn inbox(endpoint: &Endpoint) -> (Inbox, mpsc::Receiver<Result<EnginePacket, WireError>>, Arc<AtomicUsize>) {
     let (packets, incoming) = mpsc::channel(MAX_PENDING);
     let pending = Arc::new(AtomicUsize::new(0));
-    (Inbox { packets, pending: Arc::clone(&pending) }, incoming, pending)
+    let held = Arc::new(Held { own: AtomicUsize::new(0), all: endpoint.held() });
+    (Inbox { packets, pending: Arc::clone(&pending), held }, incoming, pending)
 }
 
 impl Inbox {
@@ -384,6 +418,14 @@ impl Inbox {
             EnginePacket::Noop => true,
             EnginePacket::Close => {
                 self.end(WireError::Closed(CLOSE_PACKET.into()));
+                false
+            }
+            packet if !self.held.add(packet.len()) => {
+                let limit = MAX_HELD >> 20;
+                self.end(WireError::Cut(say!(
+                    "the clients of this run together received more than {limit} MiB",
+                    limit
+                )));
                 false
             }
             packet => {
@@ -410,8 +452,10 @@ async fn poll_loop(
     loop {
         empty = if batch.iter().all(|packet| *packet == EnginePacket::Noop) { empty + 1 } else { 0 };
         if empty > MAX_EMPTY_POLLS {
-            return inbox
-                .end(WireError::Malformed(format!("{MAX_EMPTY_POLLS} polls in a row were answered with nothing")));
+            return inbox.end(WireError::Malformed(say!(
+                "{count} polls in a row were answered with nothing",
+                count = MAX_EMPTY_POLLS
+            )));
         }
         for packet in batch {
             if let (EnginePacket::Ping(data), Some(outgoing)) = (&packet, &pongs) {

@@ -8,8 +8,8 @@ use serde_json::Value;
 use super::{
     WireError,
     json::{self, Unread},
-    shorten,
 };
+use crate::message::{Arg, Message, excerpt, quote};
 
 /// The packet types of the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +94,11 @@ impl Packet {
         }
     }
 
+    /// The message's text for a person to read, at most 200 characters of it.
+    pub fn shown(&self) -> Arg {
+        excerpt(&format!("4{}", self.encode()), 201)
+    }
+
     /// Encodes the packet as the data of an Engine.IO message.
     pub fn encode(&self) -> String {
         let mut text = self.kind.digit().to_string();
@@ -121,28 +126,31 @@ impl Packet {
         let (mut packet, json) = Packet::decode_head(text).map_err(WireError::Malformed)?;
         if !json.is_empty() {
             packet.data = Some(json::parse(json).map_err(|unread| match unread {
-                Unread::TooDeep => WireError::Cut(unread.to_string()),
-                Unread::NotJson(why) => {
-                    WireError::Malformed(format!("a payload that is not JSON ({why}): {}", shorten(json, 200)))
-                }
+                Unread::TooDeep => WireError::Cut(unread.to_string().into()),
+                Unread::NotJson(why) => WireError::Malformed(say!(
+                    "a payload that is not JSON ({why}): {json}",
+                    why,
+                    json = excerpt(json, 200)
+                )),
             })?);
         }
         Ok(packet)
     }
 
-    fn decode_head(text: &str) -> Result<(Packet, &str), String> {
+    fn decode_head(text: &str) -> Result<(Packet, &str), Message> {
         let digit = text.chars().next().ok_or("an empty Socket.IO packet")?;
         let kind = digit
             .to_digit(10)
             .and_then(|digit| Kind::ALL.get(digit as usize).copied())
-            .ok_or_else(|| format!("a Socket.IO packet of unknown type {digit:?}"))?;
+            .ok_or_else(|| say!("a Socket.IO packet of unknown type {digit}", digit = quote(&digit.to_string())))?;
         let mut rest = &text[digit.len_utf8()..];
 
         let mut attachments = 0;
         if matches!(kind, Kind::BinaryEvent | Kind::BinaryAck) {
             let (count, tail) = rest.split_once('-').ok_or("a binary packet that does not count its attachments")?;
-            attachments =
-                count.parse().map_err(|_| format!("a number of attachments that is none: {}", shorten(count, 200)))?;
+            attachments = count
+                .parse()
+                .map_err(|_| say!("a number of attachments that is none: {count}", count = excerpt(count, 200)))?;
             rest = tail;
         }
 
@@ -157,7 +165,9 @@ impl Packet {
         let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
         let ack_id = match &rest[..digits] {
             "" => None,
-            id => Some(id.parse().map_err(|_| format!("an acknowledgement id out of range: {}", shorten(id, 200)))?),
+            id => {
+                Some(id.parse().map_err(|_| say!("an acknowledgement id out of range: {id}", id = excerpt(id, 200)))?)
+            }
         };
         rest = &rest[digits..];
 

@@ -2,13 +2,14 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Instant,
 };
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
+use super::{Direction, Entry};
 use crate::redact::{self, Redactor};
 
 /// The first lines that are kept, and the last; those between are counted. How an exchange began and how it ended tells
@@ -26,37 +27,14 @@ const MAX_REPORT: usize = 4 << 20;
 /// Bytes that a line takes in a report beside its text: its time, its connection's name, and what JSON needs around them.
 const AROUND_LINE: usize = 160;
 
-/// Which way something went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Direction {
-    /// From siospec to the target.
-    Sent,
-    /// From the target to siospec.
-    Received,
-    /// Neither: a remark about the connection.
-    Remark,
-}
-
-/// One line of a transcript.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Entry {
-    /// Milliseconds since the check began.
-    pub at_ms: u64,
-    /// Which of the check's clients or connections.
-    pub connection: String,
-    /// Which way it went.
-    pub direction: Direction,
-    /// What went, redacted and cut to a bounded length.
-    pub text: String,
-}
-
 /// A transcript that is being written. Clones write to the same one.
 #[derive(Clone)]
 pub struct Transcript {
     inner: Arc<Mutex<Inner>>,
     redactor: Redactor,
     start: Instant,
+    /// Whether something was waited for that did not come in time.
+    in_vain: Arc<AtomicBool>,
 }
 
 struct Inner {
@@ -101,7 +79,22 @@ impl Transcript {
     /// An empty transcript whose clock starts now.
     pub fn new(redactor: Redactor) -> Transcript {
         let inner = Inner { first: Lines::default(), last: Lines::default(), dropped: 0 };
-        Transcript { inner: Arc::new(Mutex::new(inner)), redactor, start: Instant::now() }
+        Transcript { inner: Arc::new(Mutex::new(inner)), redactor, start: Instant::now(), in_vain: Arc::default() }
+    }
+
+    /// Takes note that an answer did not come in time.
+    pub fn note_silence(&self) {
+        self.in_vain.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether an answer did not come in time: then a machine that is too busy may be to blame.
+    pub fn has_silence(&self) -> bool {
+        self.in_vain.load(Ordering::Relaxed)
+    }
+
+    /// A number that is this transcript's alone, as long as there is one of its clones.
+    pub(super) fn id(&self) -> usize {
+        Arc::as_ptr(&self.inner).addr()
     }
 
     /// Writes one line.
@@ -126,8 +119,17 @@ impl Transcript {
 
     /// What was written so far, free of secrets; a remark says how many lines were not kept, if any, where they would be.
     pub fn entries(&self) -> Vec<Entry> {
+        self.read(|text| self.redactor.redact(text))
+    }
+
+    /// The same, where labels are [marked](redact::mark).
+    pub fn marked_entries(&self) -> Vec<Entry> {
+        self.read(|text| self.redactor.redact_marked(text))
+    }
+
+    fn read(&self, redact: impl Fn(&str) -> String) -> Vec<Entry> {
         let inner = self.inner.lock().expect("no writer panics while it holds the lock");
-        let shown = |line: &Line| Entry { text: self.shown(line), ..line.entry.clone() };
+        let shown = |line: &Line| Entry { text: shown(line, &redact), ..line.entry.clone() };
         let mut entries: Vec<Entry> = inner.first.lines.iter().map(shown).collect();
         let mut last = inner.last.lines.iter().map(shown).peekable();
         if inner.dropped > 0 {
@@ -136,20 +138,20 @@ impl Transcript {
         entries.extend(last);
         entries
     }
+}
 
-    /// Secrets are hidden before the text is cut to what is shown, so that no half of one slips through.
-    fn shown(&self, line: &Line) -> String {
-        let text = self.redactor.redact(&line.entry.text);
-        let total = text.chars().count() + line.cut;
-        if line.cut == 0 && total <= MAX_TEXT {
-            return text;
-        }
-        // Hidden secrets make a text shorter. Where it was cut off before, half a secret may stand at its very end.
-        let sure = if line.cut > 0 { (total - line.cut).saturating_sub(redact::SHORTEST_START) } else { MAX_TEXT };
-        let head: String = text.chars().take(sure.min(MAX_TEXT)).collect();
-        let missing = total - head.chars().count();
-        format!("{head}… ({missing} more characters)")
+/// Secrets are hidden before the text is cut to what is shown, so that no half of one slips through.
+fn shown(line: &Line, redact: impl Fn(&str) -> String) -> String {
+    let text = redact(&line.entry.text);
+    let total = text.chars().count() + line.cut;
+    if line.cut == 0 && total <= MAX_TEXT {
+        return text;
     }
+    // Hidden secrets make a text shorter. Where it was cut off before, half a secret may stand at its very end.
+    let sure = if line.cut > 0 { (total - line.cut).saturating_sub(redact::SHORTEST_START) } else { MAX_TEXT };
+    let head: String = text.chars().take(sure.min(MAX_TEXT)).collect();
+    let missing = total - head.chars().count();
+    format!("{head}… ({missing} more characters)")
 }
 
 /// The remark that stands for lines that were not kept, at the time of the next that was.

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use tokio_tungstenite::{
     WebSocketStream,
     tungstenite::{
-        Error as WsError, Message,
+        Error as WsError, Message as WsMessage,
         handshake::{client::generate_key, derive_accept_key},
         protocol::{Role, WebSocketConfig},
     },
@@ -23,6 +23,7 @@ use tokio_tungstenite::{
 use url::Url;
 
 use super::{Direction, Endpoint, EnginePacket, HttpResponse, WireError, http::Answered};
+use crate::message::{Message, excerpt, quote};
 
 /// A larger message from the target closes the connection, in bytes.
 pub(super) const MAX_MESSAGE: usize = 4 << 20;
@@ -46,9 +47,23 @@ pub enum Frame {
     /// A binary message.
     Binary(Bytes),
     /// The end: by close frame, by end of stream or by reset. Lawful servers use all three.
-    Closed(String),
+    Closed(Message),
     /// A message that siospec does not take in, so large is it; nothing can be read after it.
     TooLarge,
+}
+
+spoken!(Frame);
+
+impl Frame {
+    /// What came, in words.
+    pub fn message(&self) -> Message {
+        match self {
+            Frame::Text(text) => excerpt(text, 200).into(),
+            Frame::Binary(data) => say!("a binary frame of {count} bytes", count = data.len()),
+            Frame::Closed(how) => how.clone(),
+            Frame::TooLarge => say!("a message of more than {count} bytes", count = MAX_MESSAGE),
+        }
+    }
 }
 
 /// An open WebSocket.
@@ -84,7 +99,7 @@ impl WebSocket {
         endpoint.record(Direction::Received, "HTTP 101, WebSocket open");
         let extensions = response.headers().get(SEC_WEBSOCKET_EXTENSIONS).and_then(|value| value.to_str().ok());
         let extensions = extensions.unwrap_or_default().to_owned();
-        let upgraded = response.upgrade().await.map_err(|error| WireError::Closed(error.to_string()))?;
+        let upgraded = response.upgrade().await.map_err(|error| WireError::Closed(error.to_string().into()))?;
         let config = WebSocketConfig::default()
             .max_message_size(Some(MAX_MESSAGE))
             .max_frame_size(Some(MAX_MESSAGE))
@@ -108,7 +123,7 @@ impl WebSocket {
     /// [`WireError::Closed`] when the connection is gone, [`WireError::Timeout`] when the target does not read.
     pub async fn send_text(&mut self, text: &str) -> Result<(), WireError> {
         self.endpoint.record(Direction::Sent, text);
-        self.send(Message::text(text)).await
+        self.send(WsMessage::text(text)).await
     }
 
     /// Sends a binary frame.
@@ -117,7 +132,7 @@ impl WebSocket {
     /// As [`WebSocket::send_text`].
     pub async fn send_binary(&mut self, data: Bytes) -> Result<(), WireError> {
         self.endpoint.record(Direction::Sent, &shown(&data));
-        self.send(Message::binary(data)).await
+        self.send(WsMessage::binary(data)).await
     }
 
     /// Sends an Engine.IO packet: binary messages as binary frames, all else as text.
@@ -137,52 +152,60 @@ impl WebSocket {
     /// As [`WebSocket::send_text`].
     pub async fn send_close(&mut self) -> Result<(), WireError> {
         self.endpoint.record(Direction::Sent, "(close frame)");
-        self.send(Message::Close(None)).await
+        self.send(WsMessage::Close(None)).await
     }
 
-    async fn send(&mut self, message: Message) -> Result<(), WireError> {
+    async fn send(&mut self, message: WsMessage) -> Result<(), WireError> {
         let deadline = self.endpoint.deadline();
         match timeout(deadline, self.stream.send(message)).await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(WireError::Closed(error.to_string())),
+            Ok(Err(error)) => Err(WireError::Closed(error.to_string().into())),
             Err(_) => Err(WireError::Timeout { what: "room to send", after: deadline }),
         }
     }
 
-    /// The next message, or the end, within `deadline`. After [`Frame::Closed`] it is always that again.
+    /// The next message, or the end, within `deadline`. After [`Frame::Closed`] it is always that again. That none came is noted,
+    /// since it may have been late.
     ///
     /// # Errors
     /// [`WireError::Timeout`].
     pub async fn receive(&mut self, deadline: Duration) -> Result<Frame, WireError> {
-        timeout(deadline, self.receive_unbounded())
-            .await
-            .map_err(|_| WireError::Timeout { what: "WebSocket message", after: deadline })
+        timeout(deadline, self.receive_unbounded()).await.map_err(|_| {
+            self.endpoint.note_silence();
+            WireError::Timeout { what: "WebSocket message", after: deadline }
+        })
     }
 
     /// The next message, or the end, however long it takes; for callers that wait for other things too.
     pub(super) async fn receive_unbounded(&mut self) -> Frame {
         loop {
             let frame = match self.stream.next().await {
-                Some(Ok(Message::Text(text))) => Frame::Text(text.as_str().to_owned()),
-                Some(Ok(Message::Binary(data))) => Frame::Binary(data),
-                Some(Ok(Message::Close(Some(close)))) => {
-                    let reason =
-                        if close.reason.is_empty() { String::new() } else { format!(" {:?}", close.reason.as_str()) };
-                    Frame::Closed(format!("close frame {}{reason}", u16::from(close.code)))
+                Some(Ok(WsMessage::Text(text))) => Frame::Text(text.as_str().to_owned()),
+                Some(Ok(WsMessage::Binary(data))) => Frame::Binary(data),
+                Some(Ok(WsMessage::Close(Some(close)))) => {
+                    let code = u16::from(close.code);
+                    Frame::Closed(match close.reason.as_str() {
+                        "" => say!("close frame {code}", code),
+                        reason => say!("close frame {code} {reason}", code, reason = quote(reason)),
+                    })
                 }
-                Some(Ok(Message::Close(None))) => Frame::Closed("close frame without a code".into()),
+                Some(Ok(WsMessage::Close(None))) => Frame::Closed("close frame without a code".into()),
                 // tungstenite answers pings by itself.
                 Some(Ok(_)) => continue,
                 None | Some(Err(WsError::ConnectionClosed | WsError::AlreadyClosed)) => {
+                    self.endpoint.ended_without_a_word();
                     Frame::Closed("end of stream".into())
                 }
                 Some(Err(WsError::Capacity(_))) => Frame::TooLarge,
-                Some(Err(error)) => Frame::Closed(error.to_string()),
+                Some(Err(error)) => {
+                    self.endpoint.ended_without_a_word();
+                    Frame::Closed(error.to_string().into())
+                }
             };
             match &frame {
                 Frame::Text(text) => self.endpoint.record(Direction::Received, text),
                 Frame::Binary(data) => self.endpoint.record(Direction::Received, &shown(data)),
-                Frame::Closed(how) => self.endpoint.record(Direction::Received, &format!("(closed: {how})")),
+                Frame::Closed(how) => self.endpoint.record(Direction::Received, &format!("(closed: {})", how.text())),
                 Frame::TooLarge => {
                     self.endpoint.record(Direction::Remark, &format!("a message of more than {MAX_MESSAGE} bytes"));
                 }

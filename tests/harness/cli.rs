@@ -1,7 +1,10 @@
 //! The command line: libtest's options, ours, and those of the contract.
 
 use clap::{CommandFactory, FromArgMatches, Parser};
-use siospec::{cli, contract, reproduce};
+use siospec::{
+    contract,
+    runner::{self, reproduce},
+};
 
 use super::target::{self, Target};
 
@@ -38,7 +41,7 @@ impl CommandLine {
     /// What is wrong with the contract.
     pub fn target(&self) -> Result<Option<Target>, String> {
         let Some(url) = &self.target_url else { return Ok(None) };
-        let target = cli::target::parse(url)?;
+        let target = runner::target::parse(url)?;
         let contract = target::load_contract(self.contract.clone())?;
         target.fits(&contract)?;
         Ok(Some(Target { url: target.origin, contract, flags: reproduce::flags(&self.contract) }))

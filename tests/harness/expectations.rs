@@ -157,12 +157,12 @@ pub fn assert_as_expected(name: &str, report: &RunReport) -> TestResult {
         let found = named(result);
         let deviation = expected.deviation(&result.id);
         if found == "broken" {
-            surprises.push(report::explain(result, &report.gate, &Lang::En, report::text::width()));
+            surprises.push(report::explain(result, &report.gate, &Lang::EN, report::text::width()));
         } else if expected.can_also_be(&result.id, &found) {
             // The race was won this time, or lost by what this check rests on.
         } else if expected.results.get(&result.id) != Some(&found) {
             let before = expected.results.get(&result.id).map_or("nothing", String::as_str);
-            let explained = report::explain(result, &report.gate, &Lang::En, report::text::width());
+            let explained = report::explain(result, &report.gate, &Lang::EN, report::text::width());
             surprises.push(format!("{}: expected {before}, found {found}\n{explained}", result.id));
         }
         let level = deviation.map(|deviation| deviation.level.name());
@@ -192,7 +192,9 @@ pub fn assert_as_expected(name: &str, report: &RunReport) -> TestResult {
 /// One word or two for a result.
 fn named(result: &CheckResult) -> String {
     match &result.outcome {
-        Outcome::Pass if result.notes.iter().any(|note| note.starts_with("lawful choice")) => "lawful".to_owned(),
+        Outcome::Pass if result.notes.iter().any(|note| note.text().starts_with("lawful choice")) => {
+            "lawful".to_owned()
+        }
         Outcome::Pass => "pass".to_owned(),
         Outcome::Fail(_) => result.level.name().to_owned(),
         Outcome::Skip { .. } => "skip".to_owned(),

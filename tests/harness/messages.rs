@@ -21,7 +21,7 @@ use siospec::{
 const LABELS: [&str; 4] = ["reason", "sent", "got", "expected"];
 
 /// Where they are kept.
-pub fn folder() -> PathBuf {
+fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("snapshots/messages")
 }
 
@@ -77,7 +77,7 @@ fn messages(check: &Check, reports: &BTreeMap<Fault, RunReport>) -> String {
         let fields =
             [(reason, &failure.reason), (sent, &failure.sent), (got, &failure.received), (expected, &failure.expected)];
         for (label, said) in fields.into_iter().filter(|(_, said)| !said.is_empty()) {
-            writeln!(text, "{label}: {}", steady(said).replace('\n', "\n    ")).unwrap();
+            writeln!(text, "{label}: {}", steady(&said.text()).replace('\n', "\n    ")).unwrap();
         }
     }
     text
@@ -92,26 +92,6 @@ fn said_by_us(messages: &str) -> String {
         !is_received
     });
     ours.collect::<Vec<_>>().join("\n")
-}
-
-/// The texts of a file that [`assert_as_before`] wrote.
-pub fn texts(file: &str) -> Vec<String> {
-    let mut texts: Vec<String> = Vec::new();
-    // What is before the first fault is insta's.
-    for line in file.lines().skip_while(|line| !line.starts_with("=== ")) {
-        let label = LABELS.iter().find_map(|label| line.strip_prefix(label)?.strip_prefix(": "));
-        match (label, line.strip_prefix("    ")) {
-            (Some(text), _) => texts.push(text.to_owned()),
-            (None, Some(more)) => {
-                if let Some(text) = texts.last_mut() {
-                    *text += "\n";
-                    *text += more;
-                }
-            }
-            (None, None) => {}
-        }
-    }
-    texts
 }
 
 /// The text without what differs from run to run.

@@ -69,7 +69,7 @@ pub fn main() -> std::process::ExitCode {
     if with_target && !is_part && !line.allow_incomplete && !conclusion.has_failed() {
         let seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(incomplete) = words::incomplete(&*seen) {
-            return refuse(&incomplete, ExitCode::NothingMatched);
+            return refuse(&incomplete.text(), ExitCode::NothingMatched);
         }
     }
     conclusion.exit_code()

@@ -9,10 +9,30 @@ use tokio::{
     time::timeout,
 };
 
+/// A program with all that it started, such as the process that `nuxt dev` forks. Both end when this is dropped.
+pub struct Group(pub Child);
+
+impl Group {
+    /// Starts it.
+    pub fn start(command: &mut Command) -> std::io::Result<Group> {
+        #[cfg(unix)]
+        command.process_group(0);
+        command.kill_on_drop(true).spawn().map(Group)
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(id) = self.0.id() {
+            // The group, of which it is the first.
+            let _ = std::process::Command::new("kill").args(["-KILL", "--", &format!("-{id}")]).status();
+        }
+    }
+}
+
 /// A program that serves until it is dropped.
 pub struct Service {
-    // Ended when it is dropped.
-    _child: Child,
+    _group: Group,
     lines: mpsc::UnboundedReceiver<String>,
     seen: Vec<String>,
 }
@@ -20,12 +40,11 @@ pub struct Service {
 impl Service {
     /// Starts it, without input.
     pub fn start(command: &mut Command) -> std::io::Result<Service> {
-        let mut child =
-            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true).spawn()?;
+        let mut group = Group::start(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()))?;
         let (lines, receiver) = mpsc::unbounded_channel();
-        tokio::spawn(forward(child.stdout.take().expect("piped"), lines.clone()));
-        tokio::spawn(forward(child.stderr.take().expect("piped"), lines));
-        Ok(Service { _child: child, lines: receiver, seen: Vec::new() })
+        tokio::spawn(forward(group.0.stdout.take().expect("piped"), lines.clone()));
+        tokio::spawn(forward(group.0.stderr.take().expect("piped"), lines));
+        Ok(Service { _group: group, lines: receiver, seen: Vec::new() })
     }
 
     /// Waits for a line that holds `mark` and gives what follows it, up to white space.

@@ -1,21 +1,16 @@
 //! Proxies as they stand in front of a deployment: nginx, haproxy, Apache and Caddy, each with the configuration that a test
 //! gives.
 
-use std::{
-    fmt, fs,
-    net::TcpListener,
-    process::{Command as Blocking, Stdio},
-    time::Duration,
-};
+use std::{fmt, fs, net::TcpListener, process::Stdio, time::Duration};
 
 use tempfile::TempDir;
 use tokio::{
     net::TcpStream,
-    process::{Child, Command},
+    process::Command,
     time::{Instant, sleep},
 };
 
-use super::process::Complaint;
+use super::process::{Complaint, Group};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -84,7 +79,7 @@ impl fmt::Display for Kind {
 pub struct Proxy {
     /// Where it listens.
     pub url: String,
-    process: Child,
+    process: Group,
     folder: TempDir,
 }
 
@@ -119,15 +114,12 @@ impl Proxy {
         let mut command = kind.command(&file.to_string_lossy());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors);
         command.env("HOME", folder.path()).env("XDG_CONFIG_HOME", folder.path());
-        // Its children end with it.
-        #[cfg(unix)]
-        command.process_group(0);
-        let process = command.spawn().map_err(said)?;
+        let process = Group::start(&mut command).map_err(said)?;
         let mut proxy = Proxy { url: format!("http://127.0.0.1:{port}"), process, folder };
         let deadline = Instant::now() + PATIENCE;
         // None of them says when it listens in a way that the others do.
         while TcpStream::connect(("127.0.0.1", port)).await.is_err() {
-            let ended = proxy.process.try_wait().map_err(said)?;
+            let ended = proxy.process.0.try_wait().map_err(said)?;
             if ended.is_some() || Instant::now() > deadline {
                 return Err(Complaint(format!("{kind} does not listen: {}", proxy.said())));
             }
@@ -139,14 +131,5 @@ impl Proxy {
     /// What it wrote to standard error.
     fn said(&self) -> String {
         fs::read_to_string(self.folder.path().join("said")).unwrap_or_default()
-    }
-}
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        if let Some(id) = self.process.id() {
-            // The group, of which it is the first.
-            let _ = Blocking::new("kill").args(["-KILL", "--", &format!("-{id}")]).status();
-        }
     }
 }

@@ -14,6 +14,8 @@ pub struct Test {
     pub module: &'static str,
     pub name: &'static str,
     pub file: &'static str,
+    /// What starts nothing takes no time.
+    pub is_async: bool,
     pub ignored: bool,
     pub run: fn() -> Result<(), Stop>,
 }
@@ -28,6 +30,7 @@ macro_rules! register {
                 module: module_path!(),
                 name: stringify!($name),
                 file: file!(),
+                is_async: matches!(stringify!($kind).as_bytes(), b"asynchronous"),
                 ignored: $ignored,
                 run: || $crate::harness::$kind($name),
             }
@@ -41,29 +44,41 @@ pub fn trials() -> Vec<Trial> {
     let samples = env::var_os("SIOSPEC_SAMPLES").is_some();
     let listed = |test: &&Test| samples || test.module.split("::").all(|module| module != "sample");
     let mut tests: Vec<_> = inventory::iter::<Test>().filter(listed).collect();
-    // The linker's order is nobody's. What takes long begins first, so that all of it takes little longer.
-    tests.sort_by_key(|test| (!takes_long(test), test.file, test.module, test.name));
+    // The linker's order is nobody's. What takes long begins first, so that all of it takes little longer: what only waits,
+    // and then what keeps the machine busy as well.
+    tests.sort_by_key(|test| (!waits(test), length(test), test.file, test.module, test.name));
     tests.into_iter().map(trial).collect()
 }
 
-/// The modules whose tests wait long, for what others build or for what a protocol makes them wait.
-const LONG: [&str; 12] = [
+/// The modules whose tests take long, for what others build or for what a protocol makes them wait. Those whose single tests
+/// take longest begin first.
+const LONG: [&str; 11] = [
+    "nuxt",
     "causes",
-    "client",
+    "proxies",
+    "npm",
     "container",
+    "implementations",
     "deployment",
     "field",
-    "implementations",
-    "matrix",
-    "npm",
-    "nuxt",
-    "proxies",
     "report",
-    "recon",
+    "matrix",
+    "client",
 ];
 
+/// Where its module stands in that list; its end for those that take no time.
+fn length(test: &Test) -> usize {
+    let module = test.module.split("::").nth(2).filter(|_| test.is_async);
+    module.and_then(|module| LONG.iter().position(|long| *long == module)).unwrap_or(LONG.len())
+}
+
 fn takes_long(test: &Test) -> bool {
-    test.module.split("::").nth(2).is_some_and(|module| LONG.contains(&module))
+    length(test) < LONG.len()
+}
+
+/// Whether it waits long, and does little else.
+fn waits(test: &Test) -> bool {
+    test.is_async && test.module.split("::").nth(2).is_some_and(|module| ["blind", "recon"].contains(&module))
 }
 
 fn trial(test: &'static Test) -> Trial {
@@ -74,7 +89,7 @@ fn trial(test: &'static Test) -> Trial {
 /// Runs in a thread of the test's name, which panic messages show: libtest-mimic's own have none.
 fn run(test: &'static Test, name: String) -> Result<Completion, Failed> {
     if takes_long(test) {
-        target::wait_for_calm();
+        target::wait_for_calm(test.ignored);
     }
     target::wait_for_a_turn();
     let body = move || snapshots::settings(test).bind(test.run);

@@ -13,8 +13,9 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
+    sync::mpsc,
     task::JoinSet,
-    time::sleep,
+    time::{Instant, sleep, sleep_until},
 };
 
 /// What goes wrong, once.
@@ -24,7 +25,17 @@ pub enum Mishap {
     Refuses(&'static str),
     /// The first answer that holds this text comes so much later.
     Delays(&'static str, Duration),
+    /// Whatever is sent takes between 20 and 300 ms each way, and now and then longer, as on a telephone in a train.
+    IsSlow,
 }
+
+/// How long what is sent takes on a slow line.
+const DELAY_MS: std::ops::RangeInclusive<u64> = 20..=300;
+/// One part of so many takes longer, by so much.
+const STALLS: u32 = 50;
+const STALL: Duration = Duration::from_millis(1_200);
+/// Parts that are on their way at once.
+const ON_THE_WAY: usize = 256;
 
 pub struct Relay {
     /// Where it listens.
@@ -66,12 +77,19 @@ async fn relay(mut client: TcpStream, server: SocketAddr, mishap: Mishap, happen
         }
     }
     let mut server = TcpStream::connect(server).await?;
+    if mishap == Mishap::IsSlow {
+        let (mut from_client, mut to_client) = client.split();
+        let (mut from_server, mut to_server) = server.split();
+        let up = slowly(Some(head), &mut from_client, &mut to_server);
+        let down = slowly(None, &mut from_server, &mut to_client);
+        return tokio::try_join!(up, down).map(drop);
+    }
     server.write_all(&head).await?;
     let (mut from_client, mut to_client) = client.split();
     let (mut from_server, mut to_server) = server.split();
     let answers = match mishap {
         Mishap::Delays(text, by) => Some((text.as_bytes(), by)),
-        Mishap::Refuses(_) => None,
+        Mishap::Refuses(_) | Mishap::IsSlow => None,
     };
     tokio::try_join!(
         pass(&mut from_client, &mut to_server, None, happened),
@@ -88,6 +106,46 @@ async fn read_head(client: &mut TcpStream) -> io::Result<Vec<u8>> {
         }
     }
     Ok(head)
+}
+
+/// Passes on what comes, in order, each part when it has been on its way for long enough.
+async fn slowly(
+    head: Option<Vec<u8>>,
+    from: &mut (impl AsyncRead + Unpin),
+    to: &mut (impl AsyncWrite + Unpin),
+) -> io::Result<()> {
+    let (sender, mut on_the_way) = mpsc::channel::<(Instant, Vec<u8>)>(ON_THE_WAY);
+    let read = async move {
+        let mut data = vec![0; 64 << 10];
+        let mut head = head;
+        loop {
+            let part = match head.take() {
+                Some(head) => head,
+                None => {
+                    let length = from.read(&mut data).await?;
+                    data[..length].to_vec()
+                }
+            };
+            let stall = if rand::random_ratio(1, STALLS) { STALL } else { Duration::ZERO };
+            let arrives = Instant::now() + Duration::from_millis(rand::random_range(DELAY_MS)) + stall;
+            let is_end = part.is_empty();
+            if sender.send((arrives, part)).await.is_err() || is_end {
+                return Ok(());
+            }
+        }
+    };
+    let write = async move {
+        while let Some((arrives, part)) = on_the_way.recv().await {
+            // The delay is what the test is about.
+            sleep_until(arrives).await;
+            if part.is_empty() {
+                return to.shutdown().await;
+            }
+            to.write_all(&part).await?;
+        }
+        Ok(())
+    };
+    tokio::try_join!(read, write).map(drop)
 }
 
 async fn pass(

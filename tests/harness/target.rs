@@ -3,12 +3,13 @@
 use std::{
     path::PathBuf,
     sync::{Arc, LazyLock, Mutex, PoisonError},
-    time::Duration,
+    thread,
+    time::{Duration, Instant},
 };
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use siospec::{
-    catalogue::{self, Check},
+    catalogue::{self, Check, Selection},
     contract::{self, Contract, Layers},
     lag::{self, Lag},
     lang::Lang,
@@ -16,7 +17,7 @@ use siospec::{
     probe::Untestable,
     redact::Redactor,
     report,
-    runner::{DEFAULT_JOBS, Plan, Runner},
+    runner::{Plan, Runner, SetupError},
     verdict::{CheckResult, Gate, Level, Outcome, RunReport},
 };
 use tokio::{runtime::Runtime, sync::OnceCell};
@@ -28,6 +29,9 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a ru
 /// How long nothing must have been late for a long test to begin, and how long it waits for that.
 const CALM: Duration = Duration::from_millis(500);
 const PATIENCE: Duration = Duration::from_secs(6);
+/// Over how long the processors' idle time is measured, and how much of it leaves room for one more long test.
+const LOOK: Duration = Duration::from_millis(250);
+const ROOM: f64 = 0.25;
 
 /// How busy the tests keep this machine.
 static LAG: LazyLock<Lag> = LazyLock::new(|| RUNTIME.block_on(async { Lag::watch() }));
@@ -38,11 +42,37 @@ pub fn wait_for_a_turn() {
 }
 
 /// Returns when the machine has time for one more test of those that start servers and programs of their own. What such a
-/// test asks of the machine shows a while after it began, so they begin one after the other, as long as nothing is late.
-pub fn wait_for_calm() {
+/// test asks of the machine shows a while after it began, so they begin one after the other, as long as the processors have
+/// time left; where the system does not tell that, as long as nothing is late.
+pub fn wait_for_calm(is_heavy: bool) {
     static NEXT: Mutex<()> = Mutex::new(());
     let _next = NEXT.lock().unwrap_or_else(PoisonError::into_inner);
-    RUNTIME.block_on(lag::until_calm(CALM, PATIENCE));
+    // Those that are no part of every run may take their time, and ask for more.
+    if is_heavy {
+        RUNTIME.block_on(lag::until_calm(CALM, PATIENCE));
+    }
+    let begun = Instant::now();
+    let mut before = processor_time();
+    while let Some((all, idle)) = before.filter(|_| begun.elapsed() < PATIENCE) {
+        thread::sleep(LOOK);
+        let Some((all_now, idle_now)) = processor_time() else { return };
+        if (idle_now - idle) as f64 >= ROOM * (all_now - all) as f64 {
+            return;
+        }
+        before = Some((all_now, idle_now));
+    }
+    if before.is_none() {
+        RUNTIME.block_on(lag::until_calm(CALM, PATIENCE));
+    }
+}
+
+/// What all processors have had of time so far, and what of it was idle, in the system's units; where the system tells it.
+fn processor_time() -> Option<(u64, u64)> {
+    let stat = std::fs::read_to_string("/proc/stat").ok()?;
+    let times: Vec<u64> =
+        stat.lines().next()?.split_whitespace().skip(1).filter_map(|time| time.parse().ok()).collect();
+    // proc_stat(5): user, nice, system, idle, iowait, …
+    Some((times.iter().take(8).sum(), times.get(3)? + times.get(4)?))
 }
 
 /// What `--target-url` and the contract's flags come to.
@@ -107,17 +137,8 @@ pub fn reference_plan(
     changes: &[(&'static str, &str)],
     checks: Vec<&'static Check>,
 ) -> Plan {
-    Plan {
-        origin: server.url().parse().expect("a URL"),
-        reference: true,
-        contract: reference_contract(server, options, deadline, changes),
-        checks,
-        unjudged: Vec::new(),
-        jobs: DEFAULT_JOBS,
-        max_wait: None,
-        rate: None,
-        flags: Vec::new(),
-    }
+    let contract = reference_contract(server, options, deadline, changes);
+    Plan { reference: true, ..Plan::new(server.url().parse().expect("a URL"), contract, checks) }
 }
 
 /// Scores the server at `url`, which keeps the contract of `flags`, as `siospec run` does.
@@ -127,22 +148,17 @@ pub async fn score(url: &str, flags: &[(&'static str, &str)]) -> Result<RunRepor
 
 /// As [`score`], by the checks and areas that are named; by all where none is.
 pub async fn score_part(url: &str, flags: &[(&'static str, &str)], named: &[&str]) -> Result<RunReport, Untestable> {
-    let is_named = |check: &&Check| named.is_empty() || named.contains(&check.id) || named.contains(&check.area());
-    let flags = flags.iter().map(|(key, value)| (*key, (*value).to_owned())).collect();
-    let contract = Contract::load(Layers { file: None, env: std::iter::empty(), flags });
-    let plan = Plan {
-        origin: url.parse().expect("a URL"),
-        reference: false,
-        contract: contract.unwrap_or_else(|error| panic!("{error}")),
-        checks: Runner::every_check().into_iter().filter(is_named).collect(),
-        unjudged: Vec::new(),
-        jobs: DEFAULT_JOBS,
-        max_wait: None,
-        rate: None,
-        flags: Vec::new(),
-    };
-    let runner = Runner::new(plan, Redactor::new()).await?;
-    Ok(Arc::new(runner).run().await)
+    Ok(Arc::new(part_of_a_run(url, flags, named).await?).run().await)
+}
+
+/// The run of [`score_part`], before it begins.
+pub async fn part_of_a_run(url: &str, flags: &[(&'static str, &str)], named: &[&str]) -> Result<Runner, Untestable> {
+    let named: Vec<String> = named.iter().map(|name| (*name).to_owned()).collect();
+    let selection = Selection::new(&named, &[]).unwrap_or_else(|error| panic!("{error}"));
+    Runner::against(url, flags, &selection).await.map_err(|error| match error {
+        SetupError::Target(untestable) => untestable,
+        wrong => panic!("{wrong}"),
+    })
 }
 
 /// The result of the check with that id, which must be there.
@@ -172,17 +188,7 @@ pub fn assert_conforms(report: &RunReport, skipped: &[&str]) {
 /// # Errors
 /// What keeps the target from being tested, for the user.
 pub fn runner(target: Target, arguments: &Arguments) -> Result<Arc<Runner>, String> {
-    let plan = Plan {
-        origin: target.url,
-        reference: false,
-        contract: target.contract,
-        checks: selected(arguments),
-        unjudged: Vec::new(),
-        jobs: DEFAULT_JOBS,
-        max_wait: None,
-        rate: None,
-        flags: target.flags,
-    };
+    let plan = Plan { flags: target.flags, ..Plan::new(target.url, target.contract, selected(arguments)) };
     let runner = RUNTIME.block_on(Runner::new(plan, Redactor::new()));
     runner.map(Arc::new).map_err(|untestable| untestable.to_string())
 }
@@ -230,7 +236,7 @@ fn selected(arguments: &Arguments) -> Vec<&'static Check> {
 }
 
 fn explained(result: &CheckResult) -> String {
-    report::explain(result, &Gate::default(), &Lang::default(), report::text::width())
+    report::explain(result, &Gate::default(), &Lang::EN, report::text::width())
 }
 
 /// A result as libtest knows it. What is worth knowing without failing the run is ignored with its reason, as a skip
@@ -238,9 +244,9 @@ fn explained(result: &CheckResult) -> String {
 fn conclude(result: &CheckResult) -> Result<Completion, Failed> {
     match &result.outcome {
         Outcome::Pass => Ok(Completion::Completed),
-        Outcome::Skip { reason, .. } | Outcome::Blocked { reason, .. } => Ok(Completion::ignored_with(reason)),
+        Outcome::Skip { reason, .. } | Outcome::Blocked { reason, .. } => Ok(Completion::ignored_with(reason.text())),
         Outcome::Fail(failure) if result.level != Level::Must => {
-            Ok(Completion::ignored_with(format!("{}: {}", result.level.name(), failure.reason)))
+            Ok(Completion::ignored_with(format!("{}: {}", result.level.name(), failure.reason.text())))
         }
         Outcome::Fail(_) | Outcome::Broken { .. } => Err(explained(result).into()),
     }

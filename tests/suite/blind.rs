@@ -19,7 +19,7 @@ use siospec::{
     lag::Lag,
     mock::ReferenceServer,
     redact::Redactor,
-    runner::{DEFAULT_JOBS, Plan, Runner},
+    runner::{Plan, Runner},
     verdict::{CheckResult, ExitCode, Outcome, RunReport},
 };
 use tokio::{task::JoinSet, time::Instant};
@@ -126,17 +126,9 @@ async fn run(mode: Mode, changes: &[(&'static str, &str)], checks: Vec<&'static 
         ("choices.idle-limit", "1s".to_owned()),
     ];
     flags.extend(changes.iter().map(|(key, value)| (*key, (*value).to_owned())));
-    let plan = Plan {
-        origin: server.url.parse().expect("a URL"),
-        reference: false,
-        contract: Contract::load(Layers { file: None, env: std::iter::empty(), flags }).expect("a contract"),
-        checks,
-        unjudged: Vec::new(),
-        jobs: DEFAULT_JOBS,
-        max_wait: Some(Duration::from_secs(2)),
-        rate: None,
-        flags: Vec::new(),
-    };
+    let contract = Contract::load(Layers { file: None, env: std::iter::empty(), flags }).expect("a contract");
+    let plan = Plan::new(server.url.parse().expect("a URL"), contract, checks);
+    let plan = Plan { max_wait: Some(Duration::from_secs(2)), ..plan };
     let runner = Runner::beside(plan, Redactor::new(), lag).await.ok()?;
     Some(Arc::new(runner).run().await)
 }
@@ -252,7 +244,9 @@ async fn overloaded(requests: usize, retry_after: bool) -> Result<(Option<RunRep
     let options = options().guarded();
     let server = ReferenceServer::start(options.clone()).await?;
     let proxy = Overload::start(server.address(), requests, retry_after).await?;
-    let mut plan = reference_plan(&server, &options, "1s", &[], Runner::every_check());
+    // Where all is right, patience costs nothing.
+    let deadline = if requests == usize::MAX { "5s" } else { "1s" };
+    let mut plan = reference_plan(&server, &options, deadline, &[], Runner::every_check());
     (plan.origin, plan.reference) = (proxy.url.parse()?, false);
     // What is not even tested ends with a code of its own.
     let Ok(runner) = Runner::beside(plan, Redactor::new(), Lag::watch()).await else { return Ok((None, Vec::new())) };

@@ -165,7 +165,7 @@ fn prints_nothing_but_json_to_standard_output(folder: TempDir) -> TestResult {
     let output =
         siospec(folder.path()).args(["run", "--only", FAST, "--fault", "no-pong", "--report", "json=-"]).output()?;
     let report: Value = serde_json::from_slice(&output.stdout)?;
-    assert_eq!(report["schema"], 1);
+    assert_eq!(report["schema"], 2);
     let report: RunReport = serde_json::from_value(report)?;
     assert!(report.reference);
     assert_eq!((report.counts().passed, report.counts().failed), (2, 1));
@@ -279,7 +279,8 @@ fn report() -> RunReport {
         duration_ms: 12,
         began_ms: None,
         evidence: Vec::new(),
-        by_hand: None,
+        by_hand: Vec::new(),
+        unfelt: false,
         waived: None,
         known: false,
         worse_than: None,
@@ -293,12 +294,12 @@ fn report() -> RunReport {
         Outcome::Fail(Failure {
             reason: "It does not hold".into(),
             sent: "40{}".into(),
-            received: hostile.repeat(3),
+            received: hostile.repeat(3).into(),
             expected: "44{\"message\":…}".into(),
             extent: None,
         })
     };
-    let skip = |reason: &str| Outcome::Skip { reason: reason.into(), lacks: None };
+    let skip = |reason: &str| Outcome::Skip { reason: reason.to_owned().into(), lacks: None };
     RunReport {
         siospec: "0.0.0".into(),
         target: "http://localhost:3000/".into(),
@@ -323,7 +324,7 @@ fn report() -> RunReport {
 #[test]
 fn shows_a_report_and_obeys_no_target(report: RunReport) -> TestResult {
     let mut bytes = Vec::new();
-    Terminal { width: 80 }.write(&report, &Lang::default(), &mut bytes)?;
+    Terminal { width: 80 }.write(&report, &Lang::EN, &mut bytes)?;
     let shown = anstream::adapter::strip_str(&text(&bytes)).to_string();
     assert!(!shown.contains(|c: char| c.is_control() && c != '\n'), "{shown:?}");
     assert!(!shown.contains('\u{202e}'), "{shown:?}");
@@ -335,7 +336,7 @@ fn shows_a_report_and_obeys_no_target(report: RunReport) -> TestResult {
 #[test]
 fn writes_json_that_no_terminal_obeys_and_that_says_the_same(report: RunReport) -> TestResult {
     let mut bytes = Vec::new();
-    Json.write(&report, &Lang::default(), &mut bytes)?;
+    Json.write(&report, &Lang::EN, &mut bytes)?;
     let json = text(&bytes);
     assert!(!json.contains(|c: char| c.is_control() && c != '\n') && !json.contains('\u{202e}'), "{json:?}");
     assert_eq!(serde_json::from_str::<RunReport>(&json)?, report);

@@ -1,13 +1,28 @@
 //! The stock JavaScript client, in every way that it can connect, against the reference server.
 
-use std::{process::Stdio, time::Duration};
+use std::{process::Stdio, sync::Arc, time::Duration};
 
 use rstest::rstest;
-use siospec::mock::{DEFAULT_JWT_SECRET, ReferenceServer};
+use siospec::{
+    catalogue,
+    mock::{DEFAULT_JWT_SECRET, Options, ReferenceServer},
+    redact::Redactor,
+    runner::Runner,
+    verdict::Outcome,
+};
 use tokio::{process::Command, time::timeout};
 
-use super::implementations::{SECRET, start_node};
-use crate::harness::{TestResult, Tool, node::Fixture, process::Complaint, require, target::options};
+use super::{
+    implementations::{SECRET, start_node},
+    matrix::RUNS_NODE,
+};
+use crate::harness::{
+    TestResult, Tool,
+    node::Fixture,
+    process::Complaint,
+    require,
+    target::{options, reference_plan},
+};
 
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -36,6 +51,38 @@ async fn works_with_the_reference_server() -> TestResult {
     let server = ReferenceServer::start(options()).await?;
     let reload = format!("{}/__siospec/reload", server.url());
     drive(&fixture, server.url(), DEFAULT_JWT_SECRET, Some(reload)).await
+}
+
+/// The check that runs the client of npm: with it, on the reference server and on that with each fault that it declares.
+#[rstest]
+#[test]
+async fn the_check_of_the_stock_client_is_proven() -> TestResult {
+    require(Tool::Node)?;
+    let fixture = Fixture::shared("node").await?;
+    let folder = fixture.folder.to_str().expect("a path in UTF-8");
+    let check = catalogue::find(RUNS_NODE).expect("it is there").check;
+    let faults = [None].into_iter().chain(check.faults.iter().copied().map(Some));
+    for fault in faults {
+        let options = Options { faults: fault.into_iter().collect(), ..options() };
+        let server = ReferenceServer::start(options.clone()).await?;
+        // What it rests on is left out: the fault may fail it as well.
+        let plan = reference_plan(&server, &options, "5s", &[("client-dir", folder)], vec![check]);
+        let runner = Runner::new(plan, Redactor::new()).await.unwrap_or_else(|untestable| panic!("{untestable}"));
+        let report = Arc::new(runner).run().await;
+        let [result] = &report.results[..] else { panic!("{report:#?}") };
+        match fault {
+            None => {
+                assert_eq!(result.outcome, Outcome::Pass, "{:?}", result.notes);
+                assert!(
+                    result.notes.iter().any(|note| note.text().starts_with("socket.io-client 4.")),
+                    "{:?}",
+                    result.notes
+                );
+            }
+            Some(fault) => assert!(matches!(result.outcome, Outcome::Fail(_)), "{fault}: {:?}", result.outcome),
+        }
+    }
+    Ok(())
 }
 
 /// What the script asks for is what the library's own server does.

@@ -83,8 +83,9 @@ fn implementations() -> String {
         writeln!(page, "- **{} {}**: {}", server.server, server.version, server.run).unwrap();
     }
     page += "\n✅ passes · ☑️ passes by a choice that the text leaves open · MUST, SHOULD, MAY: departs, and how much it \
-             matters (told below) ·\n(MUST) sometimes: it loses a race · – not judged: the server does not have it, or a \
-             failure above leaves nothing to judge\n\n";
+             matters (told below) ·\n(MUST) sometimes: it loses a race · ° none of Socket.IO's clients meets it, and \
+             `--fail-on felt` lets it pass ·\n– not judged: the server does not have it, or a failure above leaves nothing to \
+             judge\n\n";
     let heads: Vec<String> = servers.iter().map(|server| format!("{} {}", server.server, server.version)).collect();
     writeln!(page, "| check | {} |\n|---|{}", heads.join(" | "), ":-:|".repeat(servers.len())).unwrap();
     for entry in catalogue::all() {
@@ -112,7 +113,8 @@ fn cell(server: &Expectations, id: &str) -> String {
         Some("lawful") => "☑️".to_owned(),
         Some(level) if is_finding(level) => {
             let sometimes = server.deviation(id).is_some_and(|deviation| deviation.sometimes);
-            if sometimes { format!("({level})") } else { level.to_owned() }
+            let unfelt = if catalogue::find(id).is_some_and(|entry| entry.check.is_for_misuse()) { "°" } else { "" };
+            if sometimes { format!("({level}){unfelt}") } else { format!("{level}{unfelt}") }
         }
         _ => "–".to_owned(),
     }

@@ -11,7 +11,11 @@ use std::{
     },
 };
 
-use axum::{Json, Router, routing};
+use axum::{
+    Json, Router,
+    http::{StatusCode, Uri},
+    routing,
+};
 use rstest::{fixture, rstest};
 use serde_json::{Value, json};
 use siospec::{
@@ -343,8 +347,57 @@ fn a_known_failure_that_is_worse_by_now_is_new(folder: TempDir) -> TestResult {
 #[case::of_a_file_that_anybody_wrote((u16::MAX, u16::MAX), (1, u16::MAX), false)]
 #[test]
 fn worse_is_what_chance_does_not_make(#[case] before: (u16, u16), #[case] now: (u16, u16), #[case] worse: bool) {
-    let [before, now] = [before, now].map(|(failed, of)| Extent { failed, of });
+    let [before, now] = [before, now].map(|(failed, of)| Extent::Share { failed, of });
     assert_eq!(now.is_worse_than(before), worse);
+}
+
+/// How a server treats what no client sends is for its maintainers to know, and may be left at that.
+#[rstest]
+#[test]
+fn what_no_client_meets_may_be_let_pass(folder: TempDir) -> TestResult {
+    let at = folder.path();
+    let run = |faults: &str, fail_on: &str| {
+        let run =
+            ["run", "--only", "engine.transport-missing,socket.unknown-type,events.ping-pong", "--deadline", "1s"];
+        siospec(at, &[&run[..], &["--fault", faults, "--fail-on", fail_on, "--report", "json=felt.json"]].concat())
+    };
+    let unfelt = "serves-missing-transport,ignores-unknown-type";
+    run(unfelt, "must")?.ends(ExitCode::DoesNotConform, &["2 failed"]);
+    run(unfelt, "felt")?.ends(ExitCode::Conforms, &["engine.transport-missing", "clients can meet fail this run"]);
+    // A stored report comes to the same.
+    assert_eq!(read(at, "felt.json").expect("a report").exit_code(), ExitCode::Conforms);
+    run(&format!("{unfelt},no-pong"), "felt")?.ends(ExitCode::DoesNotConform, &["events.ping-pong"]);
+    Ok(())
+}
+
+/// Two pongs and nine are the same words.
+#[rstest]
+#[test]
+fn more_copies_than_before_are_new(folder: TempDir) -> TestResult {
+    let at = folder.path();
+    let run = ["run", "--only", "events.ping-pong", "--fault", "double-pong", "--report", "json=now.json"];
+    siospec(at, &run)?.ends(ExitCode::DoesNotConform, &[]);
+    siospec(at, &["baseline", "now.json", "-o", "baseline.json"])?.ends(ExitCode::Conforms, &["1 failure accepted"]);
+    let gated = [&run[..], &["--fail-on", "new", "--baseline", "baseline.json"]].concat();
+    siospec(at, &gated)?.ends(ExitCode::Conforms, &["1 known"]);
+
+    let mut before: Value = serde_json::from_str(&fs::read_to_string(at.join("baseline.json"))?)?;
+    let copies = before["failures"][0]["extent"].as_object_mut().expect("an extent");
+    assert_eq!(copies.insert("copies".into(), 1.into()), Some(2.into()));
+    fs::write(at.join("baseline.json"), before.to_string())?;
+    siospec(at, &gated)?.ends(ExitCode::DoesNotConform, &["known, but worse: came 1× before, 2× now"]);
+    Ok(())
+}
+
+#[rstest]
+#[case::another(2, 3, false)]
+#[case::twice_as_many(2, 4, true)]
+#[case::fewer(9, 2, false)]
+#[test]
+fn twice_as_many_copies_are_worse(#[case] before: u16, #[case] now: u16, #[case] worse: bool) {
+    let [before, now] = [before, now].map(|copies| Extent::Copies { copies });
+    assert_eq!(now.is_worse_than(before), worse);
+    assert!(!now.is_worse_than(Extent::share(1, 10)));
 }
 
 #[rstest]
@@ -358,7 +411,7 @@ fn worse_is_what_chance_does_not_make(#[case] before: (u16, u16), #[case] now: (
 #[case::no_shard(&["run", "--shard", "5/4"], "write 1/4, 2/4, 3/4, 4/4")]
 #[test]
 fn mistakes_are_told(folder: TempDir, #[case] arguments: &[&str], #[case] says: &str) -> TestResult {
-    let files = [("report.json", r#"{"schema":1,"results":[]}"#), ("text.json", "no"), ("other.json", "{}")];
+    let files = [("report.json", r#"{"schema":2,"results":[]}"#), ("text.json", "no"), ("other.json", "{}")];
     for (name, text) in files.into_iter().chain([("future.json", r#"{"schema":99}"#)]) {
         fs::write(folder.path().join(name), text)?;
     }
@@ -420,8 +473,13 @@ async fn fickle(n: usize) -> String {
     };
     let open =
         r#"0{"sid":"lv_VI97HAXpY6yYWAAAC","upgrades":[],"pingInterval":300,"pingTimeout":200,"maxPayload":1000000}"#;
+    // It knows none of its sessions again, so that nobody waits for anything on them.
+    let unknown = (StatusCode::BAD_REQUEST, r#"{"code":1,"message":"Session ID unknown"}"#);
+    let answer = move |uri: Uri| async move {
+        if uri.query().unwrap_or_default().contains("sid=") { Err(unknown) } else { Ok(open) }
+    };
     let app = Router::new()
-        .route("/socket.io/", routing::get(move || async move { open }).post(|| async { "ok" }))
+        .route("/socket.io/", routing::get(answer).post(move || async move { unknown }))
         .route("/api/notify", routing::post(notify));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
@@ -611,7 +669,7 @@ async fn what_shows_a_failure_by_hand_can_be_run(folder: TempDir) -> TestResult 
         command.args(["run", &url, "--only", "events.ping-pong", "--report", "json=run.json"]);
         command.env("SIOSPEC_AUTH_SECRET", DEFAULT_JWT_SECRET).output()?;
         let report: Value = serde_json::from_str(&fs::read_to_string(at.join("run.json"))?)?;
-        let script = report["results"][0]["by_hand"].as_str().expect("commands").to_owned();
+        let script = serde_json::from_value::<CheckResult>(report["results"][0].clone())?.script();
         let output = Command::new("bash").args(["-c", &script]).env("TOKEN", token).output()?;
         Ok((script, output.into()))
     })
@@ -646,7 +704,7 @@ fn commands_are_about_the_transport_that_failed(
         &["run", "--only", check, "--fault", fault, "--deadline", "1s", "--report", "json=run.json"],
     )?;
     let report = read(folder.path(), "run.json").expect("a report");
-    let commands = report.results[0].by_hand.as_deref().expect("commands");
+    let commands = report.results[0].script();
     assert!(commands.lines().any(|line| line.starts_with(command)), "{commands}");
     assert!(report.results[0].reproduce.ends_with(&format!("--only {check} --transcript")));
     Ok(())

@@ -4,7 +4,11 @@
 use std::time::Duration;
 
 use rstest::rstest;
-use siospec::{causes, probe::Untestable, verdict::RunReport};
+use siospec::{
+    causes,
+    probe::Untestable,
+    verdict::{Outcome, RunReport},
+};
 use tokio::process::Command;
 
 use crate::harness::{
@@ -13,7 +17,7 @@ use crate::harness::{
     node::Fixture,
     process::{Complaint, Service},
     require, socketioxide,
-    target::score,
+    target::{score, score_part},
 };
 
 pub const SECRET: &str = "the secret of the fixtures that are not ours";
@@ -67,10 +71,19 @@ pub async fn start_node_with(
 }
 
 #[rstest]
-#[case::version_4("socket.io-4", "socket.io")]
-#[case::version_3("socket.io-3", "socket.io-3")]
 #[test]
-async fn socket_io_on_node(#[case] name: &str, #[case] package: &str) -> TestResult {
+async fn socket_io_4_on_node() -> TestResult {
+    score_node("socket.io-4", "socket.io").await
+}
+
+#[rstest]
+#[test]
+#[ignore = "a whole run: for .ci/run"]
+async fn socket_io_3_on_node() -> TestResult {
+    score_node("socket.io-3", "socket.io-3").await
+}
+
+async fn score_node(name: &str, package: &str) -> TestResult {
     require(Tool::Node)?;
     let fixture = Fixture::shared("node").await?;
     let (_service, url) = start_node(&fixture, &["server.mjs", package]).await?;
@@ -93,12 +106,38 @@ async fn socket_io_2_is_named_and_not_scored() -> TestResult {
 async fn nuxt() -> TestResult {
     require(Tool::Node)?;
     let fixture = Fixture::built("nuxt").await?;
-    let mut command = super::nuxt::node(&fixture);
-    command.env("NUXT_JWT_SECRET", SECRET);
+    let (service, url) = start_nuxt(&fixture, "/").await?;
+    assert_as_expected("nuxt", &scored(&url).await)?;
+    drop(service);
+
+    // Below another path its pages say so, and where Socket.IO is.
+    let (_service, url) = start_nuxt(&fixture, "/app/").await?;
+    let url = url.trim_end_matches('/').trim_end_matches("/app");
+    let untestable = score(url, &[]).await.expect_err("not there");
+    assert!(untestable.found().text().contains("give --base /app --path /app/socket.io."), "{untestable:?}");
+    let flags = [("base", "/app"), ("path", "/app/socket.io"), ("auth.secret", SECRET)];
+    let report =
+        score_part(url, &flags, &["transport.same-port", "transport.no-socket-in-api"]).await.expect("testable");
+    assert!(report.results.iter().all(|result| result.outcome == Outcome::Pass), "{:#?}", report.results);
+    // Where nothing is declared, its pages are believed.
+    let report = score_part(url, &flags[1..], &["transport.same-port", "rest.response"]).await.expect("testable");
+    assert!(report.results.iter().all(|result| result.outcome == Outcome::Pass), "{:#?}", report.results);
+    assert!(report.notes.iter().any(|note| note.text().contains("lives below /app,")), "{:?}", report.notes);
+    let at_the_root = [("base", "/"), flags[1], flags[2]];
+    let report = score_part(url, &at_the_root, &["transport.same-port"]).await.expect("testable");
+    let found = causes::of(&report.results);
+    assert_eq!(found.iter().map(|cause| cause.id.as_str()).collect::<Vec<_>>(), ["base-url"], "{found:#?}");
+    Ok(())
+}
+
+/// The app as it is deployed, below that path.
+async fn start_nuxt(fixture: &Fixture, base: &str) -> Result<(Service, String), crate::harness::Stop> {
+    let mut command = super::nuxt::node(fixture);
+    command.env("NUXT_JWT_SECRET", SECRET).env("NUXT_APP_BASE_URL", base);
     command.arg(".output/server/index.mjs").env("PORT", "0").env("HOST", "127.0.0.1");
     let mut service = Service::start(&mut command)?;
     let url = service.word_after("Listening on ", PATIENCE).await?;
-    assert_as_expected("nuxt", &scored(&url).await)
+    Ok((service, url))
 }
 
 #[rstest]
@@ -128,6 +167,7 @@ pub async fn start_python() -> Result<(Service, String), Complaint> {
 
 #[rstest]
 #[test]
+#[ignore = "a whole run: for .ci/run"]
 async fn socketioxide_with_its_defaults() -> TestResult {
     let server = socketioxide::start(SECRET, HEARTBEAT, CONNECT_TIMEOUT).await?;
     assert_as_expected("socketioxide", &scored(&server.url).await)

@@ -4,8 +4,11 @@ use std::{fs, time::Duration};
 
 use rstest::rstest;
 use siospec::{
+    contract::Contract,
     mock::{Authority, DEFAULT_JWT_SECRET, ReferenceServer},
-    probe::Untestable,
+    probe::{Untestable, reconnoitre},
+    redact::Redactor,
+    wire::http::{Http, Trust},
 };
 use tempfile::tempdir;
 use tokio::{
@@ -17,7 +20,9 @@ use tokio::{
 };
 
 use crate::harness::{
-    TestResult, process, skip,
+    TestResult, process,
+    relay::{Mishap, Relay},
+    skip,
     target::{options, score},
     tls::Terminator,
 };
@@ -42,6 +47,10 @@ async fn answering(bytes: &'static [u8]) -> std::io::Result<(String, JoinSet<()>
     b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 48\r\n\r\n<!DOCTYPE html><html><title>My shop</title></html",
     "HTML page (title \"My shop\")"
 )]
+#[case::a_page_of_nuxt_below_another_path(
+    b"HTTP/1.1 404 Not Found\r\ncontent-type: text/html\r\ncontent-length: 61\r\n\r\n<!DOCTYPE html><script>{app:{baseURL:\"/shop/\",b:1}}</script>\n",
+    "give --base /shop."
+)]
 #[case::a_proxy(b"HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n", "proxy")]
 #[case::a_redirect(
     b"HTTP/1.1 301 Moved\r\nlocation: https://elsewhere.example/\r\ncontent-length: 0\r\n\r\n",
@@ -61,7 +70,7 @@ async fn what_is_no_socket_io_is_named(#[case] answer: &'static [u8], #[case] fo
     let (address, _server) = answering(answer).await?;
     let scored = timeout(Duration::from_secs(30), score(&format!("http://{address}"), &[("deadline", "2s")])).await?;
     let untestable = scored.expect_err("nothing to test");
-    assert!(untestable.found().contains(found), "{untestable:?}");
+    assert!(untestable.found().text().contains(found), "{untestable:?}");
     assert!(!untestable.advice().is_empty());
     Ok(())
 }
@@ -137,5 +146,21 @@ fn what_is_no_certificate_is_a_mistake(#[case] file: &str, #[case] said: &str) -
     let told = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{told}");
     assert!(told.contains(said), "{told}");
+    Ok(())
+}
+
+/// Where an exchange takes now less, now more, silence must last longer before it counts.
+#[rstest]
+#[case::steady(Duration::ZERO, Duration::ZERO)]
+#[case::unsteady(Duration::from_millis(150), Duration::from_secs(1))]
+#[test]
+async fn quiet_windows_follow_the_jitter(#[case] delay: Duration, #[case] at_least: Duration) -> TestResult {
+    let server = ReferenceServer::start(options()).await?;
+    let relay = Relay::start(server.address(), Mishap::Delays("44/siospec-recon-", delay)).await?;
+    let http = Http::new(&[], Duration::from_secs(5), Trust::default()).expect("clients");
+    let found = reconnoitre(&http, &relay.url.parse()?, &Contract::default(), &Redactor::new()).await;
+    let target = found.unwrap_or_else(|untestable| panic!("{untestable}"));
+    assert!(target.jitter >= delay, "{target:?}");
+    assert!(target.quiet_window() >= at_least, "{:?}", target.quiet_window());
     Ok(())
 }

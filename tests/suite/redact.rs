@@ -3,7 +3,14 @@
 use std::time::Instant;
 
 use rstest::rstest;
-use siospec::redact::Redactor;
+use siospec::{
+    redact::Redactor,
+    runner::reproduce::{Surroundings, by_hand},
+    verdict::{Failure, script},
+    wire::{Direction, Transcript},
+};
+
+use crate::harness::TestResult;
 
 const HEAD: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9";
 
@@ -108,6 +115,36 @@ fn an_unknown_jwt_keeps_no_signature() {
 
 #[rstest]
 #[test]
+fn the_segments_of_a_token_are_hidden_by_themselves() {
+    const PAYLOAD: &str = "eyJzdWIiOiJhbGljZSIsImV4cCI6MX0";
+    const SIGNATURE: &str = "c2lnbmF0dXJlLW9mLWFsaWNl";
+    let redactor = Redactor::new();
+    redactor.conceal(&format!("{HEAD}.{PAYLOAD}.{SIGNATURE}"), "valid token of alice");
+    let shown = |text: &str| redactor.redact(text);
+    assert_eq!(shown(&format!("claims {PAYLOAD}, said")), "claims ‹payload of valid token of alice›, said");
+    assert_eq!(shown(&format!("sig={SIGNATURE}&x")), "sig=‹signature of valid token of alice›&x");
+    // Without its header, cut off, and spread over a JSON array.
+    assert_eq!(shown(&format!("…{PAYLOAD}.{SIGNATURE}")), "…‹payload of valid token of alice›…");
+    assert_eq!(shown(&PAYLOAD[..20]), "‹start of payload of valid token of alice›");
+    assert_eq!(
+        shown(&format!(r#"["{HEAD}","{PAYLOAD}","{SIGNATURE}"]"#)),
+        r#"["‹start of valid token of alice›","‹payload of valid token of alice›","‹signature of valid token of alice›"]"#
+    );
+    // The whole one is still told by its own label.
+    assert_eq!(shown(&format!("{HEAD}.{PAYLOAD}.{SIGNATURE}")), "‹valid token of alice›");
+}
+
+#[rstest]
+#[test]
+fn a_segment_that_tells_nothing_stays() {
+    let redactor = Redactor::new();
+    redactor.conceal(&format!("{HEAD}.e30."), "unsigned token");
+    redactor.conceal("www.an-example-of-a-name.example", "host");
+    assert_eq!(redactor.redact("e30 an-example-of-a-name"), "e30 an-example-of-a-name");
+}
+
+#[rstest]
+#[test]
 fn clones_share_what_is_registered() {
     let redactor = Redactor::new();
     let clone = redactor.clone();
@@ -130,4 +167,38 @@ fn a_megabyte_takes_no_time_worth_noticing() {
         redactor.redact(&text);
         assert!(start.elapsed().as_secs() < 5, "{:?} for {}…", start.elapsed(), &text[..12]);
     }
+}
+
+/// A target that writes what looks like a label has it quoted in the commands that a report offers; a real label is a variable.
+#[rstest]
+#[test]
+fn no_target_can_write_a_label() -> TestResult {
+    const SID: &str = "‹value of x$(touch pwned)›";
+    let redactor = Redactor::new();
+    redactor.conceal("the secret of alice", "valid token of alice");
+    let transcript = Transcript::new(redactor);
+    let sent = |text: &str| transcript.record("a", Direction::Sent, text);
+    sent("GET /socket.io/?EIO=4&transport=websocket&t=1\nUpgrade: websocket");
+    sent(r#"40{"token":"the secret of alice"}"#);
+    sent(&format!(r#"42["join_room","{SID}"]"#));
+    let failure = Failure {
+        reason: "It does not work over WebSocket".into(),
+        sent: "".into(),
+        received: "".into(),
+        expected: "".into(),
+        extent: None,
+    };
+    let origin = "http://127.0.0.1:1".parse()?;
+    let around = Surroundings { origin: &origin, headers: vec!["x-key$(touch pwned)"], start: None };
+    let commands = script(&by_hand(&around, &failure, &transcript.marked_entries()));
+    assert!(commands.contains(&format!(r#"'42["join_room","{SID}"]'"#)), "{commands}");
+    assert!(commands.contains(r#"'40{"token":"'"$TOKEN"'"}'"#), "{commands}");
+    assert!(commands.contains(r#"'x-key$(touch pwned): '"$X_KEY__TOUCH_PWNED_""#), "{commands}");
+    assert!(commands.contains("# $TOKEN: valid token of alice"), "{commands}");
+    let shown: Vec<String> = transcript.entries().into_iter().map(|entry| entry.text).collect();
+    assert_eq!(
+        shown[1..],
+        [r#"40{"token":"‹valid token of alice›"}"#.to_owned(), format!(r#"42["join_room","{SID}"]"#)]
+    );
+    Ok(())
 }

@@ -16,9 +16,10 @@ use siospec::{
         },
     },
     runner::Runner,
+    say,
     verdict::{
         CheckResult, Citation, Direction, Entry, ExitCode, Extent, FailOn, Failure, Gate, Idle, IdleWaiver, Lack,
-        Level, Outcome, Row, RunReport, Tries, Waived,
+        Level, Outcome, Row, RunReport, Step, Tries, Waived,
     },
 };
 use tokio::{process::Command, sync::OnceCell};
@@ -53,7 +54,7 @@ fn outputs(report: &RunReport) -> Outputs {
     let written = |(name, kind): (&'static str, Kind)| {
         let mut bytes = Vec::new();
         let format = kind.format(Some(Path::new(name))).expect("a name that fits");
-        format.write(report, &Lang::default(), &mut bytes).expect("memory can be written to");
+        format.write(report, &Lang::EN, &mut bytes).expect("memory can be written to");
         (name, String::from_utf8(bytes).expect("text"))
     };
     FILES.into_iter().map(written).collect()
@@ -73,6 +74,11 @@ async fn run(faults: &[Fault]) -> &'static RunReport {
     .await
 }
 
+/// A run in which much is said: of failures, of checks that were left out, and of what could not be judged.
+pub async fn broken_in_many_ways() -> RunReport {
+    run(&THREE_FAULTS).await.clone()
+}
+
 const HOSTILE: &str = "\u{fffe}\u{ffff}\u{fdd0}\u{1fffe}\u{1b}]0;owned\u{7}\u{202e}\r\n::error::no\n# SKIP ]]> `` ``` ~~~ </pre></script><img src=x onerror=alert(1)> \
                        @octocat #1 [a](javascript:alert(1)) | {{ 7 }} $(id) & \"quoted\" 'single' %0A --- ...";
 
@@ -81,17 +87,19 @@ fn hostile(checks: usize) -> RunReport {
     let result = |number: usize| {
         let level = [Level::Must, Level::Should, Level::May][number % 3];
         let failure = Failure {
-            reason: format!("it does not hold, `see` {HOSTILE}"),
-            sent: HOSTILE.into(),
-            received: HOSTILE.repeat(5),
-            expected: String::new(),
+            reason: say!("it does not hold, `see` {hostile}", hostile = HOSTILE.to_owned()),
+            sent: HOSTILE.to_owned().into(),
+            received: HOSTILE.repeat(5).into(),
+            expected: "".into(),
             extent: None,
         };
         let outcome = match number % 7 {
             0 => Outcome::Pass,
-            1 if number.is_multiple_of(2) => Outcome::Blocked { by: "area-0.check-3".into(), reason: HOSTILE.into() },
-            1 => Outcome::Skip { reason: HOSTILE.into(), lacks: None },
-            2 => Outcome::Broken { reason: HOSTILE.into() },
+            1 if number.is_multiple_of(2) => {
+                Outcome::Blocked { by: "area-0.check-3".into(), reason: HOSTILE.to_owned().into() }
+            }
+            1 => Outcome::Skip { reason: HOSTILE.to_owned().into(), lacks: None },
+            2 => Outcome::Broken { reason: HOSTILE.to_owned().into() },
             _ => Outcome::Fail(failure),
         };
         let entry = |at: u64, direction| Entry {
@@ -106,7 +114,7 @@ fn hostile(checks: usize) -> RunReport {
             level,
             row: Row::ALL[number % 14],
             outcome,
-            notes: vec![HOSTILE.into()],
+            notes: vec![HOSTILE.to_owned().into()],
             meaning: "Users see nothing at all.".into(),
             fix: "Put `io.use((socket, next) => next())` into `server/plugins/socket.io.ts`.".into(),
             effort: number.is_multiple_of(2).then(|| "minutes".into()),
@@ -118,7 +126,8 @@ fn hostile(checks: usize) -> RunReport {
             duration_ms: 12,
             began_ms: None,
             evidence: Vec::new(),
-            by_hand: None,
+            by_hand: Vec::new(),
+            unfelt: false,
             waived: None,
             known: false,
             worse_than: None,
@@ -133,7 +142,7 @@ fn hostile(checks: usize) -> RunReport {
         target: "http://localhost:3000/".into(),
         reference: false,
         started: "2026-01-02T03:04:05Z".into(),
-        notes: vec![HOSTILE.into()],
+        notes: vec![HOSTILE.to_owned().into()],
         gate: Gate::default(),
         results: (0..checks).map(result).collect(),
         duration_ms: 62_100,
@@ -284,14 +293,14 @@ fn gated() -> RunReport {
         Some(Waived { owner: "anna".into(), reason: "until the login is new".into(), until: until.into(), expired })
     }
     const FLAKY: Option<Tries> = Some(Tries { pass: 2, fail: 1, skip: 0, broken: 0 });
-    add("g.new", |result| result.by_hand = Some("curl -i 'http://localhost/again'".into()));
+    add("g.new", |result| result.by_hand = vec![Step::Command("curl -i 'http://localhost/again'".into())]);
     add("g.waived", |result| result.waived = waived(false));
     add("g.expired", |result| result.waived = waived(true));
     add("g.known", |result| result.known = true);
     add("g.worse", |result| {
-        result.worse_than = Some(Extent { failed: 1, of: 10 });
+        result.worse_than = Some(Extent::share(1, 10));
         if let Outcome::Fail(failure) = &mut result.outcome {
-            failure.extent = Some(Extent { failed: 10, of: 10 });
+            failure.extent = Some(Extent::share(10, 10));
         }
     });
     add("g.flaky", |result| result.tries = FLAKY);
@@ -443,7 +452,7 @@ fn the_json_schema_refuses_what_is_no_report() {
     let report: Value = serde_json::from_str(&outputs(&hostile(7))["report.json"]).expect("JSON");
     assert!(validator.is_valid(&report));
     let changes: [(&str, Value); 5] = [
-        ("/schema", json!(2)),
+        ("/schema", json!(1)),
         ("/results/0/level", json!("PERHAPS")),
         ("/results/0/outcome", json!("maybe")),
         ("/results/3/reason", json!(3)),
@@ -476,7 +485,8 @@ fn a_report_of_an_older_version_is_read() {
     let text = outputs(&report)["report.json"].replace(r#""unjudged": 0,"#, "");
     assert!(!text.contains("lacks") && !text.contains("allow_incomplete"), "{text}");
     assert_eq!(serde_json::from_str::<RunReport>(&text).expect("a report"), report);
-    let blocked = r#"{ "outcome": "blocked", "by": "t.a", "reason": "t.a failed" }"#;
+    let blocked =
+        r#"{ "outcome": "blocked", "by": "t.a", "reason": { "text": "t.a failed", "template": "t.a failed" } }"#;
     let outcome = serde_json::from_str::<Outcome>(blocked).expect("an outcome");
     assert_eq!(outcome, Outcome::Blocked { by: "t.a".into(), reason: "t.a failed".into() });
 }
@@ -492,9 +502,9 @@ fn the_score_counts_no_row_that_was_not_judged() {
     let failure = || {
         Outcome::Fail(Failure {
             reason: "no".into(),
-            sent: String::new(),
-            received: String::new(),
-            expected: String::new(),
+            sent: "".into(),
+            received: "".into(),
+            expected: "".into(),
             extent: None,
         })
     };
@@ -517,6 +527,6 @@ fn the_score_counts_no_row_that_was_not_judged() {
     let score = scorecard::Score::of(&report);
     assert_eq!(score, scorecard::Score { right: 2, partly_judged: 3, to_improve: 1, failed: 1, not_judged: 5 });
     assert_eq!(score.fraction(), "2/12");
-    let caveat = score.caveat(&Lang::default()).expect("a caveat");
+    let caveat = score.caveat(&Lang::EN).expect("a caveat");
     assert!(caveat.contains("8 of the 12 rows were not judged, or in part"), "{caveat}");
 }

@@ -57,6 +57,7 @@ async fn a_conforming_target_passes_and_only_the_catalogue_runs() -> TestResult 
         "deploy.cross-node-rooms",
         "deploy.no-double-delivery",
         "deploy.tls",
+        "interop.socket-io-client",
         "reconnect.recovery",
         "reconnect.reload",
         "rest.unauthenticated",

@@ -1,17 +1,24 @@
 //! siospec's own limits: what it does not read is named as its own, and what a lawful server may send is read.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
+use futures::SinkExt;
 use rstest::rstest;
 use serde_json::{Value, json};
 use siospec::{
+    probe::Answer,
     redact::Redactor,
     wire::{
-        Direction, Entry, SocketPacket, Transcript, WireError,
+        Direction, Endpoint, Entry, Session, SocketPacket, Transcript, Transport, WireError,
+        http::{Http, Trust},
         json::{self, MAX_DEPTH, Unread},
+        socket::Kind,
         transcript,
     },
 };
@@ -19,7 +26,9 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
     process::Command,
+    time::Instant,
 };
+use tokio_tungstenite::tungstenite::Message;
 
 use crate::harness::{TestResult, process::siospec};
 
@@ -127,6 +136,38 @@ async fn too_few_files_are_siospecs_own_trouble() -> TestResult {
     Ok(())
 }
 
+/// What a target sends without end is bounded for the run as a whole, and the bound is siospec's own.
+#[rstest]
+#[test]
+async fn what_a_run_takes_in_is_bounded() -> TestResult {
+    const OPEN: &str = r#"0{"sid":"s","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}"#;
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let origin = format!("http://{}", listener.local_addr()?).parse()?;
+    let serving = tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.expect("a client");
+        let mut socket = tokio_tungstenite::accept_async(stream).await.expect("an upgrade");
+        let mut next = Message::text(OPEN);
+        while socket.send(next).await.is_ok() {
+            next = Message::text("4".repeat(1 << 20));
+        }
+    });
+    let patience = Duration::from_secs(10);
+    let http = Http::new(&[], patience, Trust::default()).expect("clients");
+    let endpoint = Endpoint::new(http, &origin, "/socket.io", patience, Transcript::new(Redactor::new()));
+    let mut session = Session::open(&endpoint, Transport::WebSocket).await.expect("a session");
+    let mut heard = 0;
+    let end = loop {
+        match session.next("packet", Instant::now() + patience).await {
+            Ok(packet) => heard += packet.len(),
+            Err(end) => break end,
+        }
+    };
+    serving.abort();
+    assert!(matches!(&end, WireError::Cut(why) if why.text().contains("more than 64 MiB")), "{end:?}");
+    assert!((60 << 20..70 << 20).contains(&heard), "{heard}");
+    Ok(())
+}
+
 fn flood(lines: usize, text: &str) -> Vec<Entry> {
     let transcript = Transcript::new(Redactor::new());
     for number in 0..lines {
@@ -170,4 +211,15 @@ fn the_transcripts_of_a_report_are_bounded_together() {
         assert!(entries[0].text.starts_with("0 ") && entries.last().expect("lines").text.starts_with("4999 "));
         assert_eq!(entries.len() - 1 + not_kept(entries), 5_000);
     }
+}
+
+/// A reason says what a target said, and is still a sentence.
+#[rstest]
+#[test]
+fn a_reason_holds_little_of_what_a_target_says() {
+    let said = json!({ "message": "x".repeat(5_000) });
+    let packet = SocketPacket { data: Some(said), ..SocketPacket::new(Kind::ConnectError, "/") };
+    let reason = Answer::Refused(packet).message().text();
+    assert!(reason.starts_with("CONNECT was refused: 44{\"message\":\"xxx"), "{reason}");
+    assert!(reason.chars().count() < 300, "{reason}");
 }

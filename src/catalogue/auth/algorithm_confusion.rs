@@ -7,7 +7,7 @@
 use super::{Attempt, expect_refusal};
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
-    mock::Fault,
+    fault::Fault,
     probe::{Probe, Verdict},
     verdict::{Level, Row},
 };
@@ -34,7 +34,7 @@ pub const CHECK: Check = Check {
 async fn run(probe: &Probe) -> Verdict {
     let tokens = probe.tokens().confused(&probe.user("forger").name)?.into_iter();
     let attempts = tokens.map(|(form, token)| {
-        Attempt::with_token(probe, format!("an HS256 token keyed with the public key ({form})"), token)
+        Attempt::with_token(probe, say!("an HS256 token keyed with the public key ({form})", form), token)
     });
     expect_refusal(probe, &attempts.collect::<Vec<_>>()).await
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     contract::Vars,
-    mock::Fault,
+    fault::Fault,
     probe::{Answer, Client, Life, Probe, Stop, Verdict, fail, on_wire},
     verdict::{Level, Row},
 };
@@ -43,14 +43,14 @@ async fn run(probe: &Probe) -> Verdict {
     for life in LIVES {
         let Some(mut client) = connected(probe, life).await? else { continue };
         if let Life::Closed(how) = client.wait_end(life + GRACE).await? {
-            probe.note(format!("the connection was closed when its token ran out ({how})"));
+            probe.note(say!("the connection was closed when its token ran out ({how})", how));
             return probe.takes_events(probe.transport()).await;
         }
         return expect_no_service(probe, client, life).await;
     }
-    Err(Stop::Skip(format!(
-        "a token that is valid for {} is refused: do the clocks of siospec's machine and of the target's agree?",
-        humantime::format_duration(LIVES[LIVES.len() - 1])
+    Err(Stop::Skip(say!(
+        "a token that is valid for {time} is refused: do the clocks of siospec's machine and of the target's agree?",
+        time = LIVES[LIVES.len() - 1]
     )))
 }
 
@@ -71,11 +71,11 @@ async fn expect_no_service(probe: &Probe, mut client: Client, life: Duration) ->
         return probe.takes_events(probe.transport()).await;
     };
     fail("The server still serves a connection whose token has run out")
-        .sent(format!(
-            "CONNECT with a token that is valid for {}; {} after its end {}",
-            humantime::format_duration(life),
-            humantime::format_duration(GRACE),
-            on_wire(&probe.contract().namespace, &ping.emit, &Vars::new())
+        .sent(say!(
+            "CONNECT with a token that is valid for {time}; {grace} after its end {ping}",
+            time = life,
+            grace = GRACE,
+            ping = on_wire(&probe.contract().namespace, &ping.emit, &Vars::new())
         ))
         .received(format!("4{}", pong.encode()))
         .expected("the end of the connection, or no answer")

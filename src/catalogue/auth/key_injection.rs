@@ -12,7 +12,8 @@ use serde_json::json;
 use super::{Attempt, expect_refusal_unharmed};
 use crate::{
     catalogue::{Check, Effect, Effort, Isolation, Need, Wait, cite},
-    mock::Fault,
+    fault::Fault,
+    message::data,
     probe::{Elsewhere, Probe, Verdict, fail, is_this_machine},
     verdict::{Level, Row},
 };
@@ -47,7 +48,7 @@ async fn run(probe: &Probe) -> Verdict {
     };
     let address = elsewhere.as_ref().map_or(NOWHERE, Elsewhere::url);
     let tokens = probe.tokens().key_injections(&probe.user("forger").name, address)?.into_iter();
-    let attempts = tokens.map(|(what, token)| Attempt::with_token(probe, format!("a token with {what}"), token));
+    let attempts = tokens.map(|(what, token)| Attempt::with_token(probe, say!("a token with {what}", what), token));
     expect_refusal_unharmed(probe, &attempts.collect::<Vec<_>>()).await?;
     let Some(elsewhere) = &elsewhere else {
         probe.note(
@@ -57,13 +58,14 @@ async fn run(probe: &Probe) -> Verdict {
     };
     if let Some(asked) = elsewhere.asked().first() {
         return fail("The server asks an address that a token names")
-            .sent(format!("CONNECT with a token whose header names {address}{asked}"))
-            .received(format!("GET {asked} at that address, from the server"))
+            .sent(say!("CONNECT with a token whose header names {address}{asked}", address = data(address), asked))
+            .received(say!("GET {asked} at that address, from the server", asked))
             .expected("no request: a token must not choose what the server connects to")
             .stop();
     }
-    probe.note(format!(
-        "nobody asked {address}, which jku and x5u named; a target in a container, or that takes https alone, cannot"
+    probe.note(say!(
+        "nobody asked {address}, which jku and x5u named; a target in a container, or that takes https alone, cannot",
+        address = data(address)
     ));
     Ok(())
 }

@@ -8,7 +8,7 @@
 use super::{Attempt, expect_refusal_unharmed};
 use crate::{
     catalogue::{Check, Effect, Effort, Isolation, Need, Wait, cite},
-    mock::Fault,
+    fault::Fault,
     probe::{Probe, Verdict},
     verdict::{Level, Row},
 };

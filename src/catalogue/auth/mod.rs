@@ -31,10 +31,11 @@ use std::time::Duration;
 
 use futures::{StreamExt, stream};
 use serde_json::{Value, json};
-use tokio::time::sleep;
 
-use super::checks;
+use super::{by_what, checks, listed};
 use crate::{
+    contract::Carrier,
+    message::{Joint, Message, list, word},
     probe::{Answer, Life, Probe, Stop, Verdict, confirmed, fail},
     verdict::Evidence,
     wire::Transport,
@@ -77,12 +78,12 @@ const REFUSAL: &str = "CONNECT_ERROR: 44{\"message\":…}";
 
 /// One CONNECT: its payload, and what to call it in a message ("a token signed with another key").
 struct Attempt {
-    what: String,
+    what: Message,
     payload: Option<Value>,
 }
 
 impl Attempt {
-    fn with_token(probe: &Probe, what: impl Into<String>, token: impl Into<Value>) -> Attempt {
+    fn with_token(probe: &Probe, what: impl Into<Message>, token: impl Into<Value>) -> Attempt {
         Attempt { what: what.into(), payload: Some(probe.tokens().connect_payload(token.into())) }
     }
 
@@ -105,19 +106,29 @@ impl Attempt {
     }
 
     fn malformed(probe: &Probe) -> Vec<Attempt> {
-        let texts = probe.tokens().malformed().into_iter();
-        texts.map(|(what, token)| Attempt::with_token(probe, format!("a malformed token ({what})"), token)).collect()
+        let texts = probe.tokens().malformed().into_iter().filter(|(_, token)| probe.tokens().can_carry(token));
+        texts.map(|(what, token)| Attempt::with_token(probe, say!("a malformed token ({what})", what), token)).collect()
     }
 
     fn wrong_types(probe: &Probe) -> Vec<Attempt> {
-        let values = probe.tokens().wrong_types().into_iter();
-        values.map(|(reads, value)| Attempt::with_token(probe, format!("the token {reads}"), value)).collect()
+        // Whatever requests carry is a text.
+        let sent = |_: &_| probe.tokens().carrier() == Carrier::Payload;
+        let values = probe.tokens().wrong_types().into_iter().filter(sent);
+        values
+            .map(|(reads, value)| Attempt::with_token(probe, say!("the token {reads}", reads = word(reads)), value))
+            .collect()
     }
 
     fn unsigned(probe: &Probe) -> Vec<Attempt> {
         let tokens = probe.tokens().unsigned(&probe.user("forger").name).into_iter();
         tokens
-            .map(|(spelling, token)| Attempt::with_token(probe, format!("an unsigned token (alg {spelling:?})"), token))
+            .map(|(spelling, token)| {
+                Attempt::with_token(
+                    probe,
+                    say!("an unsigned token (alg {spelling})", spelling = format!("{spelling:?}")),
+                    token,
+                )
+            })
             .collect()
     }
 
@@ -129,7 +140,7 @@ impl Attempt {
 
 /// What came of an [`Attempt`] over one transport.
 struct Tried {
-    what: String,
+    what: Message,
     transport: Transport,
     answer: Answer,
 }
@@ -143,12 +154,16 @@ impl Tried {
         matches!(self.answer, Answer::Closed(_))
     }
 
+    fn is_shut(&self) -> bool {
+        matches!(self.answer, Answer::Shut(_))
+    }
+
     fn is_silence(&self) -> bool {
         matches!(self.answer, Answer::Silence(_))
     }
 
-    fn sent(&self) -> String {
-        format!("CONNECT with {} over {}", self.what, self.transport)
+    fn sent(&self) -> Message {
+        say!("CONNECT with {what} over {transport}", what = self.what, transport = self.transport)
     }
 }
 
@@ -182,31 +197,26 @@ async fn exchange_each(probe: &Probe, attempts: &[Attempt], asks: bool) -> Vec<R
             Ok(Tried { what: attempt.what.clone(), transport, answer })
         })
         .collect();
-    stream::iter(exchanges).buffered(AT_ONCE).collect().await
+    stream::iter(exchanges).buffered(probe.at_once(AT_ONCE)).collect().await
 }
 
 /// Names those tried, and the transports: `the token 1, the token true (polling, WebSocket)`, or each with its own where
 /// they differ. Beyond the first few they are counted.
-fn name_all(tried: &[&Tried]) -> String {
+fn name_all(tried: &[&Tried]) -> Message {
     const SHOWN: usize = 6;
-    let mut names: Vec<(&str, String)> = Vec::new();
-    for one in tried {
-        match names.iter_mut().find(|(what, _)| *what == one.what) {
-            Some((_, transports)) => *transports += &format!(", {}", one.transport),
-            None => names.push((&one.what, one.transport.to_string())),
-        }
-    }
-    let more = match names.len().saturating_sub(SHOWN) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
+    let names = by_what(tried.iter().map(|one| (&one.what, one.transport)));
+    let more = names.len().saturating_sub(SHOWN);
+    let shown = names.iter().take(SHOWN);
+    let some = |parts: Vec<Message>| {
+        let named = list(parts, Joint::Comma);
+        if more > 0 { say!("{named} and {more} more", named, more) } else { named.into() }
     };
-    let shown = &names[..names.len().min(SHOWN)];
-    let list = |each: fn(&(&str, String)) -> String| shown.iter().map(each).collect::<Vec<_>>().join(", ");
     match names.first() {
         Some((_, same)) if names.iter().all(|(_, transports)| transports == same) => {
-            format!("{}{more} ({same})", list(|(what, _)| (*what).to_owned()))
+            let named = some(shown.map(|(what, _)| (*what).clone()).collect());
+            say!("{named} ({over})", named, over = listed(same))
         }
-        _ => list(|(what, transports)| format!("{what} ({transports})")) + &more,
+        _ => some(shown.map(|(what, transports)| say!("{what} ({over})", what, over = listed(transports))).collect()),
     }
 }
 
@@ -254,9 +264,9 @@ async fn refused_unharmed(probe: &Probe, attempts: &[Attempt]) -> Verdict {
     let closes_always = |transport| after.iter().any(|one| one.transport == transport && one.is_closed());
     let fallen: Vec<&Tried> = tried.iter().filter(|one| one.is_closed() && !closes_always(one.transport)).collect();
     if let Some(first) = fallen.first() {
-        return fail(format!("CONNECT takes the connection down with {}", name_all(&fallen)))
+        return fail(say!("CONNECT takes the connection down with {fallen}", fallen = name_all(&fallen)))
             .sent(first.sent())
-            .received(format!("{}, while a CONNECT without a token is answered", first.answer))
+            .received(say!("{answer}, while a CONNECT without a token is answered", answer = first.answer))
             .expected(REFUSAL)
             .doubtful()
             .stop();
@@ -293,17 +303,17 @@ async fn expect_life(probe: &Probe, attempts: &[Attempt]) -> Result<Vec<Tried>, 
         let trouble = match after {
             Err(Stop::Broken(reason)) => reason,
             Err(stop) => return Err(stop),
-            Ok(after) if after.is_silence() => after.answer.to_string(),
+            Ok(after) if after.is_silence() => after.answer.message(),
             Ok(after) => {
                 answered.push(after);
                 continue;
             }
         };
-        let all = attempts.iter().map(|attempt| attempt.what.as_str()).collect::<Vec<_>>().join(", ");
+        let all = list(attempts.iter().map(|attempt| &attempt.what), Joint::Comma);
         return fail("Bad tokens take the server down: it no longer answers")
-            .sent(format!("CONNECT with each of: {all}; then CONNECT with no payload on a new connection"))
+            .sent(say!("CONNECT with each of: {all}; then CONNECT with no payload on a new connection", all))
             .received(trouble)
-            .expected(format!("{REFUSAL} to each"))
+            .expected(say!("{refusal} to each", refusal = REFUSAL))
             .doubtful()
             .harms_others()
             .stop();
@@ -327,7 +337,7 @@ async fn unless_it_ends_others(probe: &Probe, stop: Stop) -> Stop {
         Stop::Fail(finding) => finding,
         _ => fail("A bad token ends the connections of other clients")
             .sent("CONNECT with no payload, beside a client that is connected")
-            .received(format!("the other client's connection ends, {ENDED} times of {ENDED}"))
+            .received(say!("the other client's connection ends, {ended} times of {ended}", ended = ENDED))
             .expected(REFUSAL),
     };
     finding.evidence = Some(Box::new(Evidence::EndsOthers { times: ENDED }));
@@ -338,10 +348,11 @@ async fn ends_others(probe: &Probe) -> bool {
     let watched = probe.target().quiet_window().max(WATCHED);
     let mut ended = 0;
     for _ in 0..TRIES {
-        let Ok(mut bystander) = probe.client("bystander", probe.transport()).await else {
-            sleep(WATCHED).await;
-            continue;
-        };
+        // The last bad token may have ended it.
+        if probe.until_somebody_is_there().await.is_err() {
+            return false;
+        }
+        let Ok(mut bystander) = probe.client("bystander", probe.transport()).await else { continue };
         // Others may send bad tokens as well: only one that lives until ours is sent tells something.
         let Ok(Life::Open) = bystander.wait_end(watched).await else { continue };
         let Ok(mut client) = probe.open("stranger", probe.transport()).await else { continue };
@@ -360,7 +371,7 @@ async fn ends_others(probe: &Probe) -> bool {
 fn none_accepted(tried: &[Tried]) -> Verdict {
     let accepted: Vec<&Tried> = tried.iter().filter(|one| one.is_accepted()).collect();
     let Some(first) = accepted.first() else { return Ok(()) };
-    fail(format!("CONNECT is accepted with {}", name_all(&accepted)))
+    fail(say!("CONNECT is accepted with {accepted}", accepted = name_all(&accepted)))
         .sent(first.sent())
         .received(&first.answer)
         .expected(REFUSAL)
@@ -371,7 +382,7 @@ fn none_accepted(tried: &[Tried]) -> Verdict {
 fn none_cut(tried: &[Tried]) -> Verdict {
     match tried.iter().find(|one| matches!(one.answer, Answer::Cut(_))) {
         None => Ok(()),
-        Some(one) => Err(Stop::Broken(format!("{}: {}", one.sent(), one.answer))),
+        Some(one) => Err(Stop::Broken(say!("{sent}: {answer}", sent = one.sent(), answer = one.answer))),
     }
 }
 
@@ -379,6 +390,10 @@ fn none_cut(tried: &[Tried]) -> Verdict {
 fn none_silent(tried: &[Tried]) -> Verdict {
     match tried.iter().find(|one| one.is_silence()) {
         None => Ok(()),
-        Some(one) => Err(Stop::Broken(format!("{}: {} (see auth.rejection-in-time)", one.sent(), one.answer))),
+        Some(one) => Err(Stop::Broken(say!(
+            "{sent}: {answer} (see auth.rejection-in-time)",
+            sent = one.sent(),
+            answer = one.answer
+        ))),
     }
 }

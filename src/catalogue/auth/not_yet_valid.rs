@@ -5,7 +5,7 @@
 use super::{Attempt, expect_refusal_of_one_flaw};
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
-    mock::Fault,
+    fault::Fault,
     probe::{Probe, Verdict},
     verdict::{Level, Row},
 };

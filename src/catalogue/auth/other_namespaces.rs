@@ -8,10 +8,12 @@ use tokio::time::Instant;
 use super::REFUSAL;
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
-    mock::Fault,
+    contract::Carrier,
+    fault::Fault,
+    message::data,
     probe::{Probe, Stop, Verdict, fail, in_order},
     verdict::{Level, Row},
-    wire::{SocketPacket, Transport, WireError, socket::Kind},
+    wire::{Heartbeats, SocketPacket, Transport, WireError, socket::Kind},
 };
 
 pub const CHECK: Check = Check {
@@ -43,11 +45,15 @@ async fn run(probe: &Probe) -> Verdict {
     for transport in probe.transports() {
         let opened = in_order(names.iter().map(|name| opens(probe, name, transport))).await?;
         if let Some(reply) = opened.into_iter().flatten().next() {
-            return fail(format!("The namespace {} opens without a token, over {transport}", reply.namespace))
-                .sent(format!("4{}", SocketPacket::connect(&reply.namespace, None).encode()))
-                .received(format!("4{}", reply.encode()))
-                .expected(REFUSAL.replacen("44", &format!("44{},", reply.namespace), 1))
-                .stop();
+            return fail(say!(
+                "The namespace {namespace} opens without a token, over {transport}",
+                namespace = reply.namespace,
+                transport
+            ))
+            .sent(format!("4{}", SocketPacket::connect(&reply.namespace, None).encode()))
+            .received(format!("4{}", reply.encode()))
+            .expected(REFUSAL.replacen("44", &format!("44{},", reply.namespace), 1))
+            .stop();
         }
     }
     Ok(())
@@ -55,7 +61,20 @@ async fn run(probe: &Probe) -> Verdict {
 
 /// The CONNECT reply of that namespace to a CONNECT without a token, if there is one.
 async fn opens(probe: &Probe, name: &str, transport: Transport) -> Result<Option<SocketPacket>, Stop> {
-    let mut client = probe.open_asked(&format!("{name} ({transport})"), transport).await?;
+    let endpoint = probe.endpoint_of_nobody(&format!("{name} ({transport})"));
+    let mut client = match probe.open_at(endpoint, transport, Heartbeats::Answered).await {
+        Ok(client) => client,
+        // Where requests carry the token, one without it may not even open a session.
+        Err(WireError::Status { response, .. })
+            if probe.tokens().carrier() != Carrier::Payload && matches!(response.status, 400 | 401 | 403) =>
+        {
+            return Ok(None);
+        }
+        Err(error) => {
+            return Err(Stop::Broken(say!("no {transport} session without a token: {error}", transport, error)));
+        }
+    };
+    client.ask(probe).await?;
     let from = client.mark();
     client.send(&SocketPacket::connect(name, None));
     let is_answer =
@@ -64,7 +83,9 @@ async fn opens(probe: &Probe, name: &str, transport: Transport) -> Result<Option
         Ok(packet) => Ok((packet.kind == Kind::Connect).then_some(packet)),
         // Closing the connection keeps everybody out, too.
         Err(WireError::Closed(_)) => Ok(None),
-        Err(error) if error.is_bad_request() => Ok(None),
-        Err(error) => Err(Stop::Broken(format!("CONNECT to {name} over {transport}: {error}"))),
+        Err(error) if error.misses_session() => Ok(None),
+        Err(error) => {
+            Err(Stop::Broken(say!("CONNECT to {name} over {transport}: {error}", name = data(name), transport, error)))
+        }
     }
 }

@@ -7,7 +7,8 @@
 use super::REFUSAL;
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
-    mock::Fault,
+    contract::Carrier,
+    fault::Fault,
     probe::{Answer, Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
     wire::{Heartbeats, WireError},
@@ -33,34 +34,51 @@ pub const CHECK: Check = Check {
 };
 
 async fn run(probe: &Probe) -> Verdict {
+    if probe.tokens().carrier() == Carrier::Query {
+        return Err(Stop::Skip("the contract declares that the query carries the token (auth.carrier)".into()));
+    }
     let token = probe.valid_token(&probe.user("a")).await?;
     let mut names = vec![probe.contract().auth.token_field.as_str(), "token", "access_token"];
     names.sort_unstable();
     names.dedup();
     let query: Vec<(String, String)> = names.iter().map(|name| ((*name).to_owned(), token.clone())).collect();
     for transport in probe.transports() {
-        let endpoint = probe.endpoint(transport.name()).with_query(query.clone());
+        let endpoint = probe.endpoint_of_nobody(transport.name()).with_query(query.clone());
         let mut client = match probe.open_at(endpoint, transport, Heartbeats::Answered).await {
             Ok(client) => client,
             Err(WireError::Status { response, .. }) if matches!(response.status, 400 | 401 | 403) => {
                 probe.served(transport).await?;
-                probe.note(format!("the handshake over {transport} is refused for it: HTTP {}", response.status));
+                probe.note(say!(
+                    "the handshake over {transport} is refused for it: HTTP {status}",
+                    transport,
+                    status = response.status
+                ));
                 continue;
             }
-            Err(error) => return Err(Stop::Broken(format!("no {transport} session with a token in the URL: {error}"))),
+            Err(error) => {
+                return Err(Stop::Broken(say!(
+                    "no {transport} session with a token in the URL: {error}",
+                    transport,
+                    error
+                )));
+            }
         };
         client.ask(probe).await?;
         match client.connect(None).await? {
             answer @ Answer::Connected(_) => {
-                return fail(format!("A token in the URL alone connects over {transport}"))
-                    .sent(format!("a handshake with ?{}=‹valid token›, then 40", names.join("=…&")))
+                return fail(say!("A token in the URL alone connects over {transport}", transport))
+                    .sent(say!("a handshake with ?{names}=‹valid token›, then 40", names = names.join("=…&")))
                     .received(answer)
                     .expected(REFUSAL)
                     .stop();
             }
-            Answer::Refused(_) | Answer::Closed(_) => {}
+            Answer::Refused(_) | Answer::Closed(_) | Answer::Shut(_) => {}
             answer @ (Answer::Silence(_) | Answer::Cut(_)) => {
-                return Err(Stop::Broken(format!("over {transport}: {answer} (see auth.rejection-in-time)")));
+                return Err(Stop::Broken(say!(
+                    "over {transport}: {answer} (see auth.rejection-in-time)",
+                    transport,
+                    answer
+                )));
             }
         }
     }

@@ -9,7 +9,7 @@ use tokio::time::sleep;
 
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite, reconnect::recovery},
-    mock::Fault,
+    fault::Fault,
     probe::{Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
 };

@@ -9,7 +9,7 @@ use super::Attempt;
 use crate::{
     catalogue::{Check, Effect, Effort, Isolation, Need, Wait, cite, rest, rooms},
     contract::Vars,
-    mock::Fault,
+    fault::Fault,
     probe::{Answer, Client, Probe, Stop, Verdict, fail, in_order, on_wire},
     verdict::{Level, Row},
     wire::{SocketPacket, Transport, socket::Kind},
@@ -63,12 +63,22 @@ async fn rejected(probe: &Probe, label: &str, transport: Transport) -> Result<Op
             probe.note("refused by closing the connection (see auth.rejection-shape), so it stays out");
             Ok(None)
         }
-        answer @ Answer::Connected(_) => {
-            Err(Stop::Broken(format!("{} over {transport}: {answer} (see auth.forged-signature)", forged.what)))
+        Answer::Shut(_) => {
+            probe.note("refused at the handshake, so it stays out");
+            Ok(None)
         }
-        answer @ (Answer::Silence(_) | Answer::Cut(_)) => {
-            Err(Stop::Broken(format!("{} over {transport}: {answer} (see auth.rejection-in-time)", forged.what)))
-        }
+        answer @ Answer::Connected(_) => Err(Stop::Broken(say!(
+            "{what} over {transport}: {answer} (see auth.forged-signature)",
+            what = forged.what,
+            transport,
+            answer
+        ))),
+        answer @ (Answer::Silence(_) | Answer::Cut(_)) => Err(Stop::Broken(say!(
+            "{what} over {transport}: {answer} (see auth.rejection-in-time)",
+            what = forged.what,
+            transport,
+            answer
+        ))),
     }
 }
 
@@ -82,7 +92,7 @@ async fn broadcast(probe: &Probe) -> Verdict {
     probe.notify(&message).await?;
     let event = &probe.rest()?.event;
     if hearer.wait_expected(from, event, &sent).await?.is_none() {
-        let reason = format!("`{}` does not even reach a connected client (see rest.emit-once)", event.event);
+        let reason = say!("`{event}` does not even reach a connected client (see rest.emit-once)", event = event.event);
         return Err(Stop::Broken(reason));
     }
 
@@ -103,7 +113,10 @@ async fn broadcast(probe: &Probe) -> Verdict {
 async fn hears_nothing(probe: &Probe, mut client: Client) -> Verdict {
     // Where the server has closed the connection meanwhile, what came before that counts.
     if client.fence().await.is_err() {
-        probe.note(format!("the server closed the refused connection over {} meanwhile", client.transport()));
+        probe.note(say!(
+            "the server closed the refused connection over {transport} meanwhile",
+            transport = client.transport()
+        ));
     }
     client.take_notes(probe);
     let namespace = &probe.contract().namespace;
@@ -111,11 +124,14 @@ async fn hears_nothing(probe: &Probe, mut client: Client) -> Verdict {
     // What came before the refusal came to a client that had not asked yet: `rest.emit-authenticated-only` judges that.
     let is_earlier = |packet: &&SocketPacket| packet.kind != Kind::ConnectError || packet.namespace != *namespace;
     let Some(heard) = client.since(0).iter().skip_while(is_earlier).find(is_event) else { return Ok(()) };
-    fail(format!("A refused connection hears what the server sends to its users, over {}", client.transport()))
-        .sent("CONNECT with a token signed with another key, which was refused; then a broadcast")
-        .received(format!("at the refused connection: 4{}", heard.encode()))
-        .expected("nothing at the refused connection")
-        .stop()
+    fail(say!(
+        "A refused connection hears what the server sends to its users, over {transport}",
+        transport = client.transport()
+    ))
+    .sent("CONNECT with a token signed with another key, which was refused; then a broadcast")
+    .received(say!("at the refused connection: 4{heard}", heard = heard.encode()))
+    .expected("nothing at the refused connection")
+    .stop()
 }
 
 async fn is_not_handled(probe: &Probe, mut client: Client) -> Verdict {
@@ -125,12 +141,16 @@ async fn is_not_handled(probe: &Probe, mut client: Client) -> Verdict {
     client.take_notes(probe);
     let pongs = client.events_since(0, &ping.reply);
     let Some(pong) = pongs.first() else { return Ok(()) };
-    fail(format!("A refused connection's `{}` is handled over {}", ping.emit.event, client.transport()))
-        .sent(format!(
-            "CONNECT with a token signed with another key, which was refused; then {}",
-            on_wire(&probe.contract().namespace, &ping.emit, &Vars::new())
-        ))
-        .received(format!("4{}", pong.encode()))
-        .expected("no answer, or the end of the connection")
-        .stop()
+    fail(say!(
+        "A refused connection's `{event}` is handled over {transport}",
+        event = ping.emit.event,
+        transport = client.transport()
+    ))
+    .sent(say!(
+        "CONNECT with a token signed with another key, which was refused; then {ping}",
+        ping = on_wire(&probe.contract().namespace, &ping.emit, &Vars::new())
+    ))
+    .received(format!("4{}", pong.encode()))
+    .expected("no answer, or the end of the connection")
+    .stop()
 }

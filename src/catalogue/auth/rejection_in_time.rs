@@ -9,7 +9,7 @@
 use super::{Attempt, Tried, expect_life, name_all, none_cut, sort, try_each, unless_it_ends_others};
 use crate::{
     catalogue::{Check, Effort, Isolation, Wait, cite},
-    mock::Fault,
+    fault::Fault,
     probe::{Probe, Stop, Verdict, confirmed, fail},
     verdict::{Level, Row},
 };
@@ -54,11 +54,11 @@ async fn exchange(probe: &Probe) -> Verdict {
     let (tried, lost) = sort(try_each(probe, &attempts).await)?;
     let unanswered: Vec<&Tried> = tried.iter().filter(|one| one.is_silence()).collect();
     if let Some(first) = unanswered.first() {
-        let which = if unanswered.len() == tried.len() { "any bad token".to_owned() } else { name_all(&unanswered) };
-        return fail(format!("CONNECT gets no answer: the middleware hangs with {which}"))
+        let which = if unanswered.len() == tried.len() { "any bad token".into() } else { name_all(&unanswered) };
+        return fail(say!("CONNECT gets no answer: the middleware hangs with {which}", which))
             .sent(first.sent())
             .received(&first.answer)
-            .expected(format!("44{{\"message\":…}} (or 40) within {}", humantime::format_duration(probe.deadline())))
+            .expected(say!("44{\"message\":…} (or 40) within {time}", time = probe.deadline()))
             .doubtful()
             .stop();
     }

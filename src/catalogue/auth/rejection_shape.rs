@@ -14,7 +14,7 @@ use crate::{
         Check, Effort, Isolation, Need, Wait, cite,
         disclosure::{indiscretion, texts},
     },
-    mock::Fault,
+    fault::Fault,
     probe::{Answer, Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
 };
@@ -61,14 +61,17 @@ async fn judge(probe: &Probe) -> Verdict {
     odd.extend(Attempt::wrong_types(probe));
     let mut refused = plain;
     refused.extend(try_all(probe, &odd).await?);
+    let shut: Vec<Tried> = refused.extract_if(.., |one| one.is_shut()).collect();
     refused.retain(|one| matches!(one.answer, Answer::Refused(_)));
-    if refused.is_empty() {
+    if !shut.is_empty() {
+        probe.note("refused at the handshake, by HTTP");
+    } else if refused.is_empty() {
         return Err(Stop::Broken("nothing was refused (see auth.missing-token, auth.forged-signature)".into()));
     }
     for one in &refused {
         has_message(one)?;
     }
-    for one in &refused {
+    for one in refused.iter().chain(&shut) {
         tells_nothing(probe, one)?;
     }
     Ok(())
@@ -91,13 +94,20 @@ fn has_message(tried: &Tried) -> Verdict {
         },
         Some(_) => "a payload that is no object",
     };
-    fail(format!("A refusal has {wrong}")).sent(tried.sent()).received(&tried.answer).expected(REFUSAL).stop()
+    fail(say!("A refusal has {wrong}", wrong)).sent(tried.sent()).received(&tried.answer).expected(REFUSAL).stop()
 }
 
 fn tells_nothing(probe: &Probe, tried: &Tried) -> Verdict {
-    let texts = texts(payload(tried).unwrap_or(&Value::Null));
+    let page;
+    let texts = match &tried.answer {
+        Answer::Shut(response) => {
+            page = response.text();
+            vec![page.as_str()]
+        }
+        _ => texts(payload(tried).unwrap_or(&Value::Null)),
+    };
     let Some(what) = texts.iter().find_map(|text| indiscretion(probe, text)) else { return Ok(()) };
-    fail(format!("A refusal holds {what}"))
+    fail(say!("A refusal holds {what}", what))
         .at(Level::Should)
         .sent(tried.sent())
         .received(&tried.answer)

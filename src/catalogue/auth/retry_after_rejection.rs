@@ -6,7 +6,8 @@
 use super::Attempt;
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
-    mock::Fault,
+    contract::Carrier,
+    fault::Fault,
     probe::{Answer, Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
 };
@@ -31,22 +32,32 @@ pub const CHECK: Check = Check {
 };
 
 async fn run(probe: &Probe) -> Verdict {
+    if probe.tokens().carrier() != Carrier::Payload {
+        let reason = "requests carry the token (auth.carrier), so that another one needs another connection";
+        return Err(Stop::Skip(reason.into()));
+    }
     for transport in probe.transports() {
         let mut client = probe.open(transport.name(), transport).await?;
         let forged = Attempt::forged(probe)?;
         match client.connect(forged.payload).await? {
             Answer::Refused(_) => {}
             answer => {
-                let reason = format!("{} over {transport}: {answer} (see auth.rejection-shape)", forged.what);
+                let reason = say!(
+                    "{what} over {transport}: {answer} (see auth.rejection-shape)",
+                    what = forged.what,
+                    transport,
+                    answer
+                );
                 return Err(Stop::Broken(reason));
             }
         }
         let answer = client.connect(probe.credentials(&probe.user("a")).await?).await?;
         if !matches!(answer, Answer::Connected(_)) {
-            return fail(format!(
-                "After a refusal, a valid token does not connect on the same connection ({transport})"
+            return fail(say!(
+                "After a refusal, a valid token does not connect on the same connection ({transport})",
+                transport
             ))
-            .sent(format!("CONNECT with {}, which was refused; then CONNECT with a valid token", forged.what))
+            .sent(say!("CONNECT with {what}, which was refused; then CONNECT with a valid token", what = forged.what))
             .received(answer)
             .expected("a CONNECT reply: 40{\"sid\":…}")
             .stop();

@@ -6,7 +6,7 @@
 use super::{Attempt, expect_refusal_of_one_flaw};
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
-    mock::Fault,
+    fault::Fault,
     probe::{Probe, Stop, Verdict},
     verdict::{Level, Row},
 };
@@ -40,7 +40,7 @@ async fn run(probe: &Probe) -> Verdict {
         .into_iter()
         .map(|token| {
             let dot = if token.ends_with('.') { "the dot kept" } else { "the dot gone" };
-            Attempt::with_token(probe, format!("a valid token without its signature ({dot})"), token)
+            Attempt::with_token(probe, say!("a valid token without its signature ({dot})", dot), token)
         })
         .collect();
     expect_refusal_of_one_flaw(probe, &attempts).await

@@ -7,7 +7,7 @@
 use super::{Attempt, none_cut, none_silent, try_all};
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
-    mock::Fault,
+    fault::Fault,
     probe::{Probe, Verdict, fail},
     verdict::{Level, Row},
 };
@@ -44,9 +44,15 @@ async fn run(probe: &Probe) -> Verdict {
         Some((one, other))
     });
     let Some((one, other)) = differing else { return Ok(()) };
-    fail(format!("The verdict on CONNECT with {} depends on the transport", one.what))
-        .sent(format!("CONNECT with {}", one.what))
-        .received(format!("over {}: {}; over {}: {}", one.transport, one.answer, other.transport, other.answer))
+    fail(say!("The verdict on CONNECT with {what} depends on the transport", what = one.what))
+        .sent(say!("CONNECT with {what}", what = one.what))
+        .received(say!(
+            "over {transport}: {answer}; over {other}: {another}",
+            transport = one.transport,
+            answer = one.answer,
+            other = other.transport,
+            another = other.answer
+        ))
         .expected("the same verdict over both")
         .stop()
 }

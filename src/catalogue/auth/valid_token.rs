@@ -6,7 +6,9 @@
 use super::{Attempt, Tried, name_all, try_unasked};
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
-    mock::Fault,
+    contract::Carrier,
+    fault::Fault,
+    message::word,
     probe::{Probe, Verdict, fail},
     verdict::{Level, Row},
 };
@@ -35,8 +37,20 @@ async fn run(probe: &Probe) -> Verdict {
     let token = probe.valid_token(&probe.user("a")).await?;
     let tried = try_unasked(probe, &[Attempt::with_token(probe, "a valid token", token)]).await?;
     let turned_away: Vec<&Tried> = tried.iter().filter(|one| !one.is_accepted()).collect();
+    match probe.tokens().carrier() {
+        Carrier::Payload => {}
+        Carrier::Query => probe.note(
+            "lawful choice: the query carries the token (auth.carrier), and so every log of URLs on the way keeps it; the \
+             CONNECT payload is the recommended place",
+        ),
+        carrier => probe.note(say!(
+            "lawful choice: the {carrier} carries the token (auth.carrier); the CONNECT payload is the recommended \
+             place",
+            carrier = word(carrier.name())
+        )),
+    }
     let Some(first) = turned_away.first() else { return Ok(()) };
-    fail(format!("CONNECT is not accepted with {}", name_all(&turned_away)))
+    fail(say!("CONNECT is not accepted with {turned_away}", turned_away = name_all(&turned_away)))
         .sent(first.sent())
         .received(&first.answer)
         .expected("a CONNECT reply: 40{\"sid\":…}")

@@ -6,7 +6,7 @@
 use super::{Attempt, expect_refusal_of_one_flaw};
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
-    mock::Fault,
+    fault::Fault,
     probe::{Probe, Verdict},
     verdict::{Level, Row},
 };
@@ -32,7 +32,11 @@ pub const CHECK: Check = Check {
 async fn run(probe: &Probe) -> Verdict {
     let tokens = probe.tokens().other_hmac(&probe.user("a").name)?.into_iter();
     let attempts = tokens.map(|(algorithm, token)| {
-        Attempt::with_token(probe, format!("a token signed by {algorithm:?} with the right secret"), token)
+        Attempt::with_token(
+            probe,
+            say!("a token signed by {algorithm} with the right secret", algorithm = format!("{algorithm:?}")),
+            token,
+        )
     });
     expect_refusal_of_one_flaw(probe, &attempts.collect::<Vec<_>>()).await
 }

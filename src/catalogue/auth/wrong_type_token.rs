@@ -9,8 +9,9 @@
 use super::{Attempt, expect_refusal_unharmed};
 use crate::{
     catalogue::{Check, Effect, Effort, Isolation, Need, Wait, cite},
-    mock::Fault,
-    probe::{Probe, Verdict},
+    contract::Carrier,
+    fault::Fault,
+    probe::{Probe, Stop, Verdict},
     verdict::{Level, Row},
 };
 
@@ -34,5 +35,8 @@ pub const CHECK: Check = Check {
 };
 
 async fn run(probe: &Probe) -> Verdict {
+    if probe.tokens().carrier() != Carrier::Payload {
+        return Err(Stop::Skip("requests carry the token (auth.carrier), and whatever they carry is a text".into()));
+    }
     expect_refusal_unharmed(probe, &Attempt::wrong_types(probe)).await
 }

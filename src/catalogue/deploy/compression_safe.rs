@@ -13,7 +13,8 @@ use reqwest::{
 
 use crate::{
     catalogue::{Check, Effort, Isolation, Wait, cite},
-    mock::Fault,
+    fault::Fault,
+    message::{data, word},
     probe::{Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
     wire::{EnginePacket, Polling, Session, SocketPacket, Transport, Upgrade, WebSocket, WireError},
@@ -48,7 +49,9 @@ async fn run(probe: &Probe) -> Verdict {
     let transports = probe.transports();
     if transports.contains(&Transport::Polling) {
         match polling_encoding(probe).await? {
-            Some(encoding) => probe.note(format!("polling answers are compressed by {encoding}, as is Node's default")),
+            Some(encoding) => {
+                probe.note(say!("polling answers are compressed by {encoding}, as is Node's default", encoding))
+            }
             None => probe.note("polling answers are not compressed"),
         }
         // Only what is answered could have been compressed.
@@ -63,17 +66,17 @@ async fn run(probe: &Probe) -> Verdict {
     let socket = match WebSocket::open(&endpoint, url, offer).await {
         Ok(Upgrade::Accepted(socket)) => socket,
         Ok(Upgrade::Refused(response)) => {
-            return Err(Stop::Broken(format!("an upgrade that offers compression is answered {response}")));
+            return Err(Stop::Broken(say!("an upgrade that offers compression is answered {response}", response)));
         }
-        Err(error) => return Err(Stop::Broken(format!("an upgrade that offers compression: {error}"))),
+        Err(error) => return Err(Stop::Broken(say!("an upgrade that offers compression: {error}", error))),
     };
     // Nothing is read from it: this client could not inflate it.
     if socket.extensions().is_empty() {
         return Ok(());
     }
     fail("WebSocket messages are compressed")
-        .sent(format!("an upgrade with Sec-WebSocket-Extensions: {OFFER}"))
-        .received(format!("HTTP 101, Sec-WebSocket-Extensions: {}", socket.extensions()))
+        .sent(say!("an upgrade with Sec-WebSocket-Extensions: {offer}", offer = word(OFFER)))
+        .received(say!("HTTP 101, Sec-WebSocket-Extensions: {extensions}", extensions = data(socket.extensions())))
         .expected("HTTP 101 without an extension")
         .stop()
 }
@@ -81,7 +84,7 @@ async fn run(probe: &Probe) -> Verdict {
 /// By what a long polling answer is compressed, if at all.
 async fn polling_encoding(probe: &Probe) -> Result<Option<String>, Stop> {
     let endpoint = probe.endpoint("polling");
-    let broken = |error: WireError| Stop::Broken(format!("the session: {error}"));
+    let broken = |error: WireError| Stop::Broken(say!("the session: {error}", error));
     let (handshake, _) = Session::polling_handshake(&endpoint).await.map_err(broken)?;
     let polling = Polling::new(&endpoint, &handshake.sid);
     let long = format!("/{}{}", probe.nonce("long"), "x".repeat(LONG));

@@ -6,7 +6,8 @@ use futures::future::join_all;
 
 use crate::{
     catalogue::{Check, Effect, Effort, Isolation, Need, Wait, cite, rest},
-    mock::Fault,
+    fault::Fault,
+    message::data,
     probe::{Client, Probe, Verdict, authority, fail},
     verdict::{Level, Row},
 };
@@ -43,11 +44,11 @@ async fn run(probe: &Probe) -> Verdict {
         for (node, arrived) in nodes.iter().zip(join_all(waiting).await) {
             // What happens on the very node that was called is judged by `rest.emit-once`.
             if arrived?.is_none() && node != caller {
-                let (from, to) = (authority(caller), authority(node));
-                return fail(format!("A REST call on {from} does not reach the clients of {to}"))
-                    .sent(format!("{}, on {from}", rest::on_wire(rest, &vars)))
-                    .received(format!("no `{}` in time at the client on {to}", rest.event.event))
-                    .expected(format!("one `{}` at each client, whatever its node", rest.event.event))
+                let [from, to] = [caller, node].map(|node| data(authority(node)));
+                return fail(say!("A REST call on {from} does not reach the clients of {to}", from, to))
+                    .sent(say!("{call}, on {from}", call = rest::on_wire(rest, &vars), from))
+                    .received(say!("no `{event}` in time at the client on {to}", event = rest.event.event, to))
+                    .expected(say!("one `{event}` at each client, whatever its node", event = rest.event.event))
                     .stop();
             }
         }

@@ -6,7 +6,8 @@
 
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite, rooms},
-    mock::Fault,
+    fault::Fault,
+    message::data,
     probe::{Probe, Stop, Verdict, authority},
     verdict::{Level, Row},
 };
@@ -37,13 +38,14 @@ async fn run(probe: &Probe) -> Verdict {
     let room = probe.nonce("room");
     let mut clients = super::members(probe, &nodes, &room).await?;
     for way in super::ways(nodes.len()) {
-        let [from, to] = way.map(|node| authority(&nodes[node]));
-        let [sender, receiver] =
-            clients.get_disjoint_mut(way).map_err(|error| Stop::Broken(format!("no two clients: {error}")))?;
+        let [from, to] = way.map(|node| data(authority(&nodes[node])));
+        let [sender, receiver] = clients
+            .get_disjoint_mut(way)
+            .map_err(|error| Stop::Broken(say!("no two clients: {error}", error = error.to_string())))?;
         if let Some(vars) = rooms::unsettled(probe, sender, receiver, &room).await? {
-            return rooms::finding(probe, format!("A room message on {from} does not reach {to}"), &vars)?
-                .received(format!("no `{receive}` in time at the member on {to}"))
-                .expected(format!("one `{receive}` with the message at each member, whatever its node"))
+            return rooms::finding(probe, say!("A room message on {from} does not reach {to}", from, to), &vars)?
+                .received(say!("no `{receive}` in time at the member on {to}", receive, to))
+                .expected(say!("one `{receive}` with the message at each member, whatever its node", receive))
                 .stop();
         }
     }

@@ -2,18 +2,19 @@
 //!
 //! Proxies tend to cut what is silent for 60 seconds, and some cut any connection at a certain age. Heartbeats keep the
 //! first kind away only where `pingInterval` is below 60 seconds, so that is asked too. The end of the connection before
-//! its second heartbeat is the subject of `engine.heartbeat-websocket`.
+//! its second heartbeat is the subject of `engine.heartbeat-websocket`, unless one on which something is sent lives on.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::{
-    catalogue::{Check, Effort, Isolation, Wait, cite},
-    mock::Fault,
+    catalogue::{Check, Effort, Isolation, Wait, cite, promises},
+    fault::Fault,
+    message::word,
     probe::{Life, Probe, Stop, Verdict, confirmed, fail},
     verdict::{Level, Row},
-    wire::{EnginePacket, Heartbeats, Transport, WireError, round},
+    wire::{EnginePacket, Heartbeats, Transport, WireError},
 };
 
 pub const CHECK: Check = Check {
@@ -45,8 +46,8 @@ async fn run(probe: &Probe) -> Verdict {
     if interval >= SILENCE {
         return fail("Heartbeats are so far apart that proxies cut the connection in between")
             .sent("a handshake")
-            .received(format!("pingInterval = {}", shown(interval)))
-            .expected(format!("less than {}, after which most proxies cut what is silent", shown(SILENCE)))
+            .received(say!("pingInterval = {time}", time = interval))
+            .expected(say!("less than {time}, after which most proxies cut what is silent", time = SILENCE))
             .stop();
     }
     confirmed(probe, || stay_idle(probe, probe.transport())).await
@@ -58,17 +59,17 @@ async fn stay_idle(probe: &Probe, transport: Transport) -> Verdict {
     let wanted = probe.contract().choices.idle_limit;
     let limit = match steady.lifetime(probe) {
         Some(lifetime) if lifetime < wanted => {
-            probe.note(format!(
-                "judged for {} only: the session is not connected, and may be closed for that reason after {}",
-                shown(lifetime),
-                shown(probe.contract().choices.connect_timeout)
+            probe.note(say!(
+                "judged for {time} only: the session is not connected, and may be closed for that reason after {patience}",
+                time = lifetime,
+                patience = probe.contract().choices.connect_timeout
             ));
             lifetime
         }
         _ => wanted,
     };
     let until = Instant::now() + limit;
-    let mut heartbeats = 0;
+    let mut heartbeats = 0_usize;
     let end = loop {
         match steady.client.next_packet("heartbeat", until).await {
             Ok(EnginePacket::Ping(_)) => heartbeats += 1,
@@ -83,40 +84,47 @@ async fn stay_idle(probe: &Probe, transport: Transport) -> Verdict {
             if !served.answers_unknown_namespaces() {
                 match steady.client.life().await? {
                     Life::Open => return Ok(()),
-                    Life::Closed(how) => how.to_string(),
+                    Life::Closed(how) => how.message(),
                 }
             } else {
                 match steady.client.question(None).await {
                     Ok(_) => return Ok(()),
-                    Err(error @ (WireError::Timeout { .. } | WireError::Closed(_))) => error.to_string(),
-                    Err(error) if error.is_bad_request() => error.to_string(),
-                    Err(error) => return Err(Stop::Broken(format!("the idle session: {error}"))),
+                    Err(error @ (WireError::Timeout { .. } | WireError::Closed(_))) => error.message(),
+                    Err(error) if error.misses_session() => error.message(),
+                    Err(error) => return Err(Stop::Broken(say!("the idle session: {error}", error))),
                 }
             }
         }
         WireError::Closed(how) => how,
-        error if error.is_bad_request() => error.to_string(),
-        error => return Err(Stop::Broken(format!("the idle session: {error}"))),
+        error if error.misses_session() => error.message(),
+        error => return Err(Stop::Broken(say!("the idle session: {error}", error))),
     };
     if steady.may_be_over(probe) {
         // Lawful, and later than was asked.
         return Ok(());
     }
-    if heartbeats < 2 {
-        return Err(Stop::Broken(format!(
-            "the connection ended after {}, before its second heartbeat: {end} (see engine.heartbeat-{})",
-            steady.age(),
-            transport.name()
+    let age = steady.age();
+    if heartbeats < 2
+        && !(transport == Transport::WebSocket
+            && promises::lives_when_busy(probe, age, age, steady.is_connected).await?)
+    {
+        return Err(Stop::Broken(say!(
+            "the connection ended after {time}, before its second heartbeat: {end} (see deploy.proxy-idle, \
+             engine.heartbeat-{transport})",
+            time = age,
+            end,
+            transport = word(transport.name())
         )));
     }
-    fail(format!("An idle connection over {transport} is cut"))
+    fail(say!("An idle connection over {transport} is cut", transport))
         .sent("a handshake, and then nothing but pongs")
-        .received(format!("the end of the connection after {} and {heartbeats} heartbeats: {end}", steady.age()))
-        .expected(format!("a connection that is open after {} (choices.idle-limit)", shown(wanted)))
+        .received(say!(
+            "the end of the connection after {time} and {heartbeats} heartbeats: {end}",
+            time = age,
+            heartbeats,
+            end
+        ))
+        .expected(say!("a connection that is open after {time} (choices.idle-limit)", time = wanted))
         .doubtful()
         .stop()
-}
-
-fn shown(duration: Duration) -> String {
-    humantime::format_duration(round(duration)).to_string()
 }

@@ -4,16 +4,14 @@
 //! That is the longest that a poll is held: `pingInterval`, 25 seconds by default. Proxies and serverless platforms tend
 //! to give an answer less time than that, and then answer 502 or 504 by themselves.
 
-use std::time::Duration;
-
 use tokio::time::Instant;
 
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite, engine},
-    mock::Fault,
+    fault::Fault,
     probe::{Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
-    wire::{EnginePacket, Polling, Session, WireError, round},
+    wire::{EnginePacket, Polling, Session, WireError},
 };
 
 pub const CHECK: Check = Check {
@@ -41,7 +39,8 @@ const POLLS: usize = 4;
 
 async fn run(probe: &Probe) -> Verdict {
     let endpoint = probe.endpoint("a");
-    let lost = |error: WireError| Stop::Broken(format!("the session to poll: {error} (see engine.heartbeat-polling)"));
+    let lost =
+        |error: WireError| Stop::Broken(say!("the session to poll: {error} (see engine.heartbeat-polling)", error));
     let (handshake, _) = Session::polling_handshake(&endpoint).await.map_err(lost)?;
     let interval = handshake.ping_interval();
     let polling = Polling::new(&endpoint, &handshake.sid);
@@ -52,8 +51,8 @@ async fn run(probe: &Probe) -> Verdict {
             Err(error) if engine::is_cut(&error) => {
                 return fail("A poll that waits for the next heartbeat is cut")
                     .sent("GET, and nothing to answer it with but a heartbeat")
-                    .received(format!("after {}: {error}", shown(begun.elapsed())))
-                    .expected(format!("200 with 2 after up to pingInterval = {}", shown(interval)))
+                    .received(say!("after {time}: {error}", time = begun.elapsed(), error))
+                    .expected(say!("200 with 2 after up to pingInterval = {time}", time = interval))
                     .stop();
             }
             Err(error) => return Err(lost(error)),
@@ -66,11 +65,8 @@ async fn run(probe: &Probe) -> Verdict {
             polling.push(&[EnginePacket::Pong(String::new())]).await.map_err(lost)?;
         }
     }
-    Err(Stop::Broken(format!(
-        "no poll was held until a heartbeat: {POLLS} were answered earlier (see engine.ping-not-early-polling)"
+    Err(Stop::Broken(say!(
+        "no poll was held until a heartbeat: {polls} were answered earlier (see engine.ping-not-early-polling)",
+        polls = POLLS
     )))
-}
-
-fn shown(duration: Duration) -> String {
-    humantime::format_duration(round(duration)).to_string()
 }

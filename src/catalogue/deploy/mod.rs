@@ -7,6 +7,7 @@ mod idle_survival;
 mod long_poll_survival;
 mod no_double_delivery;
 mod poll_rate;
+mod proxy_idle;
 mod sticky_sessions;
 mod tls;
 mod upstream_survives;
@@ -21,6 +22,7 @@ checks![
     sticky_sessions,
     idle_survival,
     long_poll_survival,
+    proxy_idle,
     poll_rate,
     tls,
     compression_safe,

@@ -10,10 +10,10 @@ use url::Url;
 use crate::{
     catalogue::{Check, Effect, Effort, Isolation, Need, Wait, cite, rest, rooms},
     contract::{Expect, Vars},
-    mock::Fault,
+    fault::Fault,
+    message::data,
     probe::{BETWEEN_NODES, Client, Probe, Stop, Verdict, authority, fail, in_order},
     verdict::{Level, Row},
-    wire::round,
 };
 
 pub const CHECK: Check = Check {
@@ -47,10 +47,11 @@ async fn run(probe: &Probe) -> Verdict {
     if probe.contract().rooms.is_none() && probe.contract().rest.is_none() {
         return Err(Stop::Skip("the contract declares neither rooms nor a REST trigger".into()));
     }
-    let window = humantime::format_duration(round(probe.target().quiet_window().max(BETWEEN_NODES)));
-    probe.note(format!(
+    let window = probe.target().quiet_window().max(BETWEEN_NODES);
+    probe.note(say!(
         "that no second copy came was judged by a second message over the same way, and a quiet window of {window}: a \
-         fence orders what one node sends on one connection only"
+         fence orders what one node sends on one connection only",
+        window
     ));
     if probe.contract().rooms.is_some() {
         room_messages(probe, &nodes).await?;
@@ -66,8 +67,9 @@ async fn room_messages(probe: &Probe, nodes: &[Url]) -> Verdict {
     let room = probe.nonce("room");
     let mut clients = super::members(probe, nodes, &room).await?;
     for [from, to] in super::ways(nodes.len()) {
-        let [sender, receiver] =
-            clients.get_disjoint_mut([from, to]).map_err(|error| Stop::Broken(format!("no two clients: {error}")))?;
+        let [sender, receiver] = clients
+            .get_disjoint_mut([from, to])
+            .map_err(|error| Stop::Broken(say!("no two clients: {error}", error = error.to_string())))?;
         rooms::settle(probe, sender, receiver, &room).await?;
     }
     for sender in 0..nodes.len() {
@@ -79,9 +81,9 @@ async fn room_messages(probe: &Probe, nodes: &[Url]) -> Verdict {
             let others = clients.iter_mut().zip(from).enumerate().filter(|(number, _)| *number != sender);
             let waiting = others.map(|(_, (client, from))| client.wait_expected(from, &rooms.receive, vars));
             if try_join_all(waiting).await?.contains(&None) {
-                return Err(Stop::Broken(format!(
-                    "`{}` does not arrive on every node (see deploy.cross-node-rooms)",
-                    rooms.receive.event
+                return Err(Stop::Broken(say!(
+                    "`{event}` does not arrive on every node (see deploy.cross-node-rooms)",
+                    event = rooms.receive.event
                 )));
             }
         }
@@ -89,11 +91,16 @@ async fn room_messages(probe: &Probe, nodes: &[Url]) -> Verdict {
         let is_distinct = rooms.send.carries_message();
         for (number, client) in clients.iter().enumerate().filter(|(number, _)| *number != sender) {
             if let Some((copies, vars)) = surplus(client, marks[number], &rooms.receive, &messages, is_distinct) {
-                let (from, to) = (authority(&nodes[sender]), authority(&nodes[number]));
-                let reason = format!("A room message on {from} arrives {copies} times on {to}");
+                let [from, to] = [sender, number].map(|node| data(authority(&nodes[node])));
+                let reason = say!("A room message on {from} arrives {copies} times on {to}", from, copies, to);
                 return rooms::finding(probe, reason, vars)?
-                    .received(format!("{copies} × `{}` at the member on {to}", rooms.receive.event))
-                    .expected(format!("one `{}` at each member", rooms.receive.event))
+                    .received(say!(
+                        "{copies} × `{event}` at the member on {to}",
+                        copies,
+                        event = rooms.receive.event,
+                        to
+                    ))
+                    .expected(say!("one `{event}` at each member", event = rooms.receive.event))
                     .stop();
             }
         }
@@ -114,9 +121,9 @@ async fn notifications(probe: &Probe, nodes: &[Url]) -> Verdict {
             let waiting =
                 clients.iter_mut().zip(from).map(|(client, from)| client.wait_expected(from, &rest.event, &vars));
             if try_join_all(waiting).await?.contains(&None) {
-                return Err(Stop::Broken(format!(
-                    "`{}` does not arrive on every node (see deploy.cross-node-rest)",
-                    rest.event.event
+                return Err(Stop::Broken(say!(
+                    "`{event}` does not arrive on every node (see deploy.cross-node-rest)",
+                    event = rest.event.event
                 )));
             }
             messages.push(vars);
@@ -124,11 +131,11 @@ async fn notifications(probe: &Probe, nodes: &[Url]) -> Verdict {
         settled(probe, &mut clients).await?;
         for ((client, node), from) in clients.iter().zip(nodes).zip(marks) {
             if let Some((copies, vars)) = surplus(client, from, &rest.event, &messages, rest.carries_message()) {
-                let (from, to) = (authority(caller), authority(node));
-                return fail(format!("A REST call on {from} arrives {copies} times on {to}"))
-                    .sent(format!("{}, on {from}", rest::on_wire(rest, vars)))
-                    .received(format!("{copies} × `{}` at the client on {to}", rest.event.event))
-                    .expected(format!("one `{}` at each client", rest.event.event))
+                let [from, to] = [caller, node].map(|node| data(authority(node)));
+                return fail(say!("A REST call on {from} arrives {copies} times on {to}", from, copies, to))
+                    .sent(say!("{call}, on {from}", call = rest::on_wire(rest, vars), from))
+                    .received(say!("{copies} × `{event}` at the client on {to}", copies, event = rest.event.event, to))
+                    .expected(say!("one `{event}` at each client", event = rest.event.event))
                     .stop();
             }
         }

@@ -6,7 +6,7 @@
 
 use crate::{
     catalogue::{Check, Effect, Effort, Isolation, Need, Wait, cite},
-    mock::Fault,
+    fault::Fault,
     probe::{Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
     wire::{Heartbeats, Transport, WireError},
@@ -41,9 +41,9 @@ async fn run(probe: &Probe) -> Verdict {
         match steady.client.round_trip(None).await {
             Ok(()) => {}
             Err(error @ WireError::Status { .. }) if is_limit(&error) => {
-                return fail(format!("Polling meets a rate limit after {round} exchanges"))
+                return fail(say!("Polling meets a rate limit after {round} exchanges", round))
                     .extent(ROUNDS - round, ROUNDS)
-                    .sent(format!("up to {ROUNDS} polls, one after the other, and as many POSTs"))
+                    .sent(say!("up to {rounds} polls, one after the other, and as many POSTs", rounds = ROUNDS))
                     .received(error)
                     .expected("HTTP 200 to each")
                     .stop();
@@ -53,7 +53,9 @@ async fn run(probe: &Probe) -> Verdict {
                     "a CONNECT to an unknown namespace is not answered (see socket.unknown-namespace)".into(),
                 ));
             }
-            Err(error) => return Err(Stop::Broken(format!("the session to poll, after {round} exchanges: {error}"))),
+            Err(error) => {
+                return Err(Stop::Broken(say!("the session to poll, after {round} exchanges: {error}", round, error)));
+            }
         }
     }
     Ok(())

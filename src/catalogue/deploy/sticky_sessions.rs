@@ -12,10 +12,11 @@ use reqwest::{Method, header::HeaderMap};
 
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
-    mock::Fault,
+    fault::Fault,
+    message::{data, word},
     probe::{Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
-    wire::{Endpoint, EnginePacket, Handshake, HttpResponse, Polling, SocketPacket, Transport, engine},
+    wire::{Endpoint, EnginePacket, Handshake, HttpResponse, Polling, SocketPacket, Transport, WireError, engine},
 };
 
 pub const CHECK: Check = Check {
@@ -51,23 +52,29 @@ async fn run(probe: &Probe) -> Verdict {
         }
     }
     let Some(answer) = lost.first() else { return probe.served(Transport::Polling).await.map(drop) };
-    fail(format!("{} of {SESSIONS} sessions are unknown to the next TCP connection", lost.len()))
-        .extent(lost.len(), SESSIONS)
-        .sent("a polling handshake, then a POST with the new session's sid on another TCP connection")
-        .received(answer)
-        .expected("HTTP 200, ok")
-        .stop()
+    fail(say!(
+        "{count} of {sessions} sessions are unknown to the next TCP connection",
+        count = lost.len(),
+        sessions = SESSIONS
+    ))
+    .extent(lost.len(), SESSIONS)
+    .sent("a polling handshake, then a POST with the new session's sid on another TCP connection")
+    .received(answer)
+    .expected(word("HTTP 200, ok"))
+    .stop()
 }
 
 /// Opens a session and sends a packet on it; the answer by which it turns out to be lost.
 async fn carried_on(probe: &Probe, label: &str) -> Result<Option<HttpResponse>, Stop> {
     let endpoint = probe.endpoint(label);
-    let broken = |error| Stop::Broken(format!("session {label}: {error}"));
+    let broken = |error: WireError| Stop::Broken(say!("session {label}: {error}", label = data(label), error));
     let url = endpoint.engine_url(Transport::Polling, None);
     let opened = endpoint.send_apart(Method::GET, url, HeaderMap::new(), None).await.map_err(broken)?;
     let Some(handshake) = handshake(&opened) else {
-        return Err(Stop::Broken(format!(
-            "session {label}: the handshake was answered {opened} (see transport.polling-handshake)"
+        return Err(Stop::Broken(say!(
+            "session {label}: the handshake was answered {opened} (see transport.polling-handshake)",
+            label = data(label),
+            opened
         )));
     };
 
@@ -82,8 +89,8 @@ async fn carried_on(probe: &Probe, label: &str) -> Result<Option<HttpResponse>, 
             let _ = Polling::new(&endpoint, &handshake.sid).push(&[EnginePacket::Close]).await;
             Ok(None)
         }
-        400 | 404 | 410 => Ok(Some(answer)),
-        _ => Err(Stop::Broken(format!("session {label}: its POST was answered {answer}"))),
+        _ if answer.misses_session() => Ok(Some(answer)),
+        _ => Err(Stop::Broken(say!("session {label}: its POST was answered {answer}", label = data(label), answer))),
     }
 }
 

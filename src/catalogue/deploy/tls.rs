@@ -9,7 +9,7 @@ use url::Url;
 
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
-    mock::Fault,
+    fault::Fault,
     probe::{Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
     wire::{HttpResponse, WireError, http::BodyKind},
@@ -45,12 +45,12 @@ async fn run(probe: &Probe) -> Verdict {
             error
             @ (WireError::Connect(_) | WireError::Closed(_) | WireError::Malformed(_) | WireError::Timeout { .. }),
         ) => {
-            probe.note(format!("nothing is served by plain http at port {port}: {error}"));
+            probe.note(say!("nothing is served by plain http at port {port}: {error}", port, error));
             return Ok(());
         }
-        Err(error) => return Err(Stop::Broken(format!("GET {plain}: {error}"))),
+        Err(error) => return Err(Stop::Broken(say!("GET {plain}: {error}", plain, error))),
     };
-    let finding = |reason: &str| {
+    let finding = |reason: &'static str| {
         fail(reason)
             .sent(format!("GET {plain}"))
             .received(&answer)
@@ -73,12 +73,15 @@ async fn run(probe: &Probe) -> Verdict {
 }
 
 fn note_refusal(probe: &Probe, answer: &HttpResponse) {
-    probe.note(format!("plain http is answered {answer}; a redirect to https would bring users where they want to go"));
+    probe.note(say!(
+        "plain http is answered {answer}; a redirect to https would bring users where they want to go",
+        answer
+    ));
 }
 
 /// Where the page would be by plain http.
 fn plain(origin: &Url) -> Result<Url, Stop> {
     let port = origin.port().map(|port| format!(":{port}")).unwrap_or_default();
     let plain = Url::parse(&format!("http://{}{port}/", origin.host_str().unwrap_or_default()));
-    plain.map_err(|error| Stop::Broken(format!("{origin}: {error}")))
+    plain.map_err(|error| Stop::Broken(say!("{origin}: {error}", origin, error)))
 }

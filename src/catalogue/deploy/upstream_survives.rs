@@ -10,10 +10,11 @@ use futures::future::join_all;
 
 use crate::{
     catalogue::{Check, Effect, Effort, Isolation, Need, Wait, cite},
-    mock::Fault,
+    fault::Fault,
+    message::Message,
     probe::{Life, Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
-    wire::{Transport, WebSocket, round},
+    wire::{Transport, WebSocket},
 };
 
 pub const CHECK: Check = Check {
@@ -42,7 +43,7 @@ pub const CHECK: Check = Check {
 const UPGRADES: usize = 4;
 
 async fn run(probe: &Probe) -> Verdict {
-    let gone = |why: String| Stop::Broken(format!("nothing lawful was answered before: {why}"));
+    let gone = |why: Message| Stop::Broken(say!("nothing lawful was answered before: {why}", why));
     probe.until_it_answers().await.map_err(gone)?;
     // A WebSocket that is open stays so, whatever the proxy thinks of its server.
     let transport = if probe.target().usable(Transport::Polling) { Transport::Polling } else { Transport::WebSocket };
@@ -55,9 +56,12 @@ async fn run(probe: &Probe) -> Verdict {
     join_all(upgrades).await;
     let now = probe.answers_now().await;
     let life = open.life().await;
-    let finding = |reason: &str, got: String| {
+    let finding = |reason: &'static str, got: Message| {
         fail(reason)
-            .sent(format!("{UPGRADES} × GET /siospec-nowhere-…/?EIO=4&transport=websocket with Upgrade: websocket"))
+            .sent(say!(
+                "{upgrades} × GET /siospec-nowhere-…/?EIO=4&transport=websocket with Upgrade: websocket",
+                upgrades = UPGRADES
+            ))
             .received(got)
             .expected("everybody else is served as before")
             .stop()
@@ -67,13 +71,16 @@ async fn run(probe: &Probe) -> Verdict {
             Life::Open => Ok(()),
             Life::Closed(how) => finding(
                 "An upgrade on a path that nobody serves ends the sessions of others",
-                format!("on a session that was open before: {how}"),
+                say!("on a session that was open before: {how}", how),
             ),
         };
     };
     let back = match probe.until_it_answers().await {
-        Ok(waited) => format!("it is served again after {}", humantime::format_duration(round(waited))),
+        Ok(waited) => say!("it is served again after {time}", time = waited),
         Err(_) => "it does not come back".into(),
     };
-    finding("After an upgrade on a path that nobody serves, nobody is served", format!("a new session: {why}; {back}"))
+    finding(
+        "After an upgrade on a path that nobody serves, nobody is served",
+        say!("a new session: {why}; {back}", why, back),
+    )
 }

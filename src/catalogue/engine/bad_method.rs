@@ -7,8 +7,8 @@ use bytes::Bytes;
 use reqwest::Method;
 
 use crate::{
-    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
-    mock::Fault,
+    catalogue::{Check, Effect, Effort, Isolation, Need, Wait, cite},
+    fault::Fault,
     probe::{Probe, Verdict},
     verdict::{Level, Row},
     wire::{Endpoint, Transport},
@@ -23,7 +23,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Polling],
     requires: &[],
     isolation: Isolation::SideBySide,
-    effects: &[],
+    effects: &[Effect::Malformed],
     wait: Wait::None,
     meaning: "Requests that no client sends open sessions, or hit code that does not expect them: a 500 that anybody can \
               cause fills the error log and makes health checks doubt the server.",
@@ -39,7 +39,7 @@ async fn run(probe: &Probe) -> Verdict {
     for method in [Method::POST, Method::PUT, Method::DELETE] {
         let endpoint = probe.endpoint(method.as_str());
         let url = endpoint.engine_url(Transport::Polling, None);
-        let (what, sent) = (format!("A handshake by {method}"), format!("{method} {url}"));
+        let (what, sent) = (say!("A handshake by {method}", method), format!("{method} {url}").into());
         let body = (method != Method::DELETE).then(|| Bytes::from("40"));
         let headers = match body {
             Some(_) => Endpoint::content_type("text/plain;charset=UTF-8"),

@@ -13,10 +13,10 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::Asked;
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
-    mock::Fault,
+    fault::Fault,
     probe::{Probe, Stop, User, Verdict, fail},
     verdict::{Level, Row},
-    wire::{EnginePacket, Polling, SocketPacket, Transport, WireError, round},
+    wire::{EnginePacket, Polling, SocketPacket, Transport, WireError},
 };
 
 pub const CHECK: Check = Check {
@@ -58,27 +58,27 @@ async fn run(probe: &Probe) -> Verdict {
     let limit = handshake.ping_interval() + 2 * handshake.ping_timeout() + probe.deadline();
     // Nothing tells when the server has noticed, and to ask might keep the session alive.
     sleep(limit).await;
-    let limit = humantime::format_duration(round(limit));
     let response = match polling.get(probe.deadline()).await {
         Ok(response) => response,
         Err(WireError::Closed(_)) => return probe.serves_still(Transport::Polling).await.map(drop),
         Err(WireError::Timeout { .. }) => return no_heartbeat(),
-        Err(error) => return Err(Stop::Broken(format!("GET on the session that was left: {error}"))),
+        Err(error) => return Err(Stop::Broken(say!("GET on the session that was left: {error}", error))),
     };
     if super::is_refusal(&response) || super::is_end(&response) {
         probe.serves_still(Transport::Polling).await?;
-        probe.note(format!(
-            "the cut of a poll is not noticed by itself: the session ended some time within {limit}, by its heartbeat"
+        probe.note(say!(
+            "the cut of a poll is not noticed by itself: the session ended some time within {limit}, by its heartbeat",
+            limit
         ));
         return Ok(());
     }
     if !super::holds_ping(&response) {
         return no_heartbeat();
     }
-    fail(format!("A session lives on {limit} after its client has cut its poll"))
+    fail(say!("A session lives on {limit} after its client has cut its poll", limit))
         .sent("a GET that is cut while the server holds it, then no pong; at last another GET")
-        .received(format!("HTTP {}, and the packets that waited in the session", response.status))
-        .expected(format!("HTTP 400 within pingInterval + 2 × pingTimeout + deadline = {limit}"))
+        .received(say!("HTTP {status}, and the packets that waited in the session", status = response.status))
+        .expected(say!("HTTP 400 within pingInterval + 2 × pingTimeout + deadline = {limit}", limit))
         .stop()
 }
 
@@ -90,10 +90,10 @@ fn no_heartbeat() -> Verdict {
 /// A session that its client has left by cutting a poll while the server held it.
 async fn left_by_a_cut(probe: &Probe, user: &User, label: &str) -> Result<Asked, Stop> {
     let polling = super::asked_session(probe, label).await?;
-    let auth = probe.credentials(user).await.unwrap_or_default();
+    let auth = probe.payload(probe.credentials(user).await.unwrap_or_default());
     let connect = SocketPacket::connect(&probe.contract().namespace, auth);
     let sent = polling.push(&[EnginePacket::Message(connect.encode())]).await;
-    sent.map_err(|error| Stop::Broken(format!("the session to leave: {error} (see engine.post-ok)")))?;
+    sent.map_err(|error| Stop::Broken(say!("the session to leave: {error} (see engine.post-ok)", error)))?;
     drop(super::held_poll(probe, &polling).await?);
     Ok(polling)
 }
@@ -107,7 +107,7 @@ async fn ends_within(probe: &Probe, polling: &Polling, patience: Duration) -> Re
         sleep_until(end.min(Instant::now() + pause)).await;
         pause *= 2;
         let posted = polling.post(super::question(&probe.nonce("alive")).encode()).await;
-        let posted = posted.map_err(|error| Stop::Broken(format!("POST on the session that was left: {error}")))?;
+        let posted = posted.map_err(|error| Stop::Broken(say!("POST on the session that was left: {error}", error)))?;
         if super::is_refusal(&posted) {
             probe.serves_still(Transport::Polling).await?;
             return Ok(true);

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
-    mock::Fault,
+    fault::Fault,
     probe::{Life, Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
 };
@@ -36,7 +36,7 @@ pub const CHECK: Check = Check {
 async fn run(probe: &Probe) -> Verdict {
     let polling = super::asked_session(probe, "a").await?;
     let mut held = super::held_poll(probe, &polling).await?;
-    let posted = polling.post("1".into()).await.map_err(|error| Stop::Broken(format!("POST of 1: {error}")))?;
+    let posted = polling.post("1".into()).await.map_err(|error| Stop::Broken(say!("POST of 1: {error}", error)))?;
 
     let released = timeout(probe.deadline(), &mut held).await.is_ok();
     // A poll that is still pending must not be dropped, which would end the session as well.
@@ -44,14 +44,14 @@ async fn run(probe: &Probe) -> Verdict {
     if super::life_of(probe, &polling, held).await? == Life::Open {
         return fail("A polling session lives on after a close packet")
             .sent("POST of 1, then a message")
-            .received(format!("{posted}; the message is accepted, and answered"))
+            .received(say!("{posted}; the message is accepted, and answered", posted))
             .expected("HTTP 400 to everything after the close packet")
             .stop();
     }
     if !released {
         return fail("The poll that is pending at a close packet is not released")
             .sent("POST of 1 while a GET is pending")
-            .received(format!("{posted}; no answer to the GET within {}", humantime::format_duration(probe.deadline())))
+            .received(say!("{posted}; no answer to the GET within {time}", posted, time = probe.deadline()))
             .expected("an answer to the GET: 6, 1 or HTTP 400")
             .at(Level::Should)
             .stop();

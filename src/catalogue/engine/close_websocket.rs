@@ -10,10 +10,10 @@
 
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
-    mock::Fault,
-    probe::{Client, Life, Probe, Stop, Verdict, fail},
+    fault::Fault,
+    probe::{Life, Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
-    wire::{Heartbeats, SocketPacket, Transport, WireError, round},
+    wire::{Heartbeats, Transport, WireError},
 };
 
 pub const CHECK: Check = Check {
@@ -38,18 +38,18 @@ pub const CHECK: Check = Check {
 
 async fn run(probe: &Probe) -> Verdict {
     let mut client = probe.open_with("a", Transport::WebSocket, Heartbeats::Ignored).await?;
-    if let Err(error) = exchange(probe, &mut client).await {
-        return Err(Stop::Broken(format!("before the close packet: {error} (see socket.unknown-namespace)")));
+    if let Err(error) = client.question(None).await {
+        return Err(Stop::Broken(say!("before the close packet: {error} (see socket.unknown-namespace)", error)));
     }
     client.send_raw("1");
-    match exchange(probe, &mut client).await {
-        Ok(()) => {
+    match client.question(None).await {
+        Ok(_) => {
             probe.note("lawful choice: a session on WebSocket goes on after a close packet, until the client closes");
             return Ok(());
         }
         Err(WireError::Closed(_)) => return Ok(()),
         Err(WireError::Timeout { .. }) => {}
-        Err(error) => return Err(Stop::Broken(format!("after the close packet: {error}"))),
+        Err(error) => return Err(Stop::Broken(say!("after the close packet: {error}", error))),
     }
     let handshake = client.handshake();
     let limit = handshake.ping_interval() + 2 * handshake.ping_timeout() + probe.deadline();
@@ -57,18 +57,10 @@ async fn run(probe: &Probe) -> Verdict {
         probe.note("lawful choice: after a close packet, the WebSocket is closed only when its heartbeat fails");
         return Ok(());
     }
-    let limit = humantime::format_duration(round(limit));
+    client.show_life().await;
     fail("After a close packet, the WebSocket is neither served nor closed")
         .sent("1, then a message; no pong to any heartbeat")
-        .received(format!("no answer, and no end of the connection within {limit}"))
+        .received(say!("no answer, and no end of the connection within {limit}", limit))
         .expected("the end of the connection, or an answer")
         .stop()
-}
-
-/// Asks something, and waits for the answer.
-async fn exchange(probe: &Probe, client: &mut Client) -> Result<(), WireError> {
-    let namespace = format!("/{}", probe.nonce("alive"));
-    let from = client.mark();
-    client.send(&SocketPacket::connect(&namespace, None));
-    client.wait("answer", from, probe.in_time(), |packet| packet.namespace == namespace).await.map(drop)
 }

@@ -4,8 +4,8 @@
 //! of them, and how, is the server's choice.
 
 use crate::{
-    catalogue::{Check, Effort, Isolation, Wait, cite},
-    mock::Fault,
+    catalogue::{Check, Effect, Effort, Isolation, Wait, cite},
+    fault::Fault,
     probe::{Probe, Verdict},
     verdict::{Level, Row},
 };
@@ -19,7 +19,7 @@ pub const CHECK: Check = Check {
     needs: &[],
     requires: &[],
     isolation: Isolation::SideBySide,
-    effects: &[],
+    effects: &[Effect::Malformed],
     wait: Wait::None,
     meaning: "Socket.IO clients always send `EIO`, so they do not notice. Clients of another version, and things that \
               are no clients, get sessions in which both sides read the packets differently, or a connection that hangs.",

@@ -9,8 +9,9 @@ use futures::future::join_all;
 use url::Url;
 
 use crate::{
-    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
-    mock::Fault,
+    catalogue::{Check, Effect, Effort, Isolation, Need, Wait, cite},
+    fault::Fault,
+    message::{Message, data},
     probe::{Client, Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
     wire::{Endpoint, Polling, Session, Transport, Upgrade, WebSocket, WireError},
@@ -25,7 +26,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Polling],
     requires: &["transport.polling-handshake"],
     isolation: Isolation::SideBySide,
-    effects: &[],
+    effects: &[Effect::Malformed],
     wait: Wait::None,
     meaning: "A client of another version, or a proxy that rewrites the query, is served in the middle of a session whose \
               framing it does not know: packets are cut in the wrong places instead of an error that names the version.",
@@ -54,10 +55,10 @@ async fn run(probe: &Probe) -> Verdict {
 }
 
 /// What is sent, as the beginning of a sentence.
-fn named(method: &str, version: Option<&str>) -> String {
+fn named(method: &'static str, version: Option<&str>) -> Message {
     match version {
-        Some(version) => format!("{method} of a session with `EIO={version}`"),
-        None => format!("{method} of a session without `EIO`"),
+        Some(version) => say!("{method} of a session with `EIO={version}`", method, version = data(version)),
+        None => say!("{method} of a session without `EIO`", method),
     }
 }
 
@@ -73,7 +74,7 @@ impl Pair {
         // A client, which answers its heartbeats: the looks may take longer than a session lives without.
         let mut witness = probe.open("witness", Transport::Polling).await?;
         let asked = witness.round_trip(None).await;
-        asked.map_err(|error| Stop::Broken(format!("a POST with EIO=4, to compare with: {error}")))?;
+        asked.map_err(|error| Stop::Broken(say!("a POST with EIO=4, to compare with: {error}", error)))?;
         let (endpoint, sid) = served(probe, label).await?;
         Ok(Pair { endpoint, sid, witness })
     }
@@ -81,7 +82,9 @@ impl Pair {
     /// A refusal counts where a session of the same age is served still.
     async fn still_served(mut self) -> Verdict {
         let asked = self.witness.round_trip(None).await;
-        asked.map_err(|error| Stop::Broken(format!("a session beside it, with EIO=4, is not served any more: {error}")))
+        asked.map_err(|error| {
+            Stop::Broken(say!("a session beside it, with EIO=4, is not served any more: {error}", error))
+        })
     }
 }
 
@@ -90,9 +93,9 @@ async fn served(probe: &Probe, label: &str) -> Result<(Endpoint, String), Stop> 
     let endpoint = probe.endpoint(label);
     let session = Session::polling_handshake(&endpoint).await;
     let (handshake, _) = session
-        .map_err(|error| Stop::Broken(format!("no polling session: {error} (see transport.polling-handshake)")))?;
+        .map_err(|error| Stop::Broken(say!("no polling session: {error} (see transport.polling-handshake)", error)))?;
     let asked = Polling::new(&endpoint, &handshake.sid).push(&[super::question(&probe.nonce("question"))]).await;
-    asked.map_err(|error| Stop::Broken(format!("a POST with EIO=4, to compare with: {error}")))?;
+    asked.map_err(|error| Stop::Broken(say!("a POST with EIO=4, to compare with: {error}", error)))?;
     Ok((endpoint, handshake.sid))
 }
 
@@ -114,7 +117,7 @@ async fn post(probe: &Probe, version: Option<&str>) -> Verdict {
     let pair = Pair::open(probe, "POST").await?;
     let url = url(&pair.endpoint, Transport::Polling, &pair.sid, version);
     let body = super::question(&probe.nonce("question")).encode();
-    let sent = format!("POST {url} of {body}");
+    let sent = say!("POST {url} of {body}", url, body);
     let headers = Endpoint::content_type("text/plain;charset=UTF-8");
     let answer = pair.endpoint.send(reqwest::Method::POST, url, headers, Some(body.into()), probe.deadline()).await;
     super::expect_bad_request(probe, &named("A POST", version), &sent, answer).await?;
@@ -133,9 +136,11 @@ async fn refused(pair: &Pair, version: Option<&str>) -> Verdict {
     let Pair { endpoint, sid, .. } = pair;
     let url = url(endpoint, Transport::WebSocket, sid, version);
     let what = named("An upgrade", version);
-    let sent = format!("GET {url} with Upgrade: websocket, then 2probe");
-    let finding = |reason: &str| {
-        fail(format!("{what} {reason}")).sent(&sent).expected("a 4xx, or the end of the connection instead of 3probe")
+    let sent = say!("GET {url} with Upgrade: websocket, then 2probe", url);
+    let finding = |reason: Message| {
+        fail(say!("{what} {reason}", what, reason))
+            .sent(&sent)
+            .expected("a 4xx, or the end of the connection instead of 3probe")
     };
     match WebSocket::open(endpoint, url.clone(), Default::default()).await {
         Ok(Upgrade::Accepted(mut socket)) => {
@@ -144,22 +149,22 @@ async fn refused(pair: &Pair, version: Option<&str>) -> Verdict {
             }
             match super::first_word(&mut socket, endpoint).await {
                 Ok(None) => Ok(()),
-                Ok(Some(text)) => finding("is served").received(text).stop(),
-                Err(error) => {
-                    finding("is let in and then left hanging").received(format!("HTTP 101, then {error}")).stop()
-                }
+                Ok(Some(text)) => finding("is served".into()).received(text).stop(),
+                Err(error) => finding("is let in and then left hanging".into())
+                    .received(say!("HTTP 101, then {error}", error))
+                    .stop(),
             }
         }
         Ok(Upgrade::Refused(response)) if super::is_refusal(&response) => Ok(()),
         Ok(Upgrade::Refused(response)) if response.status == 429 => {
-            Err(Stop::Broken(format!("{sent} is answered {response} (see deploy.poll-rate)")))
+            Err(Stop::Broken(say!("{sent} is answered {response} (see deploy.poll-rate)", sent, response)))
         }
         Ok(Upgrade::Refused(response)) => {
-            let reason = format!("is refused over WebSocket by HTTP {}", response.status);
-            finding(&reason).received(response).at(Level::Should).stop()
+            let reason = say!("is refused over WebSocket by HTTP {status}", status = response.status);
+            finding(reason).received(response).at(Level::Should).stop()
         }
         Err(WireError::Closed(_) | WireError::Malformed(_)) => Ok(()),
-        Err(error @ WireError::Timeout { .. }) => finding("gets no answer").received(error).stop(),
-        Err(error) => Err(Stop::Broken(format!("{sent}: {error}"))),
+        Err(error @ WireError::Timeout { .. }) => finding("gets no answer".into()).received(error).stop(),
+        Err(error) => Err(Stop::Broken(say!("{sent}: {error}", sent, error))),
     }
 }

@@ -6,8 +6,8 @@
 //! framing; over WebSocket the open packets of both versions look alike, and what is served there passes.
 
 use crate::{
-    catalogue::{Check, Effort, Isolation, Wait, cite},
-    mock::Fault,
+    catalogue::{Check, Effect, Effort, Isolation, Wait, cite},
+    fault::Fault,
     probe::{Probe, Verdict, fail},
     verdict::{Level, Row},
     wire::{Transport, engine},
@@ -22,7 +22,7 @@ pub const CHECK: Check = Check {
     needs: &[],
     requires: &[],
     isolation: Isolation::SideBySide,
-    effects: &[],
+    effects: &[Effect::Malformed],
     wait: Wait::None,
     meaning: "A client of another version is let in instead of being told so; it then fails in ways that do not point \
               to the version, such as a heartbeat that never comes.",
@@ -69,7 +69,7 @@ async fn version_3(probe: &Probe, transport: Transport) -> Verdict {
             Ok(())
         }
         Ok(response) if super::opens_session(&response) => {
-            fail(format!("{what} is answered in the framing of version 4"))
+            fail(say!("{what} is answered in the framing of version 4", what))
                 .sent(sent)
                 .received(response)
                 .expected("HTTP 400, or the framing of version 3 (96:0{…)")

@@ -3,12 +3,13 @@
 //!
 //! An answered heartbeat must keep the session: where `pingTimeout` is the longer one, it is watched for as many more
 //! rounds as a server needs that did not take the first pong. The deadline of one answer is tolerated beyond `pingInterval`. Where a token can be had, the session is connected, because
-//! servers close one that is not after 45 seconds; else only what fits into that time is judged. A proxy that cuts a
-//! silent WebSocket before the first heartbeat is found here, too.
+//! servers close one that is not after 45 seconds; else only what fits into that time is judged. What cuts a silent WebSocket is
+//! no fault of its heartbeats, and the subject of `deploy.proxy-idle`: where a session on which something is sent now and then
+//! lives on, its heartbeats are judged.
 
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
-    mock::Fault,
+    fault::Fault,
     probe::{Probe, Verdict},
     verdict::{Level, Row},
     wire::Transport,
@@ -28,10 +29,9 @@ pub const CHECK: Check = Check {
     meaning: "Clients take the server for dead and reconnect all the time, or are thrown out although they answer: \
               messages sent in between are lost.",
     fix: "Advertise the heartbeat that is kept: set `pingInterval` and `pingTimeout` on the one engine that serves the \
-          requests. If the connection is cut before the first heartbeat, a proxy closes what is silent: set `pingInterval` \
-          below its limit, or raise that (nginx: `proxy_read_timeout 75s`).",
+          requests, and let a proxy in front keep a connection for hours, whatever goes on it.",
     effort: Effort::Hours,
-    faults: &[Fault::NoHeartbeatOnWebsocket, Fault::IgnoresPongs, Fault::CutsIdleConnections],
+    faults: &[Fault::NoHeartbeatOnWebsocket, Fault::IgnoresPongs],
     run: |probe| Box::pin(run(probe)),
 };
 

@@ -6,7 +6,8 @@
 
 use crate::{
     catalogue::{Check, Effect, Effort, Isolation, Need, Wait, cite},
-    mock::Fault,
+    fault::Fault,
+    message::Message,
     probe::{Life, Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
 };
@@ -46,24 +47,26 @@ async fn run(probe: &Probe) -> Verdict {
     aside
 }
 
-async fn judge(probe: &Probe, body: &str, what: &str, level: Option<Level>) -> Verdict {
+async fn judge(probe: &Probe, body: &str, what: &'static str, level: Option<Level>) -> Verdict {
     let polling = super::asked_session(probe, what).await?;
-    let response =
-        polling.post(body.to_owned()).await.map_err(|error| Stop::Broken(format!("POST of {what}: {error}")))?;
-    let finding = |reason: String| {
+    let response = polling
+        .post(body.to_owned())
+        .await
+        .map_err(|error| Stop::Broken(say!("POST of {what}: {error}", what, error)))?;
+    let finding = |reason: Message| {
         let mut finding = fail(reason)
-            .sent(format!("POST of {what}, then a message"))
+            .sent(say!("POST of {what}, then a message", what))
             .expected("200 or 400 to the POST, and the end of the session: 400 to what follows, or a close packet");
         finding.level = level;
         finding
     };
     if super::life_of(probe, &polling, None).await? == Life::Open {
-        return finding(format!("A session lives on after {what}"))
-            .received(format!("{response}; the message is accepted, and answered"))
+        return finding(say!("A session lives on after {what}", what))
+            .received(say!("{response}; the message is accepted, and answered", response))
             .stop();
     }
     if response.status >= 500 {
-        return finding(format!("The POST of {what} is answered by a server error"))
+        return finding(say!("The POST of {what} is answered by a server error", what))
             .received(response)
             .at(Level::Should)
             .stop();

@@ -4,7 +4,7 @@
 
 use crate::{
     catalogue::{Check, Effect, Effort, Isolation, Need, Wait, cite},
-    mock::Fault,
+    fault::Fault,
     probe::{Life, Probe, Verdict, fail},
     verdict::{Level, Row},
     wire::Transport,
@@ -39,7 +39,8 @@ async fn run(probe: &Probe) -> Verdict {
         let mut client = probe.open_asked(what, Transport::WebSocket).await?;
         client.send_raw(frame);
         if client.wait_end(probe.unconnected_deadline()).await? == Life::Open {
-            return fail(format!("A WebSocket stays open after {what}"))
+            client.show_life().await;
+            return fail(say!("A WebSocket stays open after {what}", what))
                 .sent(what)
                 .received("nothing that ends the connection")
                 .expected("a close frame, or another end of the connection")

@@ -8,7 +8,8 @@
 use super::payload_limit;
 use crate::{
     catalogue::{Check, Effect, Effort, Isolation, Need, Wait, cite},
-    mock::Fault,
+    fault::Fault,
+    message::{Message, data},
     probe::{Echoed, Probe, Stop, Verdict, confirmed, fail, in_order},
     verdict::{Level, Row},
     wire::Transport,
@@ -43,32 +44,33 @@ const MAX_MESSAGE: usize = 3_000_000;
 async fn run(probe: &Probe) -> Verdict {
     let limit = payload_limit(probe)?;
     if limit > MAX_MESSAGE {
-        probe.note(format!("judged by {MAX_MESSAGE} bytes: maxPayload is {limit}"));
+        probe.note(say!("judged by {sent} bytes: maxPayload is {limit}", sent = MAX_MESSAGE, limit));
     }
     let size = limit.min(MAX_MESSAGE);
     let returned =
         probe.transports().into_iter().map(|transport| confirmed(probe, move || returns(probe, transport, size)));
     let returned = in_order(returned).await?;
     if let Some(told) = returned.iter().find_map(|look| look.refusal.as_ref()) {
-        return Err(Stop::Skip(format!(
-            "the transport takes a message just under maxPayload, and the application refuses it ({told}): declare an event \
-             that returns texts of any length (ack.event, ack.reply)"
+        return Err(Stop::Skip(say!(
+            "the transport takes a message just under maxPayload, and the application refuses it ({told}): declare an \
+             event that returns texts of any length (ack.event, ack.reply)",
+            told
         )));
     }
     let lost: Vec<&Look> = returned.iter().filter(|look| !look.is_whole).collect();
     let (reason, expected) = match lost[..] {
         [] => return Ok(()),
         [one] if returned.len() > 1 => (
-            format!("A message just under maxPayload does not come back over {}", one.over),
+            say!("A message just under maxPayload does not come back over {over}", over = one.over),
             "the same text, as over the other transport",
         ),
         [one, ..] => (
-            "A message just under maxPayload does not come back, though the contract says it is sent back".to_owned(),
+            "A message just under maxPayload does not come back, though the contract says it is sent back".into(),
             one.promise,
         ),
     };
     let finding = fail(reason)
-        .sent(format!("{} with a text of about {size} bytes", lost[0].event))
+        .sent(say!("{event} with a text of about {size} bytes", event = lost[0].event, size))
         .received("no answer in time, and the connection stays open")
         .expected(expected);
     // An application that bounds its messages everywhere is no transport that loses them.
@@ -81,7 +83,7 @@ struct Look {
     over: Transport,
     is_whole: bool,
     /// What the application said in place of it.
-    refusal: Option<String>,
+    refusal: Option<Message>,
     event: String,
     promise: &'static str,
     is_declared: bool,
@@ -91,7 +93,7 @@ struct Look {
 async fn returns(probe: &Probe, transport: Transport, size: usize) -> Result<Look, Stop> {
     let mut echo = probe.echo(transport).await?;
     let Some(length) = size.checked_sub(echo.envelope() + SPARE).filter(|length| *length > 0) else {
-        return Err(Stop::Skip(format!("maxPayload is {size} bytes, which leaves no room for a message")));
+        return Err(Stop::Skip(say!("maxPayload is {size} bytes, which leaves no room for a message", size)));
     };
     let mut look = Look {
         over: transport,
@@ -112,18 +114,21 @@ async fn returns(probe: &Probe, transport: Transport, size: usize) -> Result<Loo
             // A connection that still works took the message; one that is stuck proves nothing.
             return match echo.text("afterwards").await? {
                 Echoed::Unchanged => Ok(look),
-                other => Err(Stop::Broken(format!(
-                    "a message of {size} bytes is not answered over {transport} within the deadline, nor is a short one \
-                     after it ({other:?}); is the network too slow for it?"
+                other => Err(Stop::Broken(say!(
+                    "a message of {size} bytes is not answered over {transport} within the deadline, nor is a short \
+                     one after it ({told}); is the network too slow for it?",
+                    size,
+                    transport,
+                    told = other.told()
                 ))),
             };
         }
         Echoed::Changed(found) => ("comes back changed", found, false),
         Echoed::Closed(how) => ("ends the connection", how, true),
     };
-    let finding = fail(format!("A message just under maxPayload {what} over {transport}"))
-        .sent(format!("{} with a text of {length} bytes", echo.event()))
+    let finding = fail(say!("A message just under maxPayload {what} over {transport}", what, transport))
+        .sent(say!("{event} with a text of {length} bytes", event = data(echo.event()), length))
         .received(received)
-        .expected(format!("the same text: maxPayload is {} bytes", payload_limit(probe)?));
+        .expected(say!("the same text: maxPayload is {payload_limit} bytes", payload_limit = payload_limit(probe)?));
     if has_ended { finding.doubtful() } else { finding }.stop()
 }

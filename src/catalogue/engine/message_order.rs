@@ -12,7 +12,8 @@ use tokio::time::Instant;
 use crate::{
     catalogue::{Check, Effect, Effort, Isolation, Need, Wait, cite, rooms},
     contract::{Ack, Rooms, Vars},
-    mock::Fault,
+    fault::Fault,
+    message::Message,
     probe::{Client, Probe, Stop, Verdict, fail, in_order},
     verdict::{Level, Row},
     wire::{SocketPacket, Transport, WireError, socket::Kind},
@@ -70,7 +71,7 @@ async fn run(probe: &Probe) -> Verdict {
 
 /// Acknowledgements, known by their ids.
 async fn acknowledged(probe: &Probe, ack: &Ack, transport: Transport) -> Verdict {
-    let mut client = probe.client(&format!("acks by {}", transport.name()), transport).await?;
+    let mut client = probe.client(&format!("acks ({})", transport.name()), transport).await?;
     let mut burst = Burst::new(probe, transport);
     let nonce = probe.nonce("order");
     while let Some(numbers) = burst.next() {
@@ -90,15 +91,15 @@ async fn acknowledged(probe: &Probe, ack: &Ack, transport: Transport) -> Verdict
         }
     }
     client.take_notes(probe);
-    burst.judge("acknowledgements", &format!("`{}` with acknowledgement ids", ack.emit.event))
+    burst.judge(said!("acknowledgements"), say!("`{event}` with acknowledgement ids", event = ack.emit.event))
 }
 
 /// Messages to a room, known by what they say.
 async fn delivered(probe: &Probe, declared: &Rooms, transport: Transport) -> Verdict {
     let room = probe.nonce("room");
     let nonce = probe.nonce("order");
-    let mut sender = probe.client(&format!("sender by {}", transport.name()), transport).await?;
-    let mut member = probe.client(&format!("member by {}", transport.name()), transport).await?;
+    let mut sender = probe.client(&format!("sender ({})", transport.name()), transport).await?;
+    let mut member = probe.client(&format!("member ({})", transport.name()), transport).await?;
     for client in [&mut sender, &mut member] {
         rooms::join(probe, client, &room).await?;
     }
@@ -121,7 +122,7 @@ async fn delivered(probe: &Probe, declared: &Rooms, transport: Transport) -> Ver
     for client in [&mut sender, &mut member] {
         client.take_notes(probe);
     }
-    burst.judge("room messages", &format!("`{}` to a room with another member", declared.send.event))
+    burst.judge("room messages", say!("`{event}` to a room with another member", event = declared.send.event))
 }
 
 /// A message that says its number.
@@ -189,38 +190,47 @@ impl<'a> Burst<'a> {
                 Ok(_) => {}
                 Err(WireError::Timeout { .. }) => return Ok(false),
                 Err(error) => {
-                    return Err(Stop::Broken(format!(
-                        "{} of {} messages were back over {} when the session ended: {error}",
-                        self.heard.len(),
-                        self.sent,
-                        self.transport
+                    return Err(Stop::Broken(say!(
+                        "{count} of {sent} messages were back over {transport} when the session ended: {error}",
+                        count = self.heard.len(),
+                        sent = self.sent,
+                        transport = self.transport,
+                        error
                     )));
                 }
             }
         }
     }
 
-    fn judge(self, what: &str, sent: &str) -> Verdict {
+    fn judge(self, what: &'static str, sent: Message) -> Verdict {
         let transport = self.transport;
         if let Some(pair) = self.heard.windows(2).find(|pair| pair[0] > pair[1]) {
-            return fail(format!("Messages of one client overtake each other over {transport}: {what} out of order"))
-                .sent(format!("{sent}, {} at once, numbered from 0", at_once(transport)))
-                .received(format!("number {} before number {}", pair[0], pair[1]))
-                .expected("the order in which they were sent")
-                .stop();
+            return fail(say!(
+                "Messages of one client overtake each other over {transport}: {what} out of order",
+                transport,
+                what
+            ))
+            .sent(say!("{sent}, {count} at once, numbered from 0", sent, count = at_once(transport)))
+            .received(say!("number {earlier} before number {later}", earlier = pair[0], later = pair[1]))
+            .expected("the order in which they were sent")
+            .stop();
         }
         if self.heard.len() < 2 {
-            return Err(Stop::Broken(format!(
-                "{what} over {transport}: {} of {} messages came back, which have no order",
-                self.heard.len(),
-                self.sent
+            return Err(Stop::Broken(say!(
+                "{what} over {transport}: {count} of {sent} messages came back, which have no order",
+                what,
+                transport,
+                count = self.heard.len(),
+                sent = self.sent
             )));
         }
         if self.heard.len() < self.sent {
-            self.probe.note(format!(
-                "{what} over {transport}: judged by the {} of {} messages that came back",
-                self.heard.len(),
-                self.sent
+            self.probe.note(say!(
+                "{what} over {transport}: judged by the {count} of {sent} messages that came back",
+                what,
+                transport,
+                count = self.heard.len(),
+                sent = self.sent
             ));
         }
         Ok(())

@@ -36,10 +36,11 @@ use tokio::time::{Instant, timeout};
 use url::Url;
 
 pub(super) use super::promises::{Oversized, is_cut, oversized, oversized_on_wire, payload_limit};
-use super::promises::{expect_dead_peer_closed, expect_heartbeats, expect_no_early_ping, expect_refused, plural};
+use super::promises::{expect_dead_peer_closed, expect_heartbeats, expect_no_early_ping, expect_refused};
 
 use super::checks;
 use crate::{
+    message::{Message, data},
     probe::{Life, Probe, Served, Stop, Verdict, fail, unasked},
     verdict::Level,
     wire::{
@@ -99,8 +100,8 @@ fn handshake_url(endpoint: &Endpoint, transport: Transport, parameter: &str, val
 /// so is then WebSocket, where the open packets of both look alike.
 async fn expect_refused_handshake(probe: &Probe, parameter: &str, value: Option<&str>) -> Verdict {
     let what = match value {
-        Some(value) => format!("A handshake with `{parameter}={value}`"),
-        None => format!("A handshake without `{parameter}`"),
+        Some(value) => say!("A handshake with `{parameter}={value}`", parameter = data(parameter), value = data(value)),
+        None => say!("A handshake without `{parameter}`", parameter = data(parameter)),
     };
     let mut aside = Ok(());
     let mut is_version_3 = false;
@@ -111,14 +112,14 @@ async fn expect_refused_handshake(probe: &Probe, parameter: &str, value: Option<
             Transport::Polling => match endpoint.get(url.clone()).await {
                 Ok(answer) if parameter == "EIO" && answer.status == 200 && engine::is_version_3(&answer.text()) => {
                     is_version_3 = true;
-                    probe.note(format!("lawful choice: {what} is served as version 3, as by `allowEIO3`"));
+                    probe.note(say!("lawful choice: {what} is served as version 3, as by `allowEIO3`", what));
                     Ok(())
                 }
-                answer => expect_bad_request(probe, &what, &format!("GET {url}"), answer).await,
+                answer => expect_bad_request(probe, &what, format!("GET {url}"), answer).await,
             },
             Transport::WebSocket => {
                 let lawful = |text: &str| is_version_3 && text.starts_with('0');
-                expect_refused_upgrade_unless(probe, &endpoint, &what, url, lawful).await
+                expect_refused_upgrade_unless(probe, &endpoint, what.clone(), url, lawful).await
             }
         };
         set_aside(&mut aside, verdict)?;
@@ -141,12 +142,18 @@ fn set_aside(aside: &mut Verdict, verdict: Verdict) -> Verdict {
 
 /// Expects an HTTP request to be refused by 400. Another 4xx is a finding of lesser weight: clients look no further than
 /// that the request did not succeed.
-async fn expect_bad_request(probe: &Probe, what: &str, sent: &str, answer: HttpResult) -> Verdict {
-    let refusal = expect_client_error(probe, what, sent, "HTTP 400", answer).await?;
+async fn expect_bad_request(
+    probe: &Probe,
+    what: impl Into<Message>,
+    sent: impl Into<Message>,
+    answer: HttpResult,
+) -> Verdict {
+    let (what, sent) = (what.into(), sent.into());
+    let refusal = expect_client_error(probe, &what, &sent, "HTTP 400", answer).await?;
     if refusal.status == 400 {
         return Ok(());
     }
-    fail(format!("{what} is refused by HTTP {} instead of 400", refusal.status))
+    fail(say!("{what} is refused by HTTP {status} instead of 400", what, status = refusal.status))
         .sent(sent)
         .received(refusal)
         .expected("HTTP 400; clients take every refusal alike, but logs and monitors read it as another fault")
@@ -157,14 +164,14 @@ async fn expect_bad_request(probe: &Probe, what: &str, sent: &str, answer: HttpR
 /// Expects an HTTP request to be refused by some 4xx, and gives it. It is a refusal only where what is lawful is served.
 async fn expect_client_error(
     probe: &Probe,
-    what: &str,
-    sent: &str,
-    expected: &str,
+    what: &Message,
+    sent: &Message,
+    expected: &'static str,
     answer: HttpResult,
 ) -> Result<HttpResponse, Stop> {
     let (reason, received) = match answer {
         Ok(response) if matches!(response.status, 429 | 502..=504) => {
-            return Err(Stop::Broken(format!("{sent} is answered {response} (see deploy.poll-rate)")));
+            return Err(Stop::Broken(say!("{sent} is answered {response} (see deploy.poll-rate)", sent, response)));
         }
         Ok(response) if is_refusal(&response) => {
             probe.served(Transport::Polling).await?;
@@ -176,17 +183,23 @@ async fn expect_client_error(
                 500.. => "is answered by a server error",
                 _ => "is not refused",
             };
-            (reason, response.to_string())
+            (reason, response.message())
         }
-        Err(error @ WireError::Timeout { .. }) => ("gets no answer", error.to_string()),
-        Err(error @ WireError::Closed(_)) => ("is cut off without an answer", error.to_string()),
-        Err(error) => return Err(Stop::Broken(format!("{sent}: {error}"))),
+        Err(error @ WireError::Timeout { .. }) => ("gets no answer", error.message()),
+        Err(error @ WireError::Closed(_)) => ("is cut off without an answer", error.message()),
+        Err(error) => return Err(Stop::Broken(say!("{sent}: {error}", sent, error))),
     };
-    fail(format!("{what} {reason}")).sent(sent).received(received).expected(expected).stop()
+    fail(say!("{what} {reason}", what, reason)).sent(sent).received(received).expected(expected).stop()
 }
 
 fn is_refusal(response: &HttpResponse) -> bool {
     (400..500).contains(&response.status) && response.status != 429
+}
+
+/// Whether a request on a session is answered as on one that is no more: refused, or by a server that stumbles over its end.
+/// Those of a proxy that misses its server say nothing of the session.
+fn is_gone(response: &HttpResponse) -> bool {
+    is_refusal(response) || matches!(response.status, 500 | 501 | 505..)
 }
 
 /// Whether a poll is answered by a close packet.
@@ -207,7 +220,7 @@ fn opens_session(response: &HttpResponse) -> bool {
 
 /// Expects an upgrade to come to nothing: by a 4xx, or by the end of the connection after 101, which servers bring about
 /// by a close frame, a close packet, a reset, or HTTP text on a connection that no longer speaks HTTP.
-async fn expect_refused_upgrade(probe: &Probe, endpoint: &Endpoint, what: &str, url: Url) -> Verdict {
+async fn expect_refused_upgrade(probe: &Probe, endpoint: &Endpoint, what: impl Into<Message>, url: Url) -> Verdict {
     expect_refused_upgrade_unless(probe, endpoint, what, url, |_| false).await
 }
 
@@ -215,58 +228,57 @@ async fn expect_refused_upgrade(probe: &Probe, endpoint: &Endpoint, what: &str, 
 async fn expect_refused_upgrade_unless(
     probe: &Probe,
     endpoint: &Endpoint,
-    what: &str,
+    what: impl Into<Message>,
     url: Url,
     lawful: impl Fn(&str) -> bool,
 ) -> Verdict {
-    refused_upgrade(endpoint, what, url, lawful).await?;
+    refused_upgrade(endpoint, what.into(), url, lawful).await?;
     // A server that is gone closes connections as well.
     probe.serves_still(Transport::WebSocket).await.map(drop)
 }
 
-async fn refused_upgrade(endpoint: &Endpoint, what: &str, url: Url, lawful: impl Fn(&str) -> bool) -> Verdict {
-    let sent = format!("GET {url} with Upgrade: websocket");
-    let finding =
-        |reason: &str| fail(format!("{what} {reason}")).sent(&sent).expected("a 4xx, or the end of the connection");
+async fn refused_upgrade(endpoint: &Endpoint, what: Message, url: Url, lawful: impl Fn(&str) -> bool) -> Verdict {
+    let sent = say!("GET {url} with Upgrade: websocket", url);
+    let finding = |reason: Message| {
+        fail(say!("{what} {reason}", what, reason)).sent(&sent).expected("a 4xx, or the end of the connection")
+    };
     match WebSocket::open(endpoint, url.clone(), Default::default()).await {
         Ok(Upgrade::Accepted(mut socket)) => match first_word(&mut socket, endpoint).await {
             Ok(None) => Ok(()),
-            Ok(Some(text)) if lawful(&text) => Ok(()),
-            Ok(Some(text)) if text.starts_with('0') => {
-                finding("is given a session over WebSocket").received(text).stop()
+            Ok(Some(Frame::Text(text))) if lawful(&text) => Ok(()),
+            Ok(Some(Frame::Text(text))) if text.starts_with('0') => {
+                finding("is given a session over WebSocket".into()).received(text).stop()
             }
-            Ok(Some(text)) => finding("is served over WebSocket").received(text).stop(),
-            Err(error) => finding("is let in over WebSocket and then left hanging")
-                .received(format!("HTTP 101, then {error}"))
+            Ok(Some(frame)) => finding("is served over WebSocket".into()).received(frame).stop(),
+            Err(error) => finding("is let in over WebSocket and then left hanging".into())
+                .received(say!("HTTP 101, then {error}", error))
                 .stop(),
         },
         Ok(Upgrade::Refused(response)) if is_refusal(&response) => Ok(()),
         Ok(Upgrade::Refused(response)) if opens_session(&response) => {
-            finding("is given a session over WebSocket").received(response).stop()
+            finding("is given a session over WebSocket".into()).received(response).stop()
         }
         Ok(Upgrade::Refused(response)) if matches!(response.status, 429 | 502..=504) => {
-            Err(Stop::Broken(format!("{sent} is answered {response} (see deploy.poll-rate)")))
+            Err(Stop::Broken(say!("{sent} is answered {response} (see deploy.poll-rate)", sent, response)))
         }
         Ok(Upgrade::Refused(response)) => {
-            let reason = format!("is refused over WebSocket by HTTP {}", response.status);
-            finding(&reason).received(response).at(Level::Should).stop()
+            let reason = say!("is refused over WebSocket by HTTP {status}", status = response.status);
+            finding(reason).received(response).at(Level::Should).stop()
         }
         Err(WireError::Closed(_) | WireError::Malformed(_)) => Ok(()),
         Err(error @ WireError::Timeout { .. }) => {
-            finding("gets no answer when it asks for a WebSocket").received(error).stop()
+            finding("gets no answer when it asks for a WebSocket".into()).received(error).stop()
         }
-        Err(error) => Err(Stop::Broken(format!("{sent}: {error}"))),
+        Err(error) => Err(Stop::Broken(say!("{sent}: {error}", sent, error))),
     }
 }
 
-/// The first text on a WebSocket; nothing when it ends instead. A close packet counts as an end.
-async fn first_word(socket: &mut WebSocket, endpoint: &Endpoint) -> Result<Option<String>, WireError> {
+/// The first message on a WebSocket; nothing when it ends instead. A close packet counts as an end.
+async fn first_word(socket: &mut WebSocket, endpoint: &Endpoint) -> Result<Option<Frame>, WireError> {
     Ok(match socket.receive(endpoint.deadline()).await? {
         Frame::Closed(_) => None,
         Frame::Text(text) if text == "1" => None,
-        Frame::Text(text) => Some(text),
-        Frame::TooLarge => Some("a message that is too large to be taken in".into()),
-        Frame::Binary(data) => Some(format!("{} binary bytes", data.len())),
+        frame => Some(frame),
     })
 }
 
@@ -275,7 +287,7 @@ async fn polling_session(probe: &Probe, label: &str) -> Result<Polling, Stop> {
     let endpoint = probe.endpoint(label);
     match Session::polling_handshake(&endpoint).await {
         Ok((handshake, _)) => Ok(Polling::new(&endpoint, &handshake.sid)),
-        Err(error) => Err(Stop::Broken(format!("no polling session: {error} (see transport.polling-handshake)"))),
+        Err(error) => Err(Stop::Broken(say!("no polling session: {error} (see transport.polling-handshake)", error))),
     }
 }
 
@@ -338,8 +350,12 @@ async fn exchange(probe: &Probe, session: &mut Session) -> Result<(), WireError>
     let name = probe.nonce("alive");
     session.send(question(&name));
     let deadline = probe.in_time();
-    while !is_answer(&session.next("answer", deadline).await?, &name) {}
-    Ok(())
+    loop {
+        let packet = session.next("answer", deadline).await.map_err(|error| probe.noted(error))?;
+        if is_answer(&packet, &name) {
+            return Ok(());
+        }
+    }
 }
 
 /// A poll that is waited for as long as the checks have other things to do.
@@ -350,16 +366,23 @@ fn poll<'a>(probe: &Probe, polling: &'a Polling) -> BoxFuture<'a, HttpResult> {
 /// A poll that the target holds: it was sent a while ago, and is not answered yet. Heartbeats that come instead are
 /// answered, and the next poll is tried.
 async fn held_poll<'a>(probe: &Probe, polling: &'a Polling) -> Result<BoxFuture<'a, HttpResult>, Stop> {
-    let lost = |error| Stop::Broken(format!("the session to poll: {error}"));
+    let lost = |error: WireError| Stop::Broken(say!("the session to poll: {error}", error));
     // Shorter than the time between two heartbeats, which would else answer every poll.
-    let a_while = probe.target().quiet_window().min(probe.target().handshake().ping_interval() / 2);
+    let between = probe.target().handshake().ping_interval() / 2;
+    let a_while = probe.target().quiet_window().min(between);
+    // Within that time no answer to any poll could be here.
+    if between < 2 * probe.target().round_trip {
+        return Err(Stop::Skip(
+            "heartbeats come so fast that they answer every poll, and none can be left pending".into(),
+        ));
+    }
     let end = probe.in_time();
     while Instant::now() < end {
         let mut poll = poll(probe, polling);
         let Ok(answer) = timeout(a_while, &mut poll).await else { return Ok(poll) };
         let response = answer.map_err(lost)?;
         if response.status != 200 {
-            return Err(Stop::Broken(format!("the session to poll: GET is answered {response}")));
+            return Err(Stop::Broken(say!("the session to poll: GET is answered {response}", response)));
         }
         answer_heartbeats(polling, &response).await.map_err(lost)?;
     }
@@ -388,11 +411,11 @@ async fn life_of(probe: &Probe, asked: &Asked, held: Option<BoxFuture<'_, HttpRe
 
 async fn ask_for_life(probe: &Probe, asked: &Asked, held: Option<BoxFuture<'_, HttpResult>>) -> Result<Life, Stop> {
     let Asked { polling, served } = asked;
-    let broken = |error: WireError| Stop::Broken(format!("the session that should have ended: {error}"));
+    let broken = |error: WireError| Stop::Broken(say!("the session that should have ended: {error}", error));
     let name = probe.nonce("alive");
     let posted = polling.post(question(&name).encode()).await.map_err(broken)?;
-    if is_refusal(&posted) {
-        return Ok(served.closed(format!("POST: {posted}")));
+    if is_gone(&posted) {
+        return Ok(served.closed(say!("POST: {posted}", posted)));
     }
     let end = probe.in_time();
     let mut held = held;
@@ -400,9 +423,9 @@ async fn ask_for_life(probe: &Probe, asked: &Asked, held: Option<BoxFuture<'_, H
         let left = end.saturating_duration_since(Instant::now());
         let poll = held.take().unwrap_or_else(|| polling.get(left).boxed());
         let response = match timeout(left, poll).await {
-            Ok(Ok(response)) if is_refusal(&response) => return Ok(served.closed(format!("GET: {response}"))),
+            Ok(Ok(response)) if is_gone(&response) => return Ok(served.closed(say!("GET: {response}", response))),
             Ok(Ok(response)) => response,
-            Ok(Err(WireError::Closed(how))) => return Ok(served.closed(format!("GET: {how}"))),
+            Ok(Err(WireError::Closed(how))) => return Ok(served.closed(say!("GET: {how}", how))),
             Err(_) | Ok(Err(WireError::Timeout { .. })) => return Ok(Life::Open),
             Ok(Err(error)) => return Err(broken(error)),
         };

@@ -10,10 +10,10 @@ use std::{collections::BTreeSet, time::Duration};
 
 use tokio::time::Instant;
 
-use super::plural;
 use crate::{
     catalogue::{Check, Effect, Effort, Isolation, Need, Wait, cite},
-    mock::Fault,
+    fault::Fault,
+    message::Message,
     probe::{Probe, Stop, Verdict, confirmed, fail, in_order},
     verdict::{Level, Row},
     wire::{EnginePacket, Session, SocketPacket, Transport, WireError},
@@ -58,10 +58,10 @@ async fn run(probe: &Probe) -> Verdict {
 }
 
 async fn over(probe: &Probe, transport: Transport) -> Verdict {
-    let burst = Burst::new(probe, format!("over {transport}"));
+    let burst = Burst::new(probe, say!("over {transport}", transport));
     let endpoint = probe.endpoint(transport.name());
     let opened = Session::open(&endpoint, transport).await;
-    let session = opened.map_err(|error| Stop::Broken(format!("no {transport} session: {error}")))?;
+    let session = opened.map_err(|error| Stop::Broken(say!("no {transport} session: {error}", transport, error)))?;
     (0..COUNT).for_each(|number| session.send(burst.message(number)));
     burst.judge(probe, session).await
 }
@@ -74,7 +74,7 @@ async fn across_upgrade(probe: &Probe) -> Verdict {
     let upgraded = match upgraded {
         Ok(upgraded) => upgraded,
         Err(Stop::Skip(why)) => {
-            probe.note(format!("not judged across an upgrade: {why}"));
+            probe.note(say!("not judged across an upgrade: {why}", why));
             return Ok(());
         }
         Err(stop) => return Err(stop),
@@ -95,13 +95,13 @@ fn unharmed(probe: &Probe) -> Duration {
 /// One burst, and which of its messages were answered, in the order of the answers.
 struct Burst {
     name: String,
-    way: String,
+    way: Message,
     heard: Vec<usize>,
     begun: Instant,
 }
 
 impl Burst {
-    fn new(probe: &Probe, way: String) -> Burst {
+    fn new(probe: &Probe, way: Message) -> Burst {
         Burst { name: probe.nonce("burst"), way, heard: Vec::new(), begun: Instant::now() }
     }
 
@@ -124,7 +124,7 @@ impl Burst {
         let mut until = probe.in_time();
         while self.heard.len() < count {
             let before = self.heard.len();
-            let packet = session.next(AWAITED, until).await?;
+            let packet = session.next(AWAITED, until).await.map_err(|error| probe.noted(error))?;
             self.hear(packet);
             if self.heard.len() > before {
                 until = Instant::now() + probe.deadline();
@@ -148,7 +148,7 @@ impl Burst {
         match &end {
             // Not an answer that stays away, but a request that this machine or the network was too slow for.
             Err(error @ WireError::Timeout { what, .. }) if *what != AWAITED => {
-                return Err(Stop::Broken(format!("the burst {}: {error}", self.way)));
+                return Err(Stop::Broken(say!("the burst {way}: {error}", way = self.way, error)));
             }
             Err(WireError::Timeout { .. }) if !self.heard.is_empty() => {}
             Err(WireError::Timeout { .. }) => {
@@ -161,15 +161,17 @@ impl Burst {
                 }
             }
             Err(WireError::Status { response, .. }) if matches!(response.status, 429 | 503) => {
-                return Err(Stop::Broken(format!(
-                    "the burst {} is cut short: {response} (see deploy.poll-rate)",
-                    self.way
+                return Err(Stop::Broken(say!(
+                    "the burst {way} is cut short: {response} (see deploy.poll-rate)",
+                    way = self.way,
+                    response
                 )));
             }
             Err(error) if self.begun.elapsed() >= unharmed(probe) => {
-                return Err(Stop::Broken(format!(
-                    "the burst {} takes so long that its session may have ended for other reasons: {error}",
-                    self.way
+                return Err(Stop::Broken(say!(
+                    "the burst {way} takes so long that its session may have ended for other reasons: {error}",
+                    way = self.way,
+                    error
                 )));
             }
             _ => {}
@@ -180,7 +182,7 @@ impl Burst {
         let missing = self.missing();
         let finding = fail(reason)
             .at(level)
-            .sent(format!("{COUNT} messages in a burst: 40/<name>-0 to 40/<name>-{}", COUNT - 1))
+            .sent(say!("{count} messages in a burst: 40/<name>-0 to 40/<name>-{last}", count = COUNT, last = COUNT - 1))
             .received(received)
             .expected("44/<name>-…,{\"message\":…} to each, once, in the same order");
         let finding = if missing > 0 { finding.extent(missing, COUNT) } else { finding };
@@ -193,7 +195,7 @@ impl Burst {
     }
 
     /// What is wrong with the answers: how much that matters, the reason, and what was received.
-    fn fault(&self, end: Option<WireError>) -> Option<(Level, String, String)> {
+    fn fault(&self, end: Option<WireError>) -> Option<(Level, Message, Message)> {
         let mut sorted = self.heard.clone();
         sorted.sort_unstable();
         let doubled = sorted.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0]);
@@ -203,23 +205,31 @@ impl Burst {
         if let Some(doubled) = doubled {
             return Some((
                 Level::Must,
-                format!("A message of a burst {way} arrives twice"),
-                format!("two answers to message {doubled}"),
+                say!("A message of a burst {way} arrives twice", way),
+                say!("two answers to message {doubled}", doubled),
             ));
         }
         if missing > 0 {
             let first = (0..COUNT).find(|number| sorted.binary_search(number).is_err()).unwrap_or_default();
-            let how = end.map_or(String::new(), |error| format!(" ({error})"));
-            let reason = format!("{missing} of {COUNT} messages of a burst {way} are lost");
+            let answers = say!("{count} answer" | "{count} answers", count = sorted.len());
+            let received = say!("{answers}; message {first} is the first without", answers, first);
+            let reason = say!("{missing} of {count} messages of a burst {way} are lost", missing, count = COUNT, way);
             return Some((
                 Level::Must,
                 reason,
-                format!("{}; message {first} is the first without{how}", plural(sorted.len(), "answer")),
+                match end {
+                    Some(error) => say!("{received} ({error})", received, error),
+                    None => received,
+                },
             ));
         }
         let overtaken = self.heard.windows(2).find(|pair| pair[0] > pair[1])?;
         let [before, after] = [overtaken[0], overtaken[1]];
-        let reason = format!("Messages of a burst {way} arrive out of order");
-        Some((Level::Should, reason, format!("the answer to message {before} before the one to message {after}")))
+        let reason = say!("Messages of a burst {way} arrive out of order", way);
+        Some((
+            Level::Should,
+            reason,
+            say!("the answer to message {before} before the one to message {after}", before, after),
+        ))
     }
 }

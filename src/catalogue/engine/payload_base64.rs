@@ -6,7 +6,8 @@
 
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
-    mock::Fault,
+    fault::Fault,
+    message::data,
     probe::{Echoed, Probe, Stop, Verdict, bytes_as_text, confirmed, fail},
     verdict::{Level, Row},
     wire::Transport,
@@ -46,12 +47,12 @@ async fn samples_return(probe: &Probe) -> Verdict {
             Echoed::Unchanged => continue,
             Echoed::Changed(found) => ("comes back changed", found, false),
             Echoed::Closed(how) => ("ends the connection", how, true),
-            Echoed::Nothing => ("does not come back", "no answer in time".to_owned(), false),
+            Echoed::Nothing => ("does not come back", "no answer in time".into(), false),
             Echoed::Refused(told) => ("does not come back", told, false),
         };
         expect_other_transport(probe, sample, how).await?;
-        let finding = fail(format!("Binary data {how} over polling"))
-            .sent(format!("{} with {}", echo.event(), bytes_as_text(sample)))
+        let finding = fail(say!("Binary data {how} over polling", how))
+            .sent(say!("{event} with {sample}", event = data(echo.event()), sample = bytes_as_text(sample)))
             .received(received)
             .expected("the same bytes, as they come back over WebSocket");
         return if has_ended { finding.doubtful() } else { finding }.stop();
@@ -60,21 +61,24 @@ async fn samples_return(probe: &Probe) -> Verdict {
 }
 
 /// Goes on only where the same comes back over WebSocket: then it is not the application that is in its way.
-async fn expect_other_transport(probe: &Probe, sample: &[u8], how: &str) -> Result<(), Stop> {
+async fn expect_other_transport(probe: &Probe, sample: &[u8], how: &'static str) -> Result<(), Stop> {
     let advice = "declare an event that returns whatever it is sent (ack.event, ack.reply)";
     if !probe.target().usable(Transport::WebSocket) {
-        return Err(Stop::Skip(format!(
-            "binary data {how} over polling, and without WebSocket nobody can tell whether the application returns any: \
-             {advice}"
+        return Err(Stop::Skip(say!(
+            "binary data {how} over polling, and without WebSocket nobody can tell whether the application returns \
+             any: {advice}",
+            how,
+            advice
         )));
     }
     match probe.echo(Transport::WebSocket).await?.binary(sample).await? {
         Echoed::Unchanged => Ok(()),
-        Echoed::Closed(end) => Err(Stop::Broken(format!(
-            "binary data ends the connection over WebSocket, too: {end} (see socket.binary-event)"
+        Echoed::Closed(end) => Err(Stop::Broken(say!(
+            "binary data ends the connection over WebSocket, too: {end} (see socket.binary-event)",
+            end
         ))),
         Echoed::Changed(_) | Echoed::Nothing | Echoed::Refused(_) => {
-            Err(Stop::Skip(format!("the application returns no binary data, over neither transport: {advice}")))
+            Err(Stop::Skip(say!("the application returns no binary data, over neither transport: {advice}", advice)))
         }
     }
 }

@@ -6,7 +6,7 @@
 
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
-    mock::Fault,
+    fault::Fault,
     probe::{Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
     wire::{EnginePacket, Polling, Session, SocketPacket, Transport, WireError, engine},
@@ -37,7 +37,7 @@ const PACKETS: usize = 10;
 
 async fn run(probe: &Probe) -> Verdict {
     let endpoint = probe.endpoint("a");
-    let lost = |error| Stop::Broken(format!("the session to send on: {error} (see engine.post-ok)"));
+    let lost = |error: WireError| Stop::Broken(say!("the session to send on: {error} (see engine.post-ok)", error));
     let (handshake, early) = Session::polling_handshake(&endpoint).await.map_err(lost)?;
     let polling = Polling::new(&endpoint, &handshake.sid);
 
@@ -54,34 +54,38 @@ async fn run(probe: &Probe) -> Verdict {
         if missing == 0 {
             break 0;
         }
-        match session.next("answer", deadline).await {
+        match session.next("answer", deadline).await.map_err(|error| probe.noted(error)) {
             Ok(EnginePacket::Message(text)) => {
                 let namespace = SocketPacket::decode(&text).map(|packet| packet.namespace).unwrap_or_default();
                 answered.extend(names.iter().find(|name| namespace.strip_prefix('/') == Some(name)).cloned());
             }
             Ok(_) => {}
             Err(WireError::Timeout { .. } | WireError::Closed(_)) => break missing,
-            Err(error) if error.is_bad_request() => break missing,
+            Err(error) if error.misses_session() => break missing,
             Err(error) => return Err(lost(error)),
         }
     };
-    let order = if answered.is_empty() { "no answer".into() } else { format!("answers for {}", answered.join(", ")) };
+    let order = if answered.is_empty() {
+        "no answer".into()
+    } else {
+        say!("answers for {answered}", answered = answered.join(", "))
+    };
     if missing == PACKETS && !answers_one(probe).await? {
         return Err(Stop::Broken(
             "the target does not answer a CONNECT to an unknown namespace (see socket.unknown-namespace)".into(),
         ));
     }
     if missing > 0 {
-        return fail(format!("{missing} of {PACKETS} packets in one POST are not processed"))
+        return fail(say!("{missing} of {packets} packets in one POST are not processed", missing, packets = PACKETS))
             .extent(missing, PACKETS)
-            .sent(format!("one POST of {sent}"))
+            .sent(say!("one POST of {sent}", sent))
             .received(order)
             .expected("an answer, 44/<name>,{\"message\":…}, to each")
             .stop();
     }
     if answered != names && !probe.contract().choices.dynamic_namespaces {
         return fail("The packets of one POST are answered in another order than theirs")
-            .sent(format!("one POST of {sent}"))
+            .sent(say!("one POST of {sent}", sent))
             .received(order)
             .expected("the answers in the order of the packets")
             .at(Level::Should)
@@ -93,6 +97,6 @@ async fn run(probe: &Probe) -> Verdict {
 /// Whether such a packet is answered when it comes alone.
 async fn answers_one(probe: &Probe) -> Result<bool, Stop> {
     let session = Session::open(&probe.endpoint("b"), Transport::Polling).await;
-    let mut session = session.map_err(|error| Stop::Broken(format!("the second session: {error}")))?;
+    let mut session = session.map_err(|error| Stop::Broken(say!("the second session: {error}", error)))?;
     Ok(super::exchange(probe, &mut session).await.is_ok())
 }

@@ -6,7 +6,7 @@
 
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
-    mock::Fault,
+    fault::Fault,
     probe::{Probe, Verdict},
     verdict::{Level, Row},
     wire::Transport,

@@ -6,10 +6,11 @@
 
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
-    mock::Fault,
+    fault::Fault,
+    message::{Message, quote_of},
     probe::{Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
-    wire::{WireError, shorten},
+    wire::WireError,
 };
 
 pub const CHECK: Check = Check {
@@ -37,22 +38,22 @@ pub const CHECK: Check = Check {
 async fn run(probe: &Probe) -> Verdict {
     let polling = super::polling_session(probe, "a").await?;
     let packet = super::question(&probe.nonce("post")).encode();
-    let finding = |reason: &str| fail(reason).sent(format!("POST of {packet}")).expected("HTTP 200, body ok");
+    let finding = |reason: Message| fail(reason).sent(say!("POST of {packet}", packet)).expected("HTTP 200, body ok");
     match polling.post(packet.clone()).await {
         Ok(response) if response.status == 200 && response.text() == "ok" => Ok(()),
         Ok(response) if response.status == 200 => {
-            let text = shorten(response.text().trim(), 40);
-            finding(&format!("A POST is answered {text:?} instead of \"ok\"; Socket.IO clients do not read it"))
+            let text = quote_of(response.text().trim(), 40);
+            finding(say!("A POST is answered {text} instead of \"ok\"; Socket.IO clients do not read it", text))
                 .received(response)
                 .at(Level::Should)
                 .stop()
         }
-        Ok(response) => {
-            finding(&format!("A POST with packets is answered HTTP {}", response.status)).received(response).stop()
-        }
+        Ok(response) => finding(say!("A POST with packets is answered HTTP {status}", status = response.status))
+            .received(response)
+            .stop(),
         Err(error @ (WireError::Timeout { .. } | WireError::Closed(_))) => {
-            finding("A POST with packets gets no answer").received(error).stop()
+            finding("A POST with packets gets no answer".into()).received(error).stop()
         }
-        Err(error) => Err(Stop::Broken(format!("POST of {packet}: {error}"))),
+        Err(error) => Err(Stop::Broken(say!("POST of {packet}: {error}", packet, error))),
     }
 }

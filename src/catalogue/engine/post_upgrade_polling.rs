@@ -4,8 +4,8 @@
 //! POST with the same id.
 
 use crate::{
-    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
-    mock::Fault,
+    catalogue::{Check, Effect, Effort, Isolation, Need, Wait, cite},
+    fault::Fault,
     probe::{Probe, Stop, Verdict},
     verdict::{Level, Row},
     wire::Session,
@@ -20,7 +20,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Polling, Need::WebSocket],
     requires: &["transport.upgrade"],
     isolation: Isolation::SideBySide,
-    effects: &[],
+    effects: &[Effect::Malformed],
     wait: Wait::None,
     meaning: "One session has two ways in: a late or repeated polling request takes messages that belong to the \
               WebSocket, or puts its own in between.",
@@ -37,7 +37,7 @@ async fn run(probe: &Probe) -> Verdict {
     let mut session = Session::over_websocket(upgraded.socket, upgraded.handshake);
     super::exchange(probe, &mut session)
         .await
-        .map_err(|error| Stop::Broken(format!("after the upgrade: {error} (see transport.upgrade)")))?;
+        .map_err(|error| Stop::Broken(say!("after the upgrade: {error} (see transport.upgrade)", error)))?;
 
     let got = polling.get(probe.deadline()).await;
     let got =
@@ -47,7 +47,7 @@ async fn run(probe: &Probe) -> Verdict {
     super::set_aside(&mut aside, got)?;
     let packet = super::question(&probe.nonce("late")).encode();
     let posted = polling.post(packet.clone()).await;
-    let sent = format!("POST of {packet} with the sid of the upgraded session");
+    let sent = say!("POST of {packet} with the sid of the upgraded session", packet);
     let posted = super::expect_bad_request(probe, "A POST after the upgrade", &sent, posted).await;
     super::set_aside(&mut aside, posted)?;
     aside

@@ -4,8 +4,8 @@
 //! of lesser weight: the protocol does not say which of the two connections it means, and Node keeps the first.
 
 use crate::{
-    catalogue::{Check, Effort, Isolation, Need, Wait, cite},
-    mock::Fault,
+    catalogue::{Check, Effect, Effort, Isolation, Need, Wait, cite},
+    fault::Fault,
     probe::{Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
     wire::{EnginePacket, Session, Transport, Upgrade, WebSocket, WireError},
@@ -20,7 +20,7 @@ pub const CHECK: Check = Check {
     needs: &[Need::Polling, Need::WebSocket],
     requires: &["transport.upgrade"],
     isolation: Isolation::SideBySide,
-    effects: &[],
+    effects: &[Effect::Malformed],
     wait: Wait::None,
     meaning: "Whoever learns a session's id can take the session over, or cut its owner off.",
     fix: "Serve WebSocket by the package `socket.io`. In Nuxt, bind one engine to the crossws hook and to the router, so \
@@ -36,22 +36,25 @@ async fn run(probe: &Probe) -> Verdict {
     let mut first = Session::over_websocket(upgraded.socket, upgraded.handshake);
     super::exchange(probe, &mut first)
         .await
-        .map_err(|error| Stop::Broken(format!("after the upgrade: {error} (see transport.upgrade)")))?;
+        .map_err(|error| Stop::Broken(say!("after the upgrade: {error} (see transport.upgrade)", error)))?;
 
     let endpoint = probe.endpoint("second");
     let url = endpoint.engine_url(Transport::WebSocket, Some(&sid));
-    let sent = format!("GET {url} with Upgrade: websocket, then 2probe, after the session was upgraded");
-    let finding = |reason: &str| fail(reason).sent(&sent).expected("a refusal, or the end of the second connection");
+    let sent = say!("GET {url} with Upgrade: websocket, then 2probe, after the session was upgraded", url);
+    let finding =
+        |reason: &'static str| fail(reason).sent(&sent).expected("a refusal, or the end of the second connection");
     match WebSocket::open(&endpoint, url.clone(), Default::default()).await {
         Ok(Upgrade::Accepted(mut second)) => {
             // Where it is closed already, that shows below.
             let _ = second.send_packet(&EnginePacket::Ping("probe".into())).await;
             match super::first_word(&mut second, &endpoint).await {
                 Ok(None) => {}
-                Ok(Some(text)) => return finding("A second WebSocket is let into a session").received(text).stop(),
+                Ok(Some(text)) => {
+                    return finding("A second WebSocket is let into a session").received(text).stop();
+                }
                 Err(error) => {
                     return finding("A second WebSocket is let in and then left hanging")
-                        .received(format!("HTTP 101, then {error}"))
+                        .received(say!("HTTP 101, then {error}", error))
                         .stop();
                 }
             }
@@ -60,12 +63,12 @@ async fn run(probe: &Probe) -> Verdict {
         Err(error @ WireError::Timeout { .. }) => {
             return finding("A second WebSocket gets no answer").received(error).stop();
         }
-        Err(error) => return Err(Stop::Broken(format!("GET {url}: {error}"))),
+        Err(error) => return Err(Stop::Broken(say!("GET {url}: {error}", url, error))),
     }
     match super::exchange(probe, &mut first).await {
         Ok(()) => Ok(()),
         Err(error) => fail("A second WebSocket takes the first one down")
-            .sent(format!("{sent}; then a message on the first WebSocket"))
+            .sent(say!("{sent}; then a message on the first WebSocket", sent))
             .received(error)
             .expected("an answer on the first WebSocket")
             .at(Level::Should)

@@ -4,8 +4,8 @@
 //! after 101; which of them, and how, is the server's choice.
 
 use crate::{
-    catalogue::{Check, Effort, Isolation, Wait, cite},
-    mock::Fault,
+    catalogue::{Check, Effect, Effort, Isolation, Wait, cite},
+    fault::Fault,
     probe::{Probe, Verdict},
     verdict::{Level, Row},
 };
@@ -19,7 +19,7 @@ pub const CHECK: Check = Check {
     needs: &[],
     requires: &[],
     isolation: Isolation::SideBySide,
-    effects: &[],
+    effects: &[Effect::Malformed],
     wait: Wait::None,
     meaning: "Socket.IO clients always send `transport`, so they do not notice. But every request that happens to say \
               `EIO=4` opens a session that nobody uses and that stays until its heartbeat fails, or hangs.",

@@ -4,8 +4,8 @@
 //! after 101; which of them, and how, is the server's choice.
 
 use crate::{
-    catalogue::{Check, Effort, Isolation, Wait, cite},
-    mock::Fault,
+    catalogue::{Check, Effect, Effort, Isolation, Wait, cite},
+    fault::Fault,
     probe::{Probe, Verdict},
     verdict::{Level, Row},
 };
@@ -19,7 +19,7 @@ pub const CHECK: Check = Check {
     needs: &[],
     requires: &[],
     isolation: Isolation::SideBySide,
-    effects: &[],
+    effects: &[Effect::Malformed],
     wait: Wait::None,
     meaning: "A client that asks for a transport which the server lacks is let in over another one, or waits for ever, \
               instead of being told.",

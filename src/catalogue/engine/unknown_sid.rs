@@ -8,7 +8,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use crate::{
     catalogue::{Check, Effort, Isolation, Wait, cite},
-    mock::Fault,
+    fault::Fault,
     probe::{Probe, Verdict},
     verdict::{Level, Row},
     wire::{Polling, Transport},
@@ -52,7 +52,8 @@ async fn run(probe: &Probe) -> Verdict {
         super::set_aside(&mut aside, got)?;
         let posted = polling.post("40".into()).await;
         let posted =
-            super::expect_bad_request(probe, "A POST with an unknown sid", &format!("POST {url} of 40"), posted).await;
+            super::expect_bad_request(probe, "A POST with an unknown sid", &say!("POST {url} of 40", url), posted)
+                .await;
         super::set_aside(&mut aside, posted)?;
     }
     aside

@@ -7,7 +7,8 @@
 
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
-    mock::Fault,
+    fault::Fault,
+    message::{Message, data, quote},
     probe::{Echoed, Probe, Stop, Verdict, confirmed, fail, in_order},
     verdict::{Level, Row},
     wire::Transport,
@@ -61,19 +62,19 @@ async fn run(probe: &Probe) -> Verdict {
             ([], None) => {}
             (_, Some(told)) => {
                 refused += 1;
-                probe.note(format!("lawful choice: a text with {what} is refused: {told}"));
+                probe.note(say!("lawful choice: a text with {what} is refused: {told}", what, told));
             }
             ([one], None) if returned.len() > 1 => {
-                return fail(format!("A text with {what} does not come back over {one}"))
-                    .sent(format!("{text:?}"))
+                return fail(say!("A text with {what} does not come back over {one}", what, one))
+                    .sent(quote(text))
                     .received("no answer in time")
                     .expected("the same text, as over the other transport")
                     .stop();
             }
             ([_, ..], None) => {
                 let finding =
-                    fail(format!("A text with {what} does not come back, though the contract says it is sent back"))
-                        .sent(format!("{text:?}"))
+                    fail(say!("A text with {what} does not come back, though the contract says it is sent back", what))
+                        .sent(quote(text))
                         .received("no answer in time, over any transport")
                         .expected(returned[0].promise);
                 // Whoever speaks in a room does not miss these, and many a database takes none.
@@ -102,7 +103,7 @@ struct Look {
 enum Back {
     Whole,
     Lost,
-    Refused(String),
+    Refused(Message),
 }
 
 /// Sends every text; which of them came back. One that came back as another, or ended the connection, is a failure.
@@ -126,8 +127,13 @@ async fn returned(probe: &Probe, transport: Transport) -> Result<Look, Stop> {
             Echoed::Changed(found) => ("comes back changed", found, false),
             Echoed::Closed(how) => ("ends the connection", how, true),
         };
-        let finding = fail(format!("A text with {what} {how} over {transport}"))
-            .sent(format!("{} with {text:?} ({} characters)", echo.event(), text.chars().count()))
+        let finding = fail(say!("A text with {what} {how} over {transport}", what, how, transport))
+            .sent(say!(
+                "{event} with {text} ({chars} characters)",
+                event = data(echo.event()),
+                text = quote(text),
+                chars = text.chars().count()
+            ))
             .received(received)
             .expected("the same text");
         return if has_ended { finding.doubtful() } else { finding }.stop();

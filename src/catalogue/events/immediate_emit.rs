@@ -16,7 +16,8 @@ use tokio::time::Instant;
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     contract::Vars,
-    mock::Fault,
+    fault::Fault,
+    message::{Joint, list},
     probe::{Answer, Probe, Stop, Verdict, fail, on_wire},
     verdict::{Level, Row},
     wire::{Transport, WireError},
@@ -68,22 +69,23 @@ async fn run(probe: &Probe) -> Verdict {
         if !lost.is_empty() {
             let over = probe.transports().into_iter().filter_map(|transport| {
                 let count = lost.iter().filter(|other| **other == transport).count();
-                (count > 0).then(|| format!("{count} over {transport}"))
+                (count > 0).then(|| say!("{count} over {transport}", count, transport))
             });
             let namespace = &probe.contract().namespace;
-            return fail(format!(
-                "The server loses {} of {tried} events sent at once after the CONNECT reply",
-                lost.len()
+            return fail(say!(
+                "The server loses {count} of {tried} events sent at once after the CONNECT reply",
+                count = lost.len(),
+                tried
             ))
             .extent(lost.len(), tried)
-            .sent(format!("CONNECT, and with its reply {}", on_wire(namespace, &ping.emit, &Vars::new())))
-            .received(format!(
-                "no `{}` in time ({}), though a later `{}` on the same connection was answered",
-                ping.reply,
-                over.collect::<Vec<_>>().join(", "),
-                ping.emit.event
+            .sent(say!("CONNECT, and with its reply {ping}", ping = on_wire(namespace, &ping.emit, &Vars::new())))
+            .received(say!(
+                "no `{reply}` in time ({over}), though a later `{event}` on the same connection was answered",
+                reply = ping.reply,
+                over = list(over, Joint::Comma),
+                event = ping.emit.event
             ))
-            .expected(format!("one `{}` to each `{}`", ping.reply, ping.emit.event))
+            .expected(say!("one `{reply}` to each `{event}`", reply = ping.reply, event = ping.emit.event))
             .stop();
         }
         for outcome in outcomes {
@@ -91,7 +93,11 @@ async fn run(probe: &Probe) -> Verdict {
         }
     }
     if tried < CONNECTIONS {
-        probe.note(format!("tried on {tried} connections: there was no time for {CONNECTIONS}"));
+        probe.note(say!(
+            "tried on {tried} connections: there was no time for {connections}",
+            tried,
+            connections = CONNECTIONS
+        ));
     }
     Ok(())
 }
@@ -103,7 +109,9 @@ async fn is_handled(probe: &Probe, transport: Transport) -> Result<bool, Stop> {
     let mut client = probe.open("a", transport).await?;
     match client.connect(credentials).await? {
         Answer::Connected(_) => client.emit(&ping.emit, &Vars::new()),
-        answer => return Err(Stop::Broken(format!("{answer} over {transport} (see auth.valid-token)"))),
+        answer => {
+            return Err(Stop::Broken(say!("{answer} over {transport} (see auth.valid-token)", answer, transport)));
+        }
     }
     client.fence().await?;
     for pings in 2..=MAX_PINGS {
@@ -114,7 +122,7 @@ async fn is_handled(probe: &Probe, transport: Transport) -> Result<bool, Stop> {
             match client.wait("pong", from, end, |packet| packet.event_name() == Some(&ping.reply)).await {
                 Ok(_) => from = client.mark(),
                 Err(WireError::Timeout { .. }) => break,
-                Err(error) => return Err(Stop::Broken(format!("client a ({transport}): {error}"))),
+                Err(error) => return Err(Stop::Broken(say!("client a ({transport}): {error}", transport, error))),
             }
         }
         match client.events_since(0, &ping.reply).len() {
@@ -125,5 +133,10 @@ async fn is_handled(probe: &Probe, transport: Transport) -> Result<bool, Stop> {
             }
         }
     }
-    Err(Stop::Broken(format!("`{}` got no `{}` over {transport} (see events.ping-pong)", ping.emit.event, ping.reply)))
+    Err(Stop::Broken(say!(
+        "`{event}` got no `{reply}` over {transport} (see events.ping-pong)",
+        event = ping.emit.event,
+        reply = ping.reply,
+        transport
+    )))
 }

@@ -11,10 +11,11 @@ use serde_json::{Value, json};
 use crate::{
     catalogue::{Check, Effect, Effort, Isolation, Need, Wait, cite},
     contract::{Emit, Vars},
-    mock::Fault,
+    fault::Fault,
+    message::{Message, excerpt},
     probe::{Client, Life, Probe, Stop, Verdict, confirmed, fail},
     verdict::{Level, Row},
-    wire::{SocketPacket, shorten},
+    wire::SocketPacket,
 };
 
 pub const CHECK: Check = Check {
@@ -53,15 +54,24 @@ async fn exchange(probe: &Probe) -> Verdict {
         for (what, args) in variations(probe, emit) {
             let packet = SocketPacket::event(&probe.contract().namespace, &emit.event, &args);
             sender.send(&packet);
-            let sent = format!("`{}` with {what}: 4{}", emit.event, shorten(&packet.encode(), 120));
+            let sent = say!(
+                "`{event}` with {what}: 4{packet}",
+                event = emit.event,
+                what,
+                packet = excerpt(&packet.encode(), 120)
+            );
             if let Life::Closed(how) = sender.life().await? {
-                probe.note(format!("lawful choice: the sender's connection is closed after {what} ({how})"));
+                probe.note(say!("lawful choice: the sender's connection is closed after {what} ({how})", what, how));
                 expect_life(probe, &mut peers, &sent).await?;
                 sender = probe.client("sender", probe.transport()).await?;
             }
         }
-        expect_life(probe, &mut peers, &format!("`{}` with malformed arguments, one after the other", emit.event))
-            .await?;
+        expect_life(
+            probe,
+            &mut peers,
+            say!("`{event}` with malformed arguments, one after the other", event = emit.event),
+        )
+        .await?;
     }
     Ok(())
 }
@@ -100,21 +110,11 @@ fn variations(probe: &Probe, emit: &Emit) -> Vec<(&'static str, Vec<Value>)> {
 }
 
 /// The others' connections must work, and a new client be let in, after `sent`.
-async fn expect_life(probe: &Probe, peers: &mut [Client], sent: &str) -> Verdict {
+async fn expect_life(probe: &Probe, peers: &mut [Client], sent: impl Into<Message>) -> Verdict {
+    let sent = sent.into();
     for peer in peers {
-        if let Life::Closed(how) = peer.life().await? {
-            return fail("Malformed arguments of one client take another one's connection down")
-                .sent(sent)
-                .received(format!(
-                    "at a client that sent nothing, over {}: the connection is closed ({how})",
-                    peer.transport()
-                ))
-                .expected("the other client's connection goes on")
-                .doubtful()
-                .harms_others()
-                .stop();
-        }
-        peer.take_notes(probe);
+        let harm = "Malformed arguments of one client take another one's connection down";
+        super::expect_unharmed(probe, peer, harm, &sent).await?;
     }
     match probe.client("newcomer", probe.transport()).await {
         Ok(_) => Ok(()),

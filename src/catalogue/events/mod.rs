@@ -12,7 +12,8 @@ use tokio::time::Instant;
 use super::checks;
 use crate::{
     contract::Vars,
-    probe::{Client, Probe, Stop, Verdict, fail, on_wire},
+    message::Message,
+    probe::{Client, Life, Probe, Stop, Verdict, fail, on_wire},
     verdict::Copied,
     wire::{SocketPacket, Transport},
 };
@@ -23,7 +24,7 @@ checks![ping_pong, ping_pong_private, immediate_emit, malformed_payload, prototy
 pub(super) async fn expect_one_pong_each(probe: &Probe, client: &mut Client, rounds: usize) -> Verdict {
     let ping = probe.ping()?;
     let sent = on_wire(&probe.contract().namespace, &ping.emit, &Vars::new());
-    let expected = format!("one `{}` to each", ping.reply);
+    let expected = say!("one `{reply}` to each", reply = ping.reply);
     let from = client.mark();
     for round in 1..=rounds {
         let mark = client.mark();
@@ -33,18 +34,25 @@ pub(super) async fn expect_one_pong_each(probe: &Probe, client: &mut Client, rou
             client.emit(&ping.emit, &Vars::new());
             let until = Instant::now() + probe.target().quiet_window();
             let is_pong = |packet: &SocketPacket| packet.event_name() == Some(&ping.reply);
-            let hint = match client.wait("pong", mark, until, is_pong).await {
-                Ok(_) => format!(
-                    ", but one to a `{}` sent after that: are handlers registered late, after an `await`?",
-                    ping.emit.event
+            let received = match client.wait("pong", mark, until, is_pong).await {
+                Ok(_) => say!(
+                    "no `{reply}` in time, but one to a `{event}` sent after that: are handlers registered late, \
+                     after an `await`?",
+                    reply = ping.reply,
+                    event = ping.emit.event
                 ),
-                Err(_) => String::new(),
+                Err(_) => say!("no `{reply}` in time", reply = ping.reply),
             };
-            return fail(format!("{} number {round} is not answered over {}", ping.emit.event, client.transport()))
-                .sent(&sent)
-                .received(format!("no `{}` in time{hint}", ping.reply))
-                .expected(&expected)
-                .stop();
+            return fail(say!(
+                "{event} number {round} is not answered over {transport}",
+                event = ping.emit.event,
+                round,
+                transport = client.transport()
+            ))
+            .sent(&sent)
+            .received(received)
+            .expected(&expected)
+            .stop();
         }
     }
     client.fence().await?;
@@ -53,17 +61,38 @@ pub(super) async fn expect_one_pong_each(probe: &Probe, client: &mut Client, rou
     if pongs == rounds {
         return Ok(());
     }
-    fail(format!(
-        "{pongs} × `{}` came back for {rounds} × `{}` over {}",
-        ping.reply,
-        ping.emit.event,
-        client.transport()
+    fail(say!(
+        "{pongs} × `{reply}` came back for {rounds} × `{event}` over {transport}",
+        pongs,
+        reply = ping.reply,
+        rounds,
+        event = ping.emit.event,
+        transport = client.transport()
     ))
-    .sent(format!("{sent} ({rounds} times)"))
-    .received(format!("{pongs} × `{}`", ping.reply))
+    .sent(say!("{sent} ({rounds} times)", sent, rounds))
+    .received(say!("{pongs} × `{reply}`", pongs, reply = ping.reply))
     .expected(&expected)
     .copies(Copied::Pong, if pongs.is_multiple_of(rounds) { vec![pongs / rounds] } else { Vec::new() })
     .stop()
+}
+
+/// A client that sent nothing keeps its connection, whatever another one `sent`. Where it does not, that is the `harm`.
+async fn expect_unharmed(probe: &Probe, peer: &mut Client, harm: impl Into<Message>, sent: &Message) -> Verdict {
+    if let Life::Closed(how) = peer.life().await? {
+        return fail(harm)
+            .sent(sent)
+            .received(say!(
+                "at a client that sent nothing, over {transport}: the connection is closed ({how})",
+                transport = peer.transport(),
+                how
+            ))
+            .expected("the other client's connection goes on")
+            .doubtful()
+            .harms_others()
+            .stop();
+    }
+    peer.take_notes(probe);
+    Ok(())
 }
 
 /// How many pongs one ping gets on a new connection of a new user.

@@ -8,7 +8,7 @@
 
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
-    mock::Fault,
+    fault::Fault,
     probe::{Finding, Probe, Stop, Verdict},
     verdict::{Evidence, Level, Row},
     wire::Transport,

@@ -6,7 +6,7 @@
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     contract::Vars,
-    mock::Fault,
+    fault::Fault,
     probe::{Probe, Stop, Verdict, fail, on_wire},
     verdict::{Level, Row},
 };
@@ -41,7 +41,7 @@ async fn run(probe: &Probe) -> Verdict {
         sender.emit(&ping.emit, &Vars::new());
         if sender.wait_event(from, &ping.reply).await?.is_none() {
             let (event, reply) = (&ping.emit.event, &ping.reply);
-            return Err(Stop::Broken(format!("`{event}` got no `{reply}` in time (see events.ping-pong)")));
+            return Err(Stop::Broken(say!("`{event}` got no `{reply}` in time (see events.ping-pong)", event, reply)));
         }
     }
     for listener in &mut listeners {
@@ -50,14 +50,23 @@ async fn run(probe: &Probe) -> Verdict {
         let heard = listener.events_since(0, &ping.reply);
         if let Some(pong) = heard.first() {
             let transport = listener.transport();
-            return fail(format!("`{}` also goes to a client that sent nothing, over {transport}", ping.reply))
-                .sent(format!(
-                    "{} ({PINGS} times, by another client)",
-                    on_wire(&probe.contract().namespace, &ping.emit, &Vars::new())
-                ))
-                .received(format!("at the client that sent nothing: {} × 4{}", heard.len(), pong.encode()))
-                .expected(format!("no `{}` there", ping.reply))
-                .stop();
+            return fail(say!(
+                "`{reply}` also goes to a client that sent nothing, over {transport}",
+                reply = ping.reply,
+                transport
+            ))
+            .sent(say!(
+                "{ping} ({pings} times, by another client)",
+                ping = on_wire(&probe.contract().namespace, &ping.emit, &Vars::new()),
+                pings = PINGS
+            ))
+            .received(say!(
+                "at the client that sent nothing: {count} × 4{pong}",
+                count = heard.len(),
+                pong = pong.encode()
+            ))
+            .expected(say!("no `{reply}` there", reply = ping.reply))
+            .stop();
         }
     }
     Ok(())

@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 use crate::{
     catalogue::{Check, Effect, Effort, Isolation, Need, Wait, cite, rooms},
     contract::{Emit, Vars},
-    mock::Fault,
+    fault::Fault,
+    message::data,
     probe::{Client, Life, Probe, Verdict, confirmed, fail, on_wire},
     verdict::{Level, Row},
     wire::SocketPacket,
@@ -59,7 +60,11 @@ async fn exchange(probe: &Probe) -> Verdict {
         for packet in &packets {
             sender.send(packet);
             if let Life::Closed(how) = sender.life().await? {
-                probe.note(format!("lawful choice: the sender's connection is closed after `{name}` ({how})"));
+                probe.note(say!(
+                    "lawful choice: the sender's connection is closed after `{name}` ({how})",
+                    name = data(name),
+                    how
+                ));
                 expect_peace(probe, &mut peers, name, &mark).await?;
                 sender = probe.client("sender", probe.transport()).await?;
             }
@@ -78,7 +83,7 @@ async fn exchange(probe: &Probe) -> Verdict {
     }
     fail("After names such as __proto__ from one client, the room of others no longer works")
         .sent(on_wire(&probe.contract().namespace, &declared.send, &vars))
-        .received(format!("no `{}` at the other member", declared.receive.event))
+        .received(say!("no `{event}` at the other member", event = declared.receive.event))
         .expected("the room's message, as before")
         .stop()
 }
@@ -109,25 +114,14 @@ fn packets(probe: &Probe, name: &str, mark: &str) -> Vec<SocketPacket> {
 
 /// The others' connections go on, and they have heard nothing of it.
 async fn expect_peace(probe: &Probe, peers: &mut [Client], name: &str, mark: &str) -> Verdict {
-    let sent = format!("`{name}` as event, room and key, by another client");
+    let sent = say!("`{name}` as event, room and key, by another client", name = data(name));
     for peer in peers {
-        if let Life::Closed(how) = peer.life().await? {
-            return fail(format!("The name `{name}` from one client takes another one's connection down"))
-                .sent(sent)
-                .received(format!(
-                    "at a client that sent nothing, over {}: the connection is closed ({how})",
-                    peer.transport()
-                ))
-                .expected("the other client's connection goes on")
-                .doubtful()
-                .harms_others()
-                .stop();
-        }
-        peer.take_notes(probe);
+        let harm = say!("The name `{name}` from one client takes another one's connection down", name = data(name));
+        super::expect_unharmed(probe, peer, harm, &sent).await?;
         if let Some(heard) = peer.since(0).iter().find(|packet| packet.encode().contains(mark)) {
-            return fail(format!("What one client sends to `{name}` reaches others"))
+            return fail(say!("What one client sends to `{name}` reaches others", name = data(name)))
                 .sent(sent)
-                .received(format!("at a client that is not in that room: 4{}", heard.encode()))
+                .received(say!("at a client that is not in that room: 4{heard}", heard = heard.encode()))
                 .expected("nothing at the other client")
                 .stop();
         }

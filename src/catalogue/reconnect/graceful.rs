@@ -7,7 +7,7 @@
 use super::Parting;
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
-    mock::Fault,
+    fault::Fault,
     probe::{Probe, Verdict, in_order},
     verdict::{Level, Row},
 };

@@ -71,8 +71,7 @@ async fn expect_single_pongs(probe: &Probe, transport: Transport, parting: Parti
     for number in 1..=RECONNECTS {
         let mut client = probe.client_of(&user, label, transport).await?;
         let pongs = events::expect_one_pong_each(probe, &mut client, 2).await;
-        let plural = if number == 1 { "" } else { "s" };
-        pongs.map_err(|stop| stop.found(&format!("After {number} reconnect{plural}")))?;
+        pongs.map_err(|stop| stop.found(say!("After {number} reconnect" | "After {number} reconnects", number)))?;
         parting.end(client).await;
     }
     Ok(())

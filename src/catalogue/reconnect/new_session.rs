@@ -17,10 +17,11 @@ use tokio::{
 
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
-    mock::Fault,
+    fault::Fault,
+    message::data,
     probe::{Client, Probe, Stop, User, Verdict, fail},
     verdict::{Level, Row},
-    wire::{Endpoint, EnginePacket, HttpResponse, Polling, Session, SocketPacket, Transport, round, socket::Kind},
+    wire::{Endpoint, EnginePacket, HttpResponse, Polling, Session, SocketPacket, Transport, WireError, socket::Kind},
 };
 
 pub const CHECK: Check = Check {
@@ -85,10 +86,11 @@ async fn polling(probe: &Probe) -> Verdict {
 
 /// A session of `user` that its client has left by cutting a poll.
 async fn dropped(probe: &Probe, user: &User, endpoint: &Endpoint) -> Result<(Polling, Ids), Stop> {
-    let lost = |error| Stop::Broken(format!("the session to drop: {error}"));
+    let lost = |error: WireError| Stop::Broken(say!("the session to drop: {error}", error));
     let (handshake, early) = Session::polling_handshake(endpoint).await.map_err(lost)?;
     let polling = Polling::new(endpoint, &handshake.sid);
-    let connect = SocketPacket::connect(&probe.contract().namespace, probe.credentials(user).await?);
+    let payload = probe.payload(probe.credentials(user).await?);
+    let connect = SocketPacket::connect(&probe.contract().namespace, payload);
     polling.push(&[EnginePacket::Message(connect.encode())]).await.map_err(lost)?;
     let socket = connected(probe, &polling, early).await?;
     cut_a_poll(probe, &polling).await?;
@@ -97,7 +99,7 @@ async fn dropped(probe: &Probe, user: &User, endpoint: &Endpoint) -> Result<(Pol
 
 /// Polls until the CONNECT reply is there, and gives the `sid` that it holds.
 async fn connected(probe: &Probe, polling: &Polling, early: Vec<EnginePacket>) -> Result<Option<String>, Stop> {
-    let lost = |error| Stop::Broken(format!("the session to drop: {error}"));
+    let lost = |error: WireError| Stop::Broken(say!("the session to drop: {error}", error));
     let end = probe.in_time();
     let mut packets = early;
     loop {
@@ -109,9 +111,9 @@ async fn connected(probe: &Probe, polling: &Polling, early: Vec<EnginePacket>) -
                         return Ok(reply.data.and_then(|data| Some(data.get("sid")?.as_str()?.to_owned())));
                     }
                     Ok(reply) if reply.kind == Kind::ConnectError => {
-                        return Err(Stop::Broken(format!(
-                            "CONNECT was refused: 4{} (see auth.valid-token)",
-                            reply.encode()
+                        return Err(Stop::Broken(say!(
+                            "CONNECT was refused: {reply} (see auth.valid-token)",
+                            reply = reply.shown()
                         )));
                     }
                     _ => {}
@@ -126,7 +128,7 @@ async fn connected(probe: &Probe, polling: &Polling, early: Vec<EnginePacket>) -
 /// Leaves the session by a GET that is cut while the server holds it: one that was just being sent, or just answered,
 /// would be no cut to the server. That it has arrived shows in the answers to POSTs that were sent after it.
 async fn cut_a_poll(probe: &Probe, polling: &Polling) -> Result<(), Stop> {
-    let lost = |error| Stop::Broken(format!("the session to drop: {error}"));
+    let lost = |error: WireError| Stop::Broken(say!("the session to drop: {error}", error));
     let end = probe.in_time();
     while Instant::now() < end {
         // In a task of its own, which is ended with this set; a POST, by contrast, must never be cut.
@@ -137,7 +139,7 @@ async fn cut_a_poll(probe: &Probe, polling: &Polling) -> Result<(), Stop> {
             polling.push(&[idle(probe)]).await.map_err(lost)?;
         }
         let Ok(Some(answered)) = timeout(probe.target().quiet_window(), held.join_next()).await else { return Ok(()) };
-        let packets = answered.map_err(|error| Stop::Broken(error.to_string()))?.map_err(lost)?;
+        let packets = answered.map_err(|error| Stop::Broken(error.to_string().into()))?.map_err(lost)?;
         for packet in packets {
             if let EnginePacket::Ping(data) = packet {
                 polling.push(&[EnginePacket::Pong(data)]).await.map_err(lost)?;
@@ -175,12 +177,12 @@ async fn dies(probe: &Probe, polling: &Polling, patience: Duration) -> Result<En
     loop {
         let response = match polling.post(idle(probe).encode()).await {
             // By which status an unknown sid is refused is judged by engine.unknown-sid.
-            Ok(response) if matches!(response.status, 400 | 404 | 410) => return Ok(End::Dead { failed }),
+            Ok(response) if response.misses_session() => return Ok(End::Dead { failed }),
             Ok(response) if response.is_success() => response,
             // Says nothing of the session; the next answer does.
             Ok(response) if response.status == 500 => failed.insert(response).clone(),
-            Ok(response) => return Err(Stop::Broken(format!("POST on the old session is answered {response}"))),
-            Err(error) => return Err(Stop::Broken(format!("POST on the old session: {error}"))),
+            Ok(response) => return Err(Stop::Broken(say!("POST on the old session is answered {response}", response))),
+            Err(error) => return Err(Stop::Broken(say!("POST on the old session: {error}", error))),
         };
         if Instant::now() >= end {
             return Ok(End::Alive(response));
@@ -213,11 +215,10 @@ async fn expect_dead(probe: &Probe, polling: &Polling, early: End) -> Verdict {
         }
         End::Alive(response) => response,
     };
-    let limit = humantime::format_duration(round(limit));
-    fail(format!("A session lives on {limit} after its client is gone"))
+    fail(say!("A session lives on {limit} after its client is gone", limit))
         .sent("POSTs with the old sid, and no pong to any heartbeat")
-        .received(format!("never a refusal; at last: {response}"))
-        .expected(format!("HTTP 400 within pingInterval + 2 × pingTimeout + deadline = {limit}"))
+        .received(say!("never a refusal; at last: {response}", response))
+        .expected(say!("HTTP 400 within pingInterval + 2 × pingTimeout + deadline = {limit}", limit))
         .stop()
 }
 
@@ -238,11 +239,11 @@ impl Ids {
     async fn expect_others(&self, probe: &Probe, user: &User, transport: Transport) -> Verdict {
         let client = probe.client_of(user, &format!("new {}", transport.name()), transport).await?;
         let new = Ids::of(probe, &client);
-        let finding = |what: &str, id: &str| {
-            fail(format!("After a dropped connection over {transport}, the new one has the old {what}"))
+        let finding = |what: &'static str, id: &str| {
+            fail(say!("After a dropped connection over {transport}, the new one has the old {what}", transport, what))
                 .sent("a handshake without sid, then CONNECT")
-                .received(id)
-                .expected(format!("another {what}"))
+                .received(data(id))
+                .expected(say!("another {what}", what))
         };
         if new.engine == self.engine {
             return finding("session id", &new.engine).stop();

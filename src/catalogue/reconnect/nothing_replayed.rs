@@ -11,7 +11,8 @@ use futures::future::try_join_all;
 use crate::{
     catalogue::{Check, Effect, Effort, Isolation, Need, Wait, cite, rest},
     contract::Vars,
-    mock::Fault,
+    fault::Fault,
+    message::data,
     probe::{Client, Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
 };
@@ -63,11 +64,15 @@ async fn run(probe: &Probe) -> Verdict {
             let copies = client.expected_since(0, &declared.event, vars);
             // Without a text of ours all look alike, and one of them is the new one.
             let Some(first) = copies.first().filter(|_| tells_apart || copies.len() > 1) else { continue };
-            return fail(format!("A user that comes back over {} gets a notification {when}", client.transport()))
-                .sent(format!("{}, then a new connection of the user", rest::on_wire(declared, vars)))
-                .received(format!("on the new connection: 4{}", first.encode()))
-                .expected("only what is sent from then on")
-                .stop();
+            return fail(say!(
+                "A user that comes back over {transport} gets a notification {when}",
+                transport = client.transport(),
+                when
+            ))
+            .sent(say!("{call}, then a new connection of the user", call = rest::on_wire(declared, vars)))
+            .received(say!("on the new connection: 4{packet}", packet = first.encode()))
+            .expected("only what is sent from then on")
+            .stop();
         }
     }
     Ok(())
@@ -84,8 +89,9 @@ async fn notify(probe: &Probe) -> Result<Vars, Stop> {
 async fn hear(probe: &Probe, client: &mut Client, vars: &Vars) -> Verdict {
     match client.wait_expected(0, &probe.rest()?.event, vars).await? {
         Some(_) => Ok(()),
-        None => {
-            Err(Stop::Broken(format!("a notification does not reach client {} (see rest.emit-once)", client.label())))
-        }
+        None => Err(Stop::Broken(say!(
+            "a notification does not reach client {label} (see rest.emit-once)",
+            label = data(client.label())
+        ))),
     }
 }

@@ -11,7 +11,8 @@ use futures::future::{join_all, try_join_all};
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     contract::Vars,
-    mock::Fault,
+    fault::Fault,
+    message::{Joint, list},
     probe::{Client, Probe, Verdict, fail, on_wire},
     verdict::{Level, Row},
 };
@@ -63,18 +64,23 @@ async fn run(probe: &Probe) -> Verdict {
     }
     let count = wrong.values().map(Vec::len).sum::<usize>();
     let got = wrong.iter().map(|(pongs, clients)| match &clients[..] {
-        [one] => format!("{pongs} at {one}"),
-        [first, ..] => format!("{pongs} at {} clients, such as {first}", clients.len()),
-        [] => String::new(),
+        [one] => say!("{pongs} at {one}", pongs, one),
+        [first, ..] => say!("{pongs} at {count} clients, such as {first}", pongs, count = clients.len(), first),
+        [] => "".into(),
     });
-    let got: Vec<String> = got.collect();
-    fail(format!("{count} of {CLIENTS} clients that pinged at the same time did not get exactly one pong"))
-        .extent(count, CLIENTS)
-        .sent(format!(
-            "{} by each of {CLIENTS} clients",
-            on_wire(&probe.contract().namespace, &ping.emit, &Vars::new())
-        ))
-        .received(format!("`{}`: {}", ping.reply, got.join(", ")))
-        .expected(format!("one `{}` at each client", ping.reply))
-        .stop()
+    let got = list(got, Joint::Comma);
+    fail(say!(
+        "{count} of {clients} clients that pinged at the same time did not get exactly one pong",
+        count,
+        clients = CLIENTS
+    ))
+    .extent(count, CLIENTS)
+    .sent(say!(
+        "{ping} by each of {clients} clients",
+        ping = on_wire(&probe.contract().namespace, &ping.emit, &Vars::new()),
+        clients = CLIENTS
+    ))
+    .received(say!("`{reply}`: {got}", reply = ping.reply, got))
+    .expected(say!("one `{reply}` at each client", reply = ping.reply))
+    .stop()
 }

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite, rooms},
     contract::Vars,
-    mock::Fault,
+    fault::Fault,
     probe::{Answer, Client, Probe, Stop, User, Verdict, fail, is_expected},
     verdict::{Level, Row},
     wire::Transport,
@@ -81,7 +81,7 @@ pub(in crate::catalogue) async fn ids(probe: &Probe, client: &mut Client) -> Res
     let from = client.mark();
     client.emit(&ping.emit, &Vars::new());
     let Some(pong) = client.wait_event(from, &ping.reply).await? else {
-        return Err(Stop::Broken(format!("no `{}` in time (see events.ping-pong)", ping.reply)));
+        return Err(Stop::Broken(say!("no `{reply}` in time (see events.ping-pong)", reply = ping.reply)));
     };
     client.fence().await?;
     let later = client.events_since(from, &ping.reply).pop().unwrap_or(pong);
@@ -105,11 +105,11 @@ async fn run(probe: &Probe) -> Verdict {
     let missed = (0..MESSAGES).map(|_| rooms::message(probe, &room)).collect::<Result<Vec<_>, _>>()?;
     missed.iter().for_each(|vars| sender.emit(&declared.send, vars));
     sender.fence().await?;
-    let sent = format!("{MESSAGES} messages to the room of a lost connection, which then came back");
+    let sent = say!("{messages} messages to the room of a lost connection, which then came back", messages = MESSAGES);
     let Some(mut client) = back(probe, &known, &user, transport).await? else {
         return fail("The server offers connection state recovery, and no connection is recovered")
             .sent("CONNECT with the `pid` and the last offset of a lost connection")
-            .received(format!("a new connection each time, within {}", humantime::format_duration(probe.deadline())))
+            .received(say!("a new connection each time, within {time}", time = probe.deadline()))
             .expected("a CONNECT reply with the same `pid`")
             .stop();
     };
@@ -128,7 +128,11 @@ async fn run(probe: &Probe) -> Verdict {
     fail("A recovered connection does not get what it missed, once and in order")
         .extent(wrong, MESSAGES)
         .sent(sent)
-        .received(if heard.is_empty() { "none of them".into() } else { format!("the messages {heard}, in this order") })
+        .received(if heard.is_empty() {
+            "none of them".into()
+        } else {
+            say!("the messages {heard}, in this order", heard)
+        })
         .expected("the messages 1, 2, 3, in this order")
         .stop()
 }
@@ -144,8 +148,9 @@ async fn back(probe: &Probe, known: &Known, user: &User, transport: Transport) -
             answer if known.is_recovered(answer) => return Ok(Some(client)),
             Answer::Connected(_) => {}
             answer => {
-                return Err(Stop::Broken(format!(
-                    "CONNECT of a client that comes back: {answer} (see auth.valid-token)"
+                return Err(Stop::Broken(say!(
+                    "CONNECT of a client that comes back: {answer} (see auth.valid-token)",
+                    answer
                 )));
             }
         }

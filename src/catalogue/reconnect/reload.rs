@@ -20,11 +20,12 @@ use url::Url;
 use crate::{
     catalogue::{Check, Effect, Effort, Isolation, Need, Wait, cite, events, rest},
     contract::{Reload, ReloadAction, Vars},
-    mock::Fault,
+    fault::Fault,
+    message::{Message, data},
     probe::{Client, Life, Probe, Stop, Verdict, confirmed, fail, trust},
     shell,
     verdict::{Copied, Level, Row},
-    wire::{Endpoint, HttpResponse, Transport, WireError, http::Http, round},
+    wire::{Endpoint, HttpResponse, Transport, WireError, http::Http},
 };
 
 pub const CHECK: Check = Check {
@@ -93,37 +94,42 @@ async fn kept(probe: &Probe, reload: &Reload) -> Verdict {
             // The worker may be replaced only a while after the hook has returned. The server serves by now, so that silence
             // is an end as well.
             None => match client.life().await {
-                Ok(Life::Closed(how)) => how.to_string(),
+                Ok(Life::Closed(how)) => how.message(),
                 Ok(Life::Open) => continue,
                 // It went on for as long as was waited, and nothing can be asked on it.
                 Err(Stop::Broken(_)) if !probe.target().answers_fences => continue,
                 Err(stop) => return Err(stop),
             },
         };
-        return fail(format!("A reload that is declared to keep connections cuts them, over {}", client.transport()))
-            .sent(format!("{}, with a client connected over {}", named(reload), client.transport()))
-            .received(how)
-            .expected(
-                "the connection goes on, as the contract declares (reload.keeps-connections = true). Keep the server that \
+        return fail(say!(
+            "A reload that is declared to keep connections cuts them, over {transport}",
+            transport = client.transport()
+        ))
+        .sent(say!(
+            "{reload}, with a client connected over {transport}",
+            reload = named(reload),
+            transport = client.transport()
+        ))
+        .received(how)
+        .expected(
+            "the connection goes on, as the contract declares (reload.keeps-connections = true). Keep the server that \
                  clients are connected to across reloads, such as on `globalThis`, or take the declaration out",
-            )
-            .doubtful()
-            .stop();
+        )
+        .doubtful()
+        .stop();
     }
-    let patience = humantime::format_duration(round(patience(probe, reload)));
-    probe.note(format!("the reload kept the old connections for {patience} and longer, as declared"));
+    let patience = patience(probe, reload);
+    probe.note(say!("the reload kept the old connections for {patience} and longer, as declared", patience));
     Ok(())
 }
 
 /// How the connection ends by then, if it does.
-async fn cut(client: &mut Client, until: Instant) -> Result<Option<String>, Stop> {
-    match client.wait("end of the connection", client.mark(), until, |_| false).await {
-        Ok(_) | Err(WireError::Timeout { .. }) => Ok(None),
+async fn cut(client: &mut Client, until: Instant) -> Result<Option<Message>, Stop> {
+    match client.watch(until).await {
+        WireError::Timeout { .. } => Ok(None),
         // Whatever a poll meets in place of its answer, its client takes the connection for lost.
-        Err(error @ (WireError::Closed(_) | WireError::Connect(_) | WireError::Status { .. })) => {
-            Ok(Some(error.to_string()))
-        }
-        Err(error) => Err(Stop::Broken(format!("client {}: {error}", client.label()))),
+        error @ (WireError::Closed(_) | WireError::Connect(_) | WireError::Status { .. }) => Ok(Some(error.message())),
+        error => Err(Stop::Broken(say!("client {label}: {error}", label = data(client.label()), error))),
     }
 }
 
@@ -143,11 +149,11 @@ async fn back_and_once(probe: &Probe, reload: &Reload, end: Instant) -> Verdict 
             Err(_) => "an answer was still awaited then".into(),
         };
         if Instant::now() + pause >= end {
-            let deadline = humantime::format_duration(round(reload.deadline));
-            return fail(format!("The server is not back {deadline} after the reload"))
-                .sent(format!("{}, then new connections", named(reload)))
+            let deadline = reload.deadline;
+            return fail(say!("The server is not back {deadline} after the reload", deadline))
+                .sent(say!("{reload}, then new connections", reload = named(reload)))
                 .received(away)
-                .expected(format!("a connection, a pong and a notification within reload.deadline ({deadline})"))
+                .expected(say!("a connection, a pong and a notification within reload.deadline ({deadline})", deadline))
                 .stop();
         }
         tokio::time::sleep(pause).await;
@@ -164,16 +170,14 @@ fn patience(probe: &Probe, reload: &Reload) -> Duration {
 /// since the contract does not say that reloads keep connections.
 async fn wait_for_drop(probe: &Probe, reload: &Reload, old: &mut Client) -> Result<(), Stop> {
     let patience = patience(probe, reload);
-    let from = old.mark();
-    let ended = old.wait("end of the connection", from, Instant::now() + patience, |_| false).await;
-    if !matches!(ended, Err(WireError::Timeout { .. })) {
+    if !matches!(old.watch(Instant::now() + patience).await, WireError::Timeout { .. }) {
         return Ok(());
     }
-    let patience = humantime::format_duration(round(patience));
-    Err(Stop::Broken(format!(
-        "nothing shows that the server reloaded: the old connection lived on for {patience} after {}. Does the hook \
-         touch what the server watches? If reloads keep connections, declare --reload-keeps-connections=true",
-        named(reload)
+    Err(Stop::Broken(say!(
+        "nothing shows that the server reloaded: the old connection lived on for {patience} after {reload}. Does the \
+         hook touch what the server watches? If reloads keep connections, declare --reload-keeps-connections=true",
+        patience,
+        reload = named(reload)
     )))
 }
 
@@ -184,13 +188,17 @@ async fn reach(probe: &Probe, transport: Transport) -> Verdict {
     let from = client.mark();
     client.emit(&ping.emit, &Vars::new());
     if client.wait_event(from, &ping.reply).await?.is_none() {
-        return Err(Stop::Broken(format!("no `{}` over {transport}", ping.reply)));
+        return Err(Stop::Broken(say!("no `{reply}` over {transport}", reply = ping.reply, transport)));
     }
     let (message, vars) = rest::message(probe)?;
     probe.notify(&message).await?;
     match client.wait_expected(from, &declared.event, &vars).await? {
         Some(_) => Ok(()),
-        None => Err(Stop::Broken(format!("no `{}` over {transport} after a REST call", declared.event.event))),
+        None => Err(Stop::Broken(say!(
+            "no `{event}` over {transport} after a REST call",
+            event = declared.event.event,
+            transport
+        ))),
     }
 }
 
@@ -203,12 +211,16 @@ async fn count(probe: &Probe) -> Verdict {
     for client in &mut clients {
         let replies = super::connect_replies(probe, client).len();
         if replies != 1 {
-            return fail(format!("After the reload, one CONNECT gets {replies} replies over {}", client.transport()))
-                .sent("CONNECT once")
-                .received(format!("{replies} CONNECT replies"))
-                .expected("one CONNECT reply")
-                .copies(Copied::ConnectReply, [replies])
-                .stop();
+            return fail(say!(
+                "After the reload, one CONNECT gets {replies} replies over {transport}",
+                replies,
+                transport = client.transport()
+            ))
+            .sent(said!("CONNECT once"))
+            .received(say!("{replies} CONNECT replies", replies))
+            .expected("one CONNECT reply")
+            .copies(Copied::ConnectReply, [replies])
+            .stop();
         }
         events::expect_one_pong_each(probe, client, 2).await.map_err(|stop| stop.found("After the reload"))?;
     }
@@ -217,18 +229,22 @@ async fn count(probe: &Probe) -> Verdict {
         return Ok(());
     };
     let event = &declared.event.event;
-    fail(format!("After the reload, one REST call gives {count} events over {}", client.transport()))
-        .sent(rest::on_wire(declared, &deliveries.vars))
-        .received(format!("{count} × `{event}`"))
-        .expected(format!("one `{event}`"))
-        .copies(Copied::Notification, [*count])
-        .stop()
+    fail(say!(
+        "After the reload, one REST call gives {count} events over {transport}",
+        count,
+        transport = client.transport()
+    ))
+    .sent(rest::on_wire(declared, &deliveries.vars))
+    .received(say!("{count} × `{event}`", count, event))
+    .expected(say!("one `{event}`", event))
+    .copies(Copied::Notification, [*count])
+    .stop()
 }
 
-fn named(reload: &Reload) -> String {
+fn named(reload: &Reload) -> Message {
     match &reload.action {
-        ReloadAction::Command(_) => "the reload command".to_owned(),
-        ReloadAction::Http { method, url } => format!("{method} {}", url.path()),
+        ReloadAction::Command(_) => "the reload command".into(),
+        ReloadAction::Http { method, url } => format!("{method} {}", url.path()).into(),
     }
 }
 
@@ -237,13 +253,15 @@ async fn run_hook(probe: &Probe, reload: &Reload) -> Result<(), Stop> {
         ReloadAction::Command(command) => run_command(command, reload.deadline).await,
         ReloadAction::Http { method, url } => match call(probe, method.clone(), url, reload.deadline).await {
             Ok(response) if response.is_success() => Ok(()),
-            Ok(response) => Err(Stop::Broken(format!("{} was answered {response}", named(reload)))),
+            Ok(response) => {
+                Err(Stop::Broken(say!("{reload} was answered {response}", reload = named(reload), response)))
+            }
             // A server that restarts need not live to answer.
             Err(WireError::Closed(how)) => {
-                probe.note(format!("{} got no answer: the connection closed {how}", named(reload)));
+                probe.note(say!("{reload} got no answer: the connection closed {how}", reload = named(reload), how));
                 Ok(())
             }
-            Err(error) => Err(Stop::Broken(format!("{}: {error}", named(reload)))),
+            Err(error) => Err(Stop::Broken(say!("{reload}: {error}", reload = named(reload), error))),
         },
     }
 }
@@ -263,14 +281,11 @@ async fn call(probe: &Probe, method: http::Method, url: &Url, deadline: Duration
 async fn run_command(command: &str, deadline: Duration) -> Result<(), Stop> {
     // What it prints is not kept, however much it is.
     let child = shell::command(command).stdout(Stdio::null()).spawn();
-    let mut child = child.map_err(|error| Stop::Broken(format!("the reload command did not start: {error}")))?;
+    let mut child = child.map_err(|error| Stop::Broken(say!("the reload command did not start: {error}", error)))?;
     match timeout(deadline, child.wait()).await {
         Ok(Ok(status)) if status.success() => Ok(()),
-        Ok(Ok(status)) => Err(Stop::Broken(format!("the reload command failed with {status}"))),
-        Ok(Err(error)) => Err(Stop::Broken(format!("the reload command could not be waited for: {error}"))),
-        Err(_) => {
-            let deadline = humantime::format_duration(round(deadline));
-            Err(Stop::Broken(format!("the reload command did not end within {deadline}")))
-        }
+        Ok(Ok(status)) => Err(Stop::Broken(say!("the reload command failed with {status}", status))),
+        Ok(Err(error)) => Err(Stop::Broken(say!("the reload command could not be waited for: {error}", error))),
+        Err(_) => Err(Stop::Broken(say!("the reload command did not end within {deadline}", deadline))),
     }
 }

@@ -12,15 +12,13 @@
 
 use std::collections::BTreeMap;
 
-use tokio::time::Instant;
-
 use super::RECONNECTS;
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
-    mock::Fault,
+    fault::Fault,
     probe::{Client, Probe, Stop, User, Verdict, fail},
     verdict::{Copied, Level, Row},
-    wire::{Transport, WireError},
+    wire::Transport,
 };
 
 pub const CHECK: Check = Check {
@@ -62,9 +60,16 @@ async fn run(probe: &Probe) -> Verdict {
     let Some((event, counts)) = piled.pop_first() else { return Ok(()) };
     let numbers = counts.clone();
     let counts: Vec<String> = counts.iter().map(ToString::to_string).collect();
-    fail(format!("With each reconnect of a user, more `{event}` events greet it"))
-        .sent(format!("CONNECT as one user, {} times, each connection dropped before the next", RECONNECTS + 1))
-        .received(format!("× `{event}`: {} from the first connection to the last", counts.join(", ")))
+    fail(say!("With each reconnect of a user, more `{event}` events greet it", event))
+        .sent(say!(
+            "CONNECT as one user, {reconnects} times, each connection dropped before the next",
+            reconnects = RECONNECTS + 1
+        ))
+        .received(say!(
+            "× `{event}`: {counts} from the first connection to the last",
+            event,
+            counts = counts.join(", ")
+        ))
         .expected("as many on the last connection as on the first, or as another user gets")
         .copies(Copied::Greeting, numbers)
         .stop()
@@ -102,22 +107,14 @@ async fn greetings(probe: &Probe, label: &str, users: &[User], transport: Transp
     for (index, user) in users.iter().enumerate() {
         let mut client = probe.client_of(user, label, transport).await?;
         if index + 1 == users.len() {
-            stay(probe, &mut client).await?;
+            // A greeting may come late.
+            client.listen(probe.target().quiet_window()).await?;
         }
         client.take_notes(probe);
         greetings.push(unasked(probe, &client));
         client.drop_connection();
     }
     Ok(greetings)
-}
-
-/// Waits for a greeting that comes late.
-async fn stay(probe: &Probe, client: &mut Client) -> Result<(), Stop> {
-    let end = Instant::now() + probe.target().quiet_window();
-    match client.wait("end of the quiet window", client.mark(), end, |_| false).await {
-        Ok(_) | Err(WireError::Timeout { .. }) => Ok(()),
-        Err(error) => Err(Stop::Broken(format!("client {}: {error}", client.label()))),
-    }
 }
 
 /// What came since the connect and was not caused by any check.

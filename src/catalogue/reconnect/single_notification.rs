@@ -9,7 +9,7 @@ use futures::future::try_join_all;
 use super::RECONNECTS;
 use crate::{
     catalogue::{Check, Effect, Effort, Isolation, Need, Wait, cite, rest},
-    mock::Fault,
+    fault::Fault,
     probe::{Probe, Verdict, fail},
     verdict::{Copied, Level, Row},
 };
@@ -44,11 +44,20 @@ async fn run(probe: &Probe) -> Verdict {
         return Ok(());
     };
     let event = &rest.event.event;
-    let events = if *count == 0 { "no event".to_owned() } else { format!("{count} events") };
-    fail(format!("After {RECONNECTS} reconnects, one REST call gives {events} over {}", client.transport()))
-        .sent(format!("{} with a client connected over {}", rest::on_wire(rest, &deliveries.vars), client.transport()))
-        .received(format!("{count} × `{event}` at this client"))
-        .expected(format!("one `{event}`"))
-        .copies(Copied::Notification, [*count])
-        .stop()
+    let events = if *count == 0 { "no event".into() } else { say!("{count} events", count) };
+    fail(say!(
+        "After {reconnects} reconnects, one REST call gives {events} over {transport}",
+        reconnects = RECONNECTS,
+        events,
+        transport = client.transport()
+    ))
+    .sent(say!(
+        "{call} with a client connected over {transport}",
+        call = rest::on_wire(rest, &deliveries.vars),
+        transport = client.transport()
+    ))
+    .received(say!("{count} × `{event}` at this client", count, event))
+    .expected(say!("one `{event}`", event))
+    .copies(Copied::Notification, [*count])
+    .stop()
 }

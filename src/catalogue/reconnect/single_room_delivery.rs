@@ -9,7 +9,7 @@ use futures::future::try_join_all;
 use super::RECONNECTS;
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite, rooms},
-    mock::Fault,
+    fault::Fault,
     probe::{Client, Probe, Stop, Verdict, fail, on_wire},
     verdict::{Copied, Level, Row},
     wire::Transport,
@@ -61,12 +61,18 @@ async fn run(probe: &Probe) -> Verdict {
         if count != 1 {
             let event = &declared.receive.event;
             let transport = member.transport();
-            return fail(format!(
-                "After {RECONNECTS} reconnects, a room message arrives {count} times over {transport}"
+            return fail(say!(
+                "After {reconnects} reconnects, a room message arrives {count} times over {transport}",
+                reconnects = RECONNECTS,
+                count,
+                transport
             ))
-            .sent(format!("{} once, by another member", on_wire(&probe.contract().namespace, &declared.send, &vars)))
-            .received(format!("{count} × `{event}`"))
-            .expected(format!("one `{event}`"))
+            .sent(say!(
+                "{message} once, by another member",
+                message = on_wire(&probe.contract().namespace, &declared.send, &vars)
+            ))
+            .received(say!("{count} × `{event}`", count, event))
+            .expected(say!("one `{event}`", event))
             .copies(Copied::RoomMessage, [count])
             .stop();
         }

@@ -13,10 +13,11 @@ use tokio::time::Instant;
 use crate::{
     catalogue::{Check, Effect, Effort, Isolation, Need, Wait, cite},
     contract::Vars,
-    mock::Fault,
+    fault::Fault,
+    message::Message,
     probe::{Answer, Client, Life, Probe, Stop, User, Verdict, confirmed, fail, on_wire},
     verdict::{Level, Row},
-    wire::{Heartbeats, Transport, WireError, round},
+    wire::{Heartbeats, Transport, WireError},
 };
 
 pub const CHECK: Check = Check {
@@ -54,7 +55,7 @@ const PATIENCE: u32 = 4;
 enum Trouble {
     /// There is a limit of new connections, by which the deployment protects itself.
     Limited,
-    Unserved(String),
+    Unserved(Message),
 }
 
 /// A client that is served, or why not.
@@ -73,16 +74,13 @@ async fn exchange(probe: &Probe) -> Verdict {
     let begun = Instant::now();
     let back = join_all(users.iter().map(|(user, transport)| serve(probe, user, *transport))).await;
     let ping = on_wire(&probe.contract().namespace, &probe.ping()?.emit, &Vars::new());
-    all(probe, back, &format!("a handshake, CONNECT, and {ping}")).map_err(|stop| stop.found("After the drop"))?;
-    probe.note(format!(
-        "{CLIENTS} clients were back and served after {}",
-        humantime::format_duration(round(begun.elapsed()))
-    ));
+    all(probe, back, say!("a handshake, CONNECT, and {ping}", ping)).map_err(|stop| stop.found("After the drop"))?;
+    probe.note(say!("{clients} clients were back and served after {time}", clients = CLIENTS, time = begun.elapsed()));
     Ok(())
 }
 
 /// Those that are served, when all are.
-fn all(probe: &Probe, outcomes: Vec<Result<Outcome, Stop>>, sent: &str) -> Result<Vec<Client>, Stop> {
+fn all(probe: &Probe, outcomes: Vec<Result<Outcome, Stop>>, sent: impl Into<Message>) -> Result<Vec<Client>, Stop> {
     let mut served = Vec::new();
     let mut unserved = Vec::new();
     for outcome in outcomes {
@@ -95,17 +93,21 @@ fn all(probe: &Probe, outcomes: Vec<Result<Outcome, Stop>>, sent: &str) -> Resul
         }
     }
     let Some(first) = unserved.first() else { return Ok(served) };
-    fail(format!("{} of {CLIENTS} clients that connect at once are not served", unserved.len()))
-        .extent(unserved.len(), CLIENTS)
-        .sent(format!("{CLIENTS} × {sent}"))
-        .received(format!("{first}{}", if unserved.len() > 1 { ", and others" } else { "" }))
-        .expected(format!("a CONNECT reply, and one `{}` to each ping", probe.ping()?.reply))
-        .doubtful()
-        .stop()
+    fail(say!(
+        "{count} of {clients} clients that connect at once are not served",
+        count = unserved.len(),
+        clients = CLIENTS
+    ))
+    .extent(unserved.len(), CLIENTS)
+    .sent(say!("{clients} × {sent}", clients = CLIENTS, sent = sent.into()))
+    .received(if unserved.len() > 1 { say!("{first}, and others", first) } else { first.clone() })
+    .expected(say!("a CONNECT reply, and one `{reply}` to each ping", reply = probe.ping()?.reply))
+    .doubtful()
+    .stop()
 }
 
-fn unserved(transport: Transport, how: impl std::fmt::Display) -> Result<Outcome, Stop> {
-    Ok(Err(Trouble::Unserved(format!("over {transport}: {how}"))))
+fn unserved(transport: Transport, how: impl Into<Message>) -> Result<Outcome, Stop> {
+    Ok(Err(Trouble::Unserved(say!("over {transport}: {how}", transport, how = how.into()))))
 }
 
 /// A client of `user`, connected.
@@ -129,21 +131,34 @@ async fn serve(probe: &Probe, user: &User, transport: Transport) -> Result<Outco
         Ok(client) => client,
         Err(trouble) => return Ok(Err(trouble)),
     };
-    // What is lost in the instant after the CONNECT reply is for `events.immediate-emit`.
+    // What is lost in the instant after the CONNECT reply is for `events.immediate-emit`: there is a round trip between.
     if let Life::Closed(how) = client.life().await? {
-        return unserved(transport, format!("connected, and closed again ({how})"));
+        return unserved(transport, say!("connected, and closed again ({how})", how));
     }
     let from = client.mark();
     client.emit(&ping.emit, &Vars::new());
     let arrived = client.wait_event(from, &ping.reply).await;
     if let Ok(None) = arrived {
-        return unserved(transport, format!("no `{}` in time", ping.reply));
+        client.emit(&ping.emit, &Vars::new());
+        return match client.wait_event(from, &ping.reply).await {
+            Ok(Some(_)) => unserved(
+                transport,
+                say!(
+                    "no `{reply}`, but one to a second ping: no handler yet, see events.immediate-emit",
+                    reply = ping.reply
+                ),
+            ),
+            _ => unserved(transport, say!("no `{reply}` in time", reply = ping.reply)),
+        };
     }
     if let Life::Closed(how) = client.life().await? {
-        return unserved(transport, format!("closed after its `{}` ({how})", ping.emit.event));
+        return unserved(transport, say!("closed after its `{event}` ({how})", event = ping.emit.event, how));
     }
     match client.events_since(from, &ping.reply).len() {
         1 => Ok(Ok(client)),
-        pongs => unserved(transport, format!("{pongs} × `{}` to one `{}`", ping.reply, ping.emit.event)),
+        pongs => unserved(
+            transport,
+            say!("{pongs} × `{reply}` to one `{event}`", pongs, reply = ping.reply, event = ping.emit.event),
+        ),
     }
 }

@@ -12,10 +12,11 @@ use serde_json::{Value, json};
 use crate::{
     catalogue::{Check, Effect, Effort, Isolation, Need, Wait, cite},
     contract::{Call, Vars, template},
-    mock::Fault,
+    fault::Fault,
+    message::{Joint, Message, excerpt},
     probe::{Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
-    wire::{WireError, shorten},
+    wire::WireError,
 };
 
 pub const CHECK: Check = Check {
@@ -50,21 +51,21 @@ async fn run(probe: &Probe) -> Verdict {
         return Err(Stop::Skip("the declared REST call has no body (rest.body)".into()));
     };
     let mut listener = probe.client("listener", probe.transport()).await?;
-    let mut wrong: Vec<(bool, String)> = Vec::new();
+    let mut wrong: Vec<(bool, Message)> = Vec::new();
     for (what, body) in bodies {
         match probe.send_call(probe.endpoint("REST"), &call, Some(Bytes::from(body))).await {
             Ok(response) if response.status == 429 => {
                 return Err(Stop::Skip("the REST trigger limits how often it is called (HTTP 429)".into()));
             }
             Ok(response) if (400..500).contains(&response.status) => {}
-            Ok(response) => {
-                wrong.push((response.is_success(), format!("{what}: {}", shorten(&response.to_string(), 120))))
-            }
+            Ok(response) => wrong.push((response.is_success(), say!("{what}: {response}", what, response))),
             // Without reading to its end what is too large anyway.
             Err(WireError::Closed(how)) if what == "2 MB" => {
-                probe.note(format!("2 MB are refused by closing the connection ({how})"));
+                probe.note(say!("2 MB are refused by closing the connection ({how})", how));
             }
-            Err(error) => return Err(Stop::Broken(format!("{what}: the REST trigger gave no answer: {error}"))),
+            Err(error) => {
+                return Err(Stop::Broken(say!("{what}: the REST trigger gave no answer: {error}", what, error)));
+            }
         }
     }
     listener.fence().await?;
@@ -78,11 +79,11 @@ async fn run(probe: &Probe) -> Verdict {
         }
         _ => "The REST trigger does not answer a body that makes no sense with a 4xx",
     };
-    let mut received: Vec<String> = wrong.into_iter().map(|(_, answer)| answer).collect();
-    received.extend(heard.map(|packet| format!("at a connected client: 4{}", shorten(&packet, 120))));
+    let mut received: Vec<Message> = wrong.into_iter().map(|(_, answer)| answer).collect();
+    received.extend(heard.map(|packet| say!("at a connected client: 4{packet}", packet = excerpt(&packet, 120))));
     fail(reason)
-        .sent(format!("{} {} with bodies that make no sense", call.method, call.path))
-        .received(received.join("; "))
+        .sent(say!("{method} {path} with bodies that make no sense", method = call.method, path = call.path))
+        .received(Message::list(received, Joint::Semicolon))
         .expected("HTTP 4xx, and nothing emitted")
         .stop()
 }
@@ -94,7 +95,7 @@ fn bodies(call: &Call, declared: Option<&Value>, mark: &str) -> Option<Vec<(&'st
     let is_enclosed = complete.starts_with(['{', '[', '"']);
     let malformed = if is_enclosed { complete[..complete.len() - 1].to_owned() } else { "{".to_owned() };
     let other_type = if body.is_array() { json!({ "siospec": mark }) } else { json!([mark]) };
-    let mut bodies = vec![("malformed JSON", malformed), ("JSON of another type", other_type.to_string())];
+    let mut bodies = vec![(said!("malformed JSON"), malformed), ("JSON of another type", other_type.to_string())];
     let mistyped = replace_message(declared, &json!({ "siospec": mark }));
     if mistyped != *declared {
         bodies.push(("an object in place of the message", mistyped.to_string()));

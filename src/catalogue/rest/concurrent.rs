@@ -9,7 +9,7 @@ use futures::future::{join_all, try_join_all};
 
 use crate::{
     catalogue::{Check, Effect, Effort, Isolation, Need, Wait, cite},
-    mock::Fault,
+    fault::Fault,
     probe::{Client, Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
 };
@@ -51,9 +51,9 @@ async fn run(probe: &Probe) -> Verdict {
             }
             response if response.is_success() => {}
             response => {
-                return fail(format!("Of {CALLS} REST calls at the same time, not all succeed"))
+                return fail(say!("Of {calls} REST calls at the same time, not all succeed", calls = CALLS))
                     .extent(failed, CALLS)
-                    .sent(format!("{CALLS} × {}, at once", super::on_wire(rest, &messages[0].1)))
+                    .sent(say!("{calls} × {call}, at once", calls = CALLS, call = super::on_wire(rest, &messages[0].1)))
                     .received(response)
                     .expected("HTTP 2xx to each")
                     .stop();
@@ -76,18 +76,23 @@ async fn run(probe: &Probe) -> Verdict {
             let counts: Vec<usize> = messages.iter().map(|(_, vars)| copies(vars)).collect();
             let lost = counts.iter().filter(|count| **count == 0).count();
             let repeated = counts.iter().filter(|count| **count > 1).count();
-            let text = format!("{lost} of {CALLS} events missing, {repeated} more than once");
+            let text =
+                say!("{lost} of {calls} events missing, {repeated} more than once", lost, calls = CALLS, repeated);
             (lost + repeated > 0).then_some((text, lost + repeated))
         } else {
             let count = copies(&messages[0].1);
-            (count != CALLS).then(|| (format!("{count} × `{name}`"), count.abs_diff(CALLS)))
+            (count != CALLS).then(|| (say!("{count} × `{name}`", count, name), count.abs_diff(CALLS)))
         };
         if let Some((received, wrong)) = received {
-            return fail(format!("{CALLS} REST calls at the same time do not give {CALLS} events"))
+            return fail(say!("{calls} REST calls at the same time do not give {calls} events", calls = CALLS))
                 .extent(wrong, CALLS)
-                .sent(format!("{CALLS} × {}, at once, each with its own message", super::on_wire(rest, &messages[0].1)))
-                .received(format!("over {}: {received}", client.transport()))
-                .expected(format!("one `{name}` for each call, at each client"))
+                .sent(say!(
+                    "{calls} × {call}, at once, each with its own message",
+                    calls = CALLS,
+                    call = super::on_wire(rest, &messages[0].1)
+                ))
+                .received(say!("over {transport}: {received}", transport = client.transport(), received))
+                .expected(say!("one `{name}` for each call, at each client", name))
                 .stop();
         }
     }

@@ -5,7 +5,8 @@
 
 use crate::{
     catalogue::{Check, Effect, Effort, Isolation, Need, Wait, cite},
-    mock::Fault,
+    fault::Fault,
+    message::{Joint, Message, list},
     probe::{Client, Probe, Verdict, fail},
     verdict::{Level, Row},
 };
@@ -37,16 +38,16 @@ async fn run(probe: &Probe) -> Verdict {
     let name = &rest.event.event;
     let mut clients = probe.clients("client", &probe.mixed_transports(CLIENTS)).await?;
     let super::Deliveries { copies, vars } = super::deliveries(probe, &mut clients).await?;
-    let finding = |reason: String, concerned: &[&Client], what: &str| {
+    let finding = |reason: Message, concerned: &[&Client], what: Message| {
         let over = probe.transports().into_iter().filter_map(|transport| {
             let count = concerned.iter().filter(|client| client.transport() == transport).count();
-            (count > 0).then(|| format!("{count} over {transport}"))
+            (count > 0).then(|| say!("{count} over {transport}", count, transport))
         });
         fail(reason)
             .extent(concerned.len(), CLIENTS)
             .sent(super::on_wire(rest, &vars))
-            .received(format!("{what}: {}", over.collect::<Vec<_>>().join(", ")))
-            .expected(format!("one `{name}` at each of {CLIENTS} clients"))
+            .received(say!("{what}: {over}", what, over = list(over, Joint::Comma)))
+            .expected(say!("one `{name}` at each of {clients} clients", name, clients = CLIENTS))
             .stop()
     };
     let with = |wanted: fn(usize) -> bool| -> Vec<&Client> {
@@ -54,13 +55,21 @@ async fn run(probe: &Probe) -> Verdict {
     };
     let missed = with(|copies| copies == 0);
     if !missed.is_empty() {
-        let reason = format!("The event of a REST call misses {} of {CLIENTS} clients", missed.len());
-        return finding(reason, &missed, &format!("no `{name}` in time"));
+        let reason = say!(
+            "The event of a REST call misses {count} of {clients} clients",
+            count = missed.len(),
+            clients = CLIENTS
+        );
+        return finding(reason, &missed, say!("no `{name}` in time", name));
     }
     let repeated = with(|copies| copies > 1);
     if !repeated.is_empty() {
-        let reason = format!("The event of a REST call is repeated at {} of {CLIENTS} clients", repeated.len());
-        return finding(reason, &repeated, &format!("more than one `{name}` with the same message"));
+        let reason = say!(
+            "The event of a REST call is repeated at {count} of {clients} clients",
+            count = repeated.len(),
+            clients = CLIENTS
+        );
+        return finding(reason, &repeated, say!("more than one `{name}` with the same message", name));
     }
     Ok(())
 }

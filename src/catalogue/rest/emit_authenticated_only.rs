@@ -7,7 +7,7 @@
 
 use crate::{
     catalogue::{Check, Effect, Effort, Isolation, Need, Wait, cite},
-    mock::Fault,
+    fault::Fault,
     probe::{Probe, Stop, Verdict, fail, is_expected},
     verdict::{Level, Row},
 };
@@ -43,18 +43,18 @@ async fn run(probe: &Probe) -> Verdict {
     probe.notify(&message).await?;
     if client.wait_expected(from, &rest.event, &vars).await?.is_none() {
         let event = &rest.event.event;
-        return Err(Stop::Broken(format!("no `{event}` at the connected client in time (see rest.emit-once)")));
+        return Err(Stop::Broken(say!("no `{event}` at the connected client in time (see rest.emit-once)", event)));
     }
     for stranger in &mut strangers {
         stranger.fence().await?;
         stranger.take_notes(probe);
         if let Some(heard) = stranger.since(0).iter().find(|packet| is_expected(packet, &rest.event, &vars)) {
-            return fail(format!(
-                "A connection without a CONNECT hears a REST call's event over {}",
-                stranger.transport()
+            return fail(say!(
+                "A connection without a CONNECT hears a REST call's event over {transport}",
+                transport = stranger.transport()
             ))
             .sent(super::on_wire(rest, &vars))
-            .received(format!("at the connection without a CONNECT: 4{}", heard.encode()))
+            .received(say!("at the connection without a CONNECT: 4{heard}", heard = heard.encode()))
             .expected("nothing there")
             .stop();
         }

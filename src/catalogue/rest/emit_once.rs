@@ -6,7 +6,8 @@
 use crate::{
     catalogue::{Check, Effect, Effort, Isolation, Need, Wait, cite},
     contract::{Expect, Mismatch, Vars},
-    mock::Fault,
+    fault::Fault,
+    message::Message,
     probe::{Client, Probe, Verdict, fail},
     verdict::{Copied, Level, Row},
     wire::SocketPacket,
@@ -38,22 +39,22 @@ async fn run(probe: &Probe) -> Verdict {
     let name = &rest.event.event;
     let mut clients = [probe.client("a", probe.transport()).await?];
     let super::Deliveries { copies, vars } = super::deliveries(probe, &mut clients).await?;
-    let finding = |reason: String| {
-        let expected = format!("one `{name}` with the call's message");
+    let finding = |reason: Message| {
+        let expected = say!("one `{name}` with the call's message", name);
         fail(reason).sent(super::on_wire(rest, &vars)).expected(expected)
     };
     match copies[..] {
         [1] => Ok(()),
         [0] => match misfit(&clients[0], &rest.event, &vars) {
             Some((event, mismatch)) => finding("A REST call gives an event that is not as declared".into())
-                .received(format!("4{} ({mismatch})", event.encode()))
+                .received(say!("4{event} ({mismatch})", event = event.encode(), mismatch))
                 .stop(),
             None => finding("A REST call gives a connected client no event".into())
-                .received(format!("no `{name}` in time"))
+                .received(say!("no `{name}` in time", name))
                 .stop(),
         },
-        [copies] => finding(format!("One REST call gives a connected client {copies} events"))
-            .received(format!("{copies} × `{name}` with the same message"))
+        [copies] => finding(say!("One REST call gives a connected client {copies} events", copies))
+            .received(say!("{copies} × `{name}` with the same message", copies, name))
             .copies(Copied::Notification, [copies])
             .stop(),
         _ => unreachable!("there is one client"),

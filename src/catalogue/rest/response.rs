@@ -8,7 +8,8 @@ use serde_json::Value;
 
 use crate::{
     catalogue::{Check, Effect, Effort, Isolation, Need, Wait, cite},
-    mock::Fault,
+    fault::Fault,
+    message::Message,
     probe::{Probe, Verdict, fail},
     verdict::{Level, Row},
     wire::http::BodyKind,
@@ -37,11 +38,11 @@ async fn run(probe: &Probe) -> Verdict {
     let rest = probe.rest()?;
     let (message, vars) = super::message(probe)?;
     let response = probe.trigger(&message).await?;
-    let finding = |reason: String| {
+    let finding = |reason: Message| {
         fail(reason)
             .sent(super::on_wire(rest, &vars))
             .received(&response)
-            .expected(format!("HTTP 2xx, and JSON that matches {}", rest.response.as_value()))
+            .expected(say!("HTTP 2xx, and JSON that matches {as_value}", as_value = rest.response.as_value()))
     };
     if response.kind() == BodyKind::Html {
         return finding("Where the REST trigger should be, there is an HTML page".into()).stop();
@@ -56,18 +57,18 @@ async fn run(probe: &Probe) -> Verdict {
             .stop();
     }
     if !response.is_success() {
-        return finding(format!("The REST trigger answers with status {}", response.status)).stop();
+        return finding(say!("The REST trigger answers with status {status}", status = response.status)).stop();
     }
     let Ok(body) = serde_json::from_str::<Value>(&response.text()) else {
         return finding("The REST trigger's answer is not JSON".into()).stop();
     };
     if let Err(mismatch) = rest.response.check(&body, &vars) {
-        return finding(format!("The REST trigger's answer is not the declared one: {mismatch}")).stop();
+        return finding(say!("The REST trigger's answer is not the declared one: {mismatch}", mismatch)).stop();
     }
     if !response.media_type().contains("json") {
         let media_type = response.media_type();
-        let media_type = if media_type.is_empty() { "no content type" } else { &media_type };
-        probe.note(format!("the REST trigger's JSON comes with {media_type} instead of application/json"));
+        let media_type = if media_type.is_empty() { "no content type".into() } else { Message::data(media_type) };
+        probe.note(say!("the REST trigger's JSON comes with {media_type} instead of application/json", media_type));
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use crate::{
     catalogue::{Check, Effect, Effort, Isolation, Need, Wait, cite},
     contract::Vars,
-    mock::Fault,
+    fault::Fault,
     probe::{Probe, Stop, Verdict, fail, to_the_point},
     verdict::{Level, Row},
 };
@@ -44,10 +44,10 @@ async fn run(probe: &Probe) -> Verdict {
     let call = rest.render_as_stranger(&rendered);
     let body = call.body.as_ref().map(|body| Bytes::from(body.to_string()));
     let answer = probe.send_call(probe.endpoint("REST"), &call, body).await;
-    let response = answer.map_err(|error| Stop::Broken(format!("the REST trigger gave no answer: {error}")))?;
+    let response = answer.map_err(|error| Stop::Broken(say!("the REST trigger gave no answer: {error}", error)))?;
     if !response.is_success() {
         let response = to_the_point("a call without credentials", response)?;
-        probe.note(format!("a call without credentials is answered HTTP {}", response.status));
+        probe.note(say!("a call without credentials is answered HTTP {status}", status = response.status));
         return probe.served_at_all().await.map(drop);
     }
     let reason = if rest.credentials.is_empty() {
@@ -56,8 +56,8 @@ async fn run(probe: &Probe) -> Verdict {
         "The REST trigger takes a call without the declared credentials"
     };
     fail(reason)
-        .sent(format!("{}, without credentials", super::on_wire(rest, &vars)))
+        .sent(say!("{call}, without credentials", call = super::on_wire(rest, &vars)))
         .received(response)
-        .expected("HTTP 401 or 403")
+        .expected(said!("HTTP 401 or 403"))
         .stop()
 }

@@ -9,7 +9,7 @@ use http::Method;
 use crate::{
     catalogue::{Check, Effect, Effort, Isolation, Need, Wait, cite},
     contract::Call,
-    mock::Fault,
+    fault::Fault,
     probe::{Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
 };
@@ -47,7 +47,8 @@ async fn run(probe: &Probe) -> Verdict {
     for _ in 0..TIMES {
         let from = listener.mark();
         let answer = probe.send_call(probe.endpoint("REST"), &call, None).await;
-        let response = answer.map_err(|error| Stop::Broken(format!("no answer to GET {}: {error}", call.path)))?;
+        let response =
+            answer.map_err(|error| Stop::Broken(say!("no answer to GET {path}: {error}", path = call.path, error)))?;
         listener.listen(probe.target().quiet_window()).await?;
         listener.fence().await?;
         listener.take_notes(probe);
@@ -59,8 +60,8 @@ async fn run(probe: &Probe) -> Verdict {
     }
     let Some((response, event)) = heard else { return Ok(()) };
     fail("A GET on the REST trigger emits")
-        .sent(format!("GET {} ({TIMES} times)", call.path))
-        .received(format!("{response}; and each time, at a connected client: 4{event}"))
-        .expected(format!("no `{name}`, whatever the answer"))
+        .sent(say!("GET {path} ({times} times)", path = call.path, times = TIMES))
+        .received(say!("{response}; and each time, at a connected client: 4{event}", response, event))
+        .expected(say!("no `{name}`, whatever the answer", name))
         .stop()
 }

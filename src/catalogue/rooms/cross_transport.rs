@@ -5,7 +5,7 @@
 
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
-    mock::Fault,
+    fault::Fault,
     probe::{Probe, Verdict},
     verdict::{Level, Row},
     wire::Transport,
@@ -39,20 +39,20 @@ async fn run(probe: &Probe) -> Verdict {
     }
     for _ in 0..2 {
         let [sender, receiver] = &mut clients[..] else { unreachable!("two were asked for") };
-        let way = format!("sent over {}", sender.transport());
-        let member = format!("the member on {}", receiver.transport());
+        let way = say!("sent over {transport}", transport = sender.transport());
+        let member = say!("the member on {transport}", transport = receiver.transport());
         let found = match super::unsettled(probe, sender, receiver, &room).await? {
             None => super::copies(probe, sender, receiver, &room).await?,
             Some(vars) => Some((0, vars)),
         };
         if let Some((copies, vars)) = found {
             let (reason, received) = match copies {
-                0 => ("does not reach".to_owned(), format!("no `{receive}` in time")),
-                _ => (format!("arrives {copies} times at"), format!("{copies} × `{receive}`")),
+                0 => ("does not reach".into(), say!("no `{receive}` in time", receive)),
+                _ => (say!("arrives {copies} times at", copies), say!("{copies} × `{receive}`", copies, receive)),
             };
-            return super::finding(probe, format!("A room message {way} {reason} {member}"), &vars)?
+            return super::finding(probe, say!("A room message {way} {reason} {member}", way, reason, member), &vars)?
                 .received(received)
-                .expected(format!("one `{receive}` at {member}"))
+                .expected(say!("one `{receive}` at {member}", receive, member))
                 .stop();
         }
         clients.reverse();

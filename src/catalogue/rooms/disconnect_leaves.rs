@@ -7,7 +7,7 @@
 
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
-    mock::Fault,
+    fault::Fault,
     probe::{Probe, Verdict},
     verdict::{Level, Row},
 };
@@ -57,10 +57,14 @@ async fn run(probe: &Probe) -> Verdict {
         client.fence().await?;
         client.take_notes(probe);
         if let Some(heard) = client.expected_since(0, &rooms.receive, &vars).first() {
-            return super::finding(probe, format!("After {end}, the same user is in the room without a join"), &vars)?
-                .received(format!("at the user's new connection: 4{}", heard.encode()))
-                .expected("nothing before the new connection joins the room")
-                .stop();
+            return super::finding(
+                probe,
+                say!("After {end}, the same user is in the room without a join", end),
+                &vars,
+            )?
+            .received(say!("at the user's new connection: 4{heard}", heard = heard.encode()))
+            .expected("nothing before the new connection joins the room")
+            .stop();
         }
     }
     Ok(())

@@ -10,7 +10,8 @@
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     contract::Vars,
-    mock::Fault,
+    fault::Fault,
+    message::data,
     probe::{Client, Probe, Stop, Verdict, on_wire},
     verdict::{Level, Row},
 };
@@ -59,14 +60,19 @@ async fn strangers_are_silent(probe: &Probe, room: &str, strangers: &mut [Client
         receiver.take_notes(probe);
         if let Some(heard) = receiver.expected_since(from, &declared.receive, &vars).first() {
             let join = on_wire(&probe.contract().namespace, &declared.join, &Vars::new().room(room));
-            return super::finding(probe, format!("Users who do not belong to `{room}` hear each other in it"), &vars)?
-                .sent(format!(
-                    "{join} by two users, then {} by one of them",
-                    on_wire(&probe.contract().namespace, &declared.send, &vars)
-                ))
-                .received(format!("at the other: 4{}", heard.encode()))
-                .expected("nothing at the other")
-                .stop();
+            return super::finding(
+                probe,
+                say!("Users who do not belong to `{room}` hear each other in it", room = data(room)),
+                &vars,
+            )?
+            .sent(say!(
+                "{join} by two users, then {message} by one of them",
+                join,
+                message = on_wire(&probe.contract().namespace, &declared.send, &vars)
+            ))
+            .received(say!("at the other: 4{heard}", heard = heard.encode()))
+            .expected("nothing at the other")
+            .stop();
         }
     }
     Ok(())
@@ -81,9 +87,10 @@ async fn members_are_alone(probe: &Probe, room: &str, strangers: &mut [Client]) 
         super::join(probe, client, room).await?;
     }
     if super::unsettled(probe, &sender, &mut member, room).await?.is_some() {
-        return Err(Stop::Broken(format!(
-            "users who may join `{room}`, as the contract says, do not hear each other in it (choices.private-room-claims, \
-             choices.private-room-token-env)"
+        return Err(Stop::Broken(say!(
+            "users who may join `{room}`, as the contract says, do not hear each other in it \
+             (choices.private-room-claims, choices.private-room-token-env)",
+            room = data(room)
         )));
     }
     for stranger in &mut *strangers {
@@ -98,11 +105,19 @@ async fn members_are_alone(probe: &Probe, room: &str, strangers: &mut [Client]) 
         if let Some(heard) = stranger.expected_since(from, &declared.receive, &vars).first() {
             let namespace = &probe.contract().namespace;
             let join = on_wire(namespace, &declared.join, &Vars::new().room(room));
-            return super::finding(probe, format!("A user who does not belong to `{room}` hears its members"), &vars)?
-                .sent(format!("{join} by a stranger, then {} by a member", on_wire(namespace, &declared.send, &vars)))
-                .received(format!("at the stranger: 4{}", heard.encode()))
-                .expected("nothing at the stranger")
-                .stop();
+            return super::finding(
+                probe,
+                say!("A user who does not belong to `{room}` hears its members", room = data(room)),
+                &vars,
+            )?
+            .sent(say!(
+                "{join} by a stranger, then {message} by a member",
+                join,
+                message = on_wire(namespace, &declared.send, &vars)
+            ))
+            .received(say!("at the stranger: 4{heard}", heard = heard.encode()))
+            .expected("nothing at the stranger")
+            .stop();
         }
     }
     Ok(())

@@ -5,7 +5,7 @@
 
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
-    mock::Fault,
+    fault::Fault,
     probe::{Probe, Verdict},
     verdict::{Level, Row},
 };
@@ -37,14 +37,14 @@ async fn run(probe: &Probe) -> Verdict {
     match super::copies(probe, &sender, &mut member, &room).await? {
         None => Ok(()),
         Some((0, vars)) => super::finding(probe, "A second join takes the client out of the room", &vars)?
-            .received(format!("no `{receive}` in time at the client that joined twice"))
-            .expected(format!("one `{receive}`"))
+            .received(say!("no `{receive}` in time at the client that joined twice", receive))
+            .expected(say!("one `{receive}`", receive))
             .stop(),
         Some((copies, vars)) => {
-            let reason = format!("After a second join, each message arrives {copies} times");
+            let reason = say!("After a second join, each message arrives {copies} times", copies);
             super::finding(probe, reason, &vars)?
-                .received(format!("{copies} × `{receive}` at the client that joined twice"))
-                .expected(format!("one `{receive}`"))
+                .received(say!("{copies} × `{receive}` at the client that joined twice", copies, receive))
+                .expected(say!("one `{receive}`", receive))
                 .stop()
         }
     }

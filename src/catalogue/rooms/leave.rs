@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     contract::Vars,
-    mock::Fault,
+    fault::Fault,
     probe::{Probe, Stop, Verdict, fail, on_wire},
     verdict::{Level, Row},
 };
@@ -57,8 +57,8 @@ async fn run(probe: &Probe) -> Verdict {
         let Some(heard) = heard.first() else { break };
         if Instant::now() >= end {
             return fail("A client that left the room still hears it")
-                .sent(format!("{leave}, then from another member {}", sent(probe, &vars)?))
-                .received(format!("at the client that left: 4{}", heard.encode()))
+                .sent(say!("{leave}, then from another member {message}", leave, message = sent(probe, &vars)?))
+                .received(say!("at the client that left: 4{heard}", heard = heard.encode()))
                 .expected("nothing from this room any more")
                 .stop();
         }
@@ -71,9 +71,9 @@ async fn run(probe: &Probe) -> Verdict {
         return Ok(());
     }
     fail("A client that left one room no longer hears another")
-        .sent(format!("{leave}, then from a member of the other room {}", sent(probe, &vars)?))
-        .received(format!("no `{}` in time", rooms.receive.event))
-        .expected(format!("`{}` from the room that was not left", rooms.receive.event))
+        .sent(say!("{leave}, then from a member of the other room {message}", leave, message = sent(probe, &vars)?))
+        .received(say!("no `{event}` in time", event = rooms.receive.event))
+        .expected(say!("`{event}` from the room that was not left", event = rooms.receive.event))
         .stop()
 }
 

@@ -9,7 +9,7 @@
 
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
-    mock::Fault,
+    fault::Fault,
     probe::{Probe, Verdict},
     verdict::{Copied, Level, Row},
 };
@@ -43,19 +43,19 @@ async fn run(probe: &Probe) -> Verdict {
     let [sender, receiver] = &mut clients[..] else { unreachable!("two were asked for") };
 
     let from = receiver.mark();
-    let expected = format!("one `{}` with the message, at the other member", rooms.receive.event);
+    let expected = say!("one `{event}` with the message, at the other member", event = rooms.receive.event);
     if let Some(vars) = super::unsettled(probe, sender, receiver, &room).await? {
         let events = receiver.events_since(from, &rooms.receive.event);
         let misfit =
             events.last().and_then(|event| Some((event, rooms.receive.check(event.event_args(), &vars).err()?)));
         let Some((event, mismatch)) = misfit else {
             return super::finding(probe, "A message to the room does not reach the other member", &vars)?
-                .received(format!("no `{}` in time", rooms.receive.event))
+                .received(say!("no `{event}` in time", event = rooms.receive.event))
                 .expected(expected)
                 .stop();
         };
         return super::finding(probe, "A message to the room reaches the other member, but not as declared", &vars)?
-            .received(format!("4{} ({mismatch})", event.encode()))
+            .received(say!("4{event} ({mismatch})", event = event.encode(), mismatch))
             .expected(expected)
             .stop();
     }
@@ -63,13 +63,13 @@ async fn run(probe: &Probe) -> Verdict {
         None => Ok(()),
         Some((0, vars)) => {
             super::finding(probe, "A message to the room is lost on its way to the other member", &vars)?
-                .received(format!("no `{}` in time, though messages before it arrived", rooms.receive.event))
+                .received(say!("no `{event}` in time, though messages before it arrived", event = rooms.receive.event))
                 .expected(expected)
                 .stop()
         }
         Some((copies, vars)) => {
-            super::finding(probe, format!("A message to the room reaches the other member {copies} times"), &vars)?
-                .received(format!("{copies} × `{}` with the same message", rooms.receive.event))
+            super::finding(probe, say!("A message to the room reaches the other member {copies} times", copies), &vars)?
+                .received(say!("{copies} × `{event}` with the same message", copies, event = rooms.receive.event))
                 .expected(expected)
                 .copies(Copied::RoomMessage, [copies])
                 .stop()

@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use super::checks;
 use crate::{
     contract::{Expect, Vars},
+    message::Message,
     probe::{Client, Finding, Probe, Stop, fail, is_expected, on_wire},
     wire::{SocketPacket, Transport, WireError},
 };
@@ -99,7 +100,7 @@ pub(super) async fn unsettled(
                 return Ok(None);
             }
             Err(WireError::Timeout { .. }) => patience *= 2,
-            Err(error) => return Err(lost(receiver, &error)),
+            Err(error) => return Err(receiver.broken(&error)),
         }
     }
     Ok(sent.pop())
@@ -146,14 +147,10 @@ async fn copies(
 }
 
 /// Begins a finding about the message of `vars`.
-pub(super) fn finding(probe: &Probe, reason: impl Into<String>, vars: &Vars) -> Result<Finding, Stop> {
+pub(super) fn finding(probe: &Probe, reason: impl Into<Message>, vars: &Vars) -> Result<Finding, Stop> {
     Ok(fail(reason).sent(on_wire(&probe.contract().namespace, &probe.rooms()?.send, vars)))
 }
 
 fn undelivered(receive: &Expect) -> Stop {
-    Stop::Broken(format!("`{}` does not reach the other member (see rooms.member-receives)", receive.event))
-}
-
-fn lost(client: &Client, error: &WireError) -> Stop {
-    Stop::Broken(format!("client {} ({}): {error}", client.label(), client.transport()))
+    Stop::Broken(say!("`{event}` does not reach the other member (see rooms.member-receives)", event = receive.event))
 }

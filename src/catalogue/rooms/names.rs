@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use crate::{
     catalogue::{Check, Effect, Effort, Isolation, Need, Wait, cite},
     contract::{Emit, Vars},
-    mock::Fault,
+    fault::Fault,
     probe::{Client, Probe, Stop, Verdict, fail, is_expected},
     verdict::{Level, Row},
     wire::{SocketPacket, WireError},
@@ -95,8 +95,9 @@ async fn are_apart(probe: &Probe, variant: &Variant) -> Result<bool, Stop> {
     let [mut sender, mut peer] = pair(probe, name).await?;
     let begun = Instant::now();
     if !is_heard(probe, &insider, &mut member, of, probe.deadline()).await? {
-        return Err(Stop::Broken(format!(
-            "members of the room {of} do not hear each other (see rooms.member-receives)"
+        return Err(Stop::Broken(say!(
+            "members of the room {of} do not hear each other (see rooms.member-receives)",
+            of
         )));
     }
     member.catch_up().await?;
@@ -114,19 +115,21 @@ async fn are_apart(probe: &Probe, variant: &Variant) -> Result<bool, Stop> {
     }
     let folds = probe.rooms()?.folds_names;
     match folded {
-        Some((said, heard, (packet, event))) if !folds => fail(format!("A room's name is taken for another's: {what}"))
-            .sent(format!("4{} to the room {said}", packet.encode()))
-            .received(format!("at the member of the room {heard} alone: 4{}", event.encode()))
-            .expected("nothing outside the room, unless the contract says rooms.names = \"folded\"")
-            .at(variant.level)
-            .stop(),
+        Some((said, heard, (packet, event))) if !folds => {
+            fail(say!("A room's name is taken for another's: {what}", what))
+                .sent(say!("4{packet} to the room {said}", packet = packet.encode(), said))
+                .received(say!("at the member of the room {heard} alone: 4{event}", heard, event = event.encode()))
+                .expected("nothing outside the room, unless the contract says rooms.names = \"folded\"")
+                .at(variant.level)
+                .stop()
+        }
         Some(_) => {
-            probe.note(format!("lawful choice: names of rooms are folded, as declared: {what}"));
+            probe.note(say!("lawful choice: names of rooms are folded, as declared: {what}", what));
             Ok(true)
         }
         None if is_taken => Ok(true),
         None => {
-            probe.note(format!("lawful choice: {what} is not taken for a room's name"));
+            probe.note(say!("lawful choice: {what} is not taken for a room's name", what));
             Ok(false)
         }
     }
@@ -165,7 +168,7 @@ async fn is_heard(
             Err(WireError::Timeout { .. }) => patience *= 2,
             // An application may close the connection of whoever sends what is no name to it.
             Err(WireError::Closed(_)) => return Ok(false),
-            Err(error) => return Err(super::lost(receiver, &error)),
+            Err(error) => return Err(receiver.broken(&error)),
         }
     }
     Ok(false)

@@ -5,7 +5,7 @@
 
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
-    mock::Fault,
+    fault::Fault,
     probe::{Probe, Verdict},
     verdict::{Level, Row},
 };
@@ -39,9 +39,10 @@ async fn run(probe: &Probe) -> Verdict {
         outsider.fence().await?;
         outsider.take_notes(probe);
         if let Some(heard) = outsider.expected_since(0, &rooms.receive, &vars).first() {
-            let reason = format!("A client outside the room hears its messages over {}", outsider.transport());
+            let reason =
+                say!("A client outside the room hears its messages over {transport}", transport = outsider.transport());
             return super::finding(probe, reason, &vars)?
-                .received(format!("at the outsider: 4{}", heard.encode()))
+                .received(say!("at the outsider: 4{heard}", heard = heard.encode()))
                 .expected("nothing at the outsider")
                 .stop();
         }

@@ -11,7 +11,7 @@
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     contract::Vars,
-    mock::Fault,
+    fault::Fault,
     probe::{Answer, Client, Probe, Stop, Verdict, fail, on_wire},
     verdict::{Level, Row},
 };
@@ -67,12 +67,12 @@ async fn run(probe: &Probe) -> Verdict {
     };
     let namespace = &probe.contract().namespace;
     fail("A client that joins the room named by another's socket id hears what is sent to that id")
-        .sent(format!(
-            "{} by one client, then {} by the client with that id",
-            on_wire(namespace, &rooms.join, &Vars::new().room(&id)),
-            on_wire(namespace, &rooms.send, &to_itself)
+        .sent(say!(
+            "{join} by one client, then {message} by the client with that id",
+            join = on_wire(namespace, &rooms.join, &Vars::new().room(&id)),
+            message = on_wire(namespace, &rooms.send, &to_itself)
         ))
-        .received(format!("at the first client: 4{}", heard.encode()))
+        .received(say!("at the first client: 4{heard}", heard = heard.encode()))
         .expected("nothing at the first client")
         .stop()
 }
@@ -88,6 +88,6 @@ async fn with_id(probe: &Probe) -> Result<(Client, String), Stop> {
             client.fence().await?;
             Ok((client, id.to_owned()))
         }
-        answer => Err(Stop::Broken(format!("{answer} (see auth.valid-token)"))),
+        answer => Err(Stop::Broken(say!("{answer} (see auth.valid-token)", answer))),
     }
 }

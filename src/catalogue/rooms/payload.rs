@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     contract::Vars,
-    mock::Fault,
+    fault::Fault,
+    message::data,
     probe::{Probe, Verdict},
     verdict::{Level, Row},
     wire::SocketPacket,
@@ -69,6 +70,8 @@ async fn run(probe: &Probe) -> Verdict {
                     .iter()
                     .any(|(other, sent)| other != what && packet.event_args().iter().any(|arg| holds(arg, sent)))
                     || rooms.receive.check(packet.event_args(), &last).is_ok()
+                    // A text of ours, which a trial of the room sent before.
+                    || packet.encode().contains("siospec-message-")
             };
             let events = packets.iter().filter(|packet| packet.event_name() == Some(event));
             events.filter(|packet| !is_another(packet)).cloned().collect()
@@ -79,20 +82,20 @@ async fn run(probe: &Probe) -> Verdict {
         let came = came(member.since(from));
         let arrived = |holds: &dyn Fn(&Value) -> bool| came.iter().any(|packet| packet.event_args().iter().any(holds));
         let Some(first) = came.first() else {
-            probe.note(format!("{what} in place of the message does not arrive; the application may refuse it"));
+            probe.note(say!("{what} in place of the message does not arrive; the application may refuse it", what));
             continue;
         };
         if arrived(&|arg| holds(arg, value)) {
             continue;
         }
         if arrived(&|arg| says(arg, value)) {
-            probe.note(format!("lawful choice: {what} in place of the message arrives as text that says all of it"));
+            probe.note(say!("lawful choice: {what} in place of the message arrives as text that says all of it", what));
             continue;
         }
-        return super::finding(probe, format!("{what} that is sent to a room arrives as something else"), &vars)?
+        return super::finding(probe, say!("{what} that is sent to a room arrives as something else", what), &vars)?
             .sent(format!("4{}", packet.encode()))
             .received(format!("4{}", first.encode()))
-            .expected(format!("`{event}` with {value} in it"))
+            .expected(say!("`{event}` with {value} in it", event = data(event), value))
             .stop();
     }
     Ok(())

@@ -9,7 +9,8 @@
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     contract::Vars,
-    mock::Fault,
+    fault::Fault,
+    message::Message,
     probe::{Probe, Verdict},
     verdict::{Level, Row},
 };
@@ -43,7 +44,7 @@ async fn run(probe: &Probe) -> Verdict {
     super::join(probe, &mut in_second, &second).await?;
     super::settle(probe, &both, &mut in_second, &second).await?;
 
-    let clients = [(&first, &mut in_first, "first"), (&second, &mut in_second, "second")];
+    let clients = [(&first, &mut in_first, said!("first")), (&second, &mut in_second, said!("second"))];
     let [mut here, mut elsewhere] = clients;
     for _ in 0..2 {
         let (room, member, name) = &mut here;
@@ -51,29 +52,33 @@ async fn run(probe: &Probe) -> Verdict {
         let vars = super::message(probe, room)?;
         let from = outsider.mark();
         if !super::arrives(probe, &both, member, &vars).await? {
-            return unheard(probe, &format!("A client in two rooms is not heard in the {name}"), &vars);
+            return unheard(probe, say!("A client in two rooms is not heard in the {name}", name), &vars);
         }
         outsider.fence().await?;
         outsider.take_notes(probe);
         if let Some(heard) = outsider.expected_since(from, &rooms.receive, &vars).first() {
-            return super::finding(probe, format!("A message to the {name} room also goes to the {other}"), &vars)?
-                .received(format!("at a member of the {other} room alone: 4{}", heard.encode()))
-                .expected(format!("nothing outside the {name} room"))
-                .stop();
+            return super::finding(
+                probe,
+                say!("A message to the {name} room also goes to the {other}", name, other),
+                &vars,
+            )?
+            .received(say!("at a member of the {other} room alone: 4{heard}", other, heard = heard.encode()))
+            .expected(say!("nothing outside the {name} room", name))
+            .stop();
         }
         let vars = super::message(probe, room)?;
         if !super::arrives(probe, member, &mut both, &vars).await? {
-            return unheard(probe, &format!("A client in two rooms does not hear the {name}"), &vars);
+            return unheard(probe, say!("A client in two rooms does not hear the {name}", name), &vars);
         }
         std::mem::swap(&mut here, &mut elsewhere);
     }
     Ok(())
 }
 
-fn unheard(probe: &Probe, reason: &str, vars: &Vars) -> Verdict {
+fn unheard(probe: &Probe, reason: Message, vars: &Vars) -> Verdict {
     let receive = &probe.rooms()?.receive.event;
     super::finding(probe, reason, vars)?
-        .received(format!("no `{receive}` in time"))
-        .expected(format!("`{receive}` at every other member of the room"))
+        .received(say!("no `{receive}` in time", receive))
+        .expected(say!("`{receive}` at every other member of the room", receive))
         .stop()
 }

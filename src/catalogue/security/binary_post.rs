@@ -10,7 +10,8 @@ use reqwest::Method;
 
 use crate::{
     catalogue::{Check, Effect, Effort, Isolation, Need, Wait, cite},
-    mock::Fault,
+    fault::Fault,
+    message::Message,
     probe::{Probe, Stop, Verdict, fail, to_the_point},
     verdict::{Level, Row},
     wire::{Endpoint, Session, Transport, WireError},
@@ -39,12 +40,12 @@ pub const CHECK: Check = Check {
 async fn run(probe: &Probe) -> Verdict {
     let endpoint = probe.endpoint("a");
     let opened = Session::polling_handshake(&endpoint).await;
-    let (handshake, _) = opened.map_err(|error| Stop::Broken(format!("the session to post to: {error}")))?;
+    let (handshake, _) = opened.map_err(|error| Stop::Broken(say!("the session to post to: {error}", error)))?;
     let url = endpoint.engine_url(Transport::Polling, Some(&handshake.sid));
     // A message in the binary framing of version 3: type, length, end of length, data. No packet to version 4.
     let body = Bytes::from_static(&[1, 2, 255, 4, 0]);
     let headers = Endpoint::content_type("application/octet-stream");
-    let finding = |reason: &str, received: String| {
+    let finding = |reason: &'static str, received: Message| {
         fail(reason)
             .sent("POST with Content-Type: application/octet-stream, 5 bytes")
             .received(received)
@@ -56,15 +57,15 @@ async fn run(probe: &Probe) -> Verdict {
             probe.served(Transport::Polling).await.map(drop)
         }
         Ok(response) if response.is_success() => {
-            probe.note(format!("lawful choice: an octet-stream POST is read as text, and answered {response}"));
+            probe.note(say!("lawful choice: an octet-stream POST is read as text, and answered {response}", response));
             probe.served(Transport::Polling).await.map(drop)
         }
-        Ok(response) => finding("An octet-stream POST makes the server fail", response.to_string()).stop(),
+        Ok(response) => finding("An octet-stream POST makes the server fail", response.message()).stop(),
         Err(error @ WireError::Timeout { .. }) => {
-            finding("An octet-stream POST is never answered", error.to_string()).stop()
+            finding("An octet-stream POST is never answered", error.message()).stop()
         }
         // The end of the connection is a refusal as well.
         Err(WireError::Closed(_)) => probe.serves_still(Transport::Polling).await.map(drop),
-        Err(error) => Err(Stop::Broken(format!("the octet-stream POST: {error}"))),
+        Err(error) => Err(Stop::Broken(say!("the octet-stream POST: {error}", error))),
     }
 }

@@ -7,7 +7,8 @@
 
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
-    mock::Fault,
+    fault::Fault,
+    message::Message,
     probe::{Probe, Verdict, fail},
     verdict::{Level, Row},
     wire::Transport,
@@ -49,17 +50,17 @@ async fn run(probe: &Probe) -> Verdict {
         let is_let_in = |allowed: Option<&str>| allowed == Some(&*origin) || (everybody && allowed == Some("*"));
 
         let answer = super::poll_from(probe, &origin).await?;
-        let finding = |reason: String| fail(reason).sent(format!("a polling handshake, with Origin: {origin}"));
-        let expected = format!("HTTP 200, Access-Control-Allow-Origin: {origin}");
+        let finding = |reason: Message| fail(reason).sent(say!("a polling handshake, with Origin: {origin}", origin));
+        let expected = say!("HTTP 200, Access-Control-Allow-Origin: {origin}", origin);
         if answer.status != 200 {
-            return finding(format!("The declared origin {origin} is refused on polling"))
+            return finding(say!("The declared origin {origin} is refused on polling", origin))
                 .received(&answer)
                 .expected(expected)
                 .stop();
         }
         let allowed = super::allowed_origin(&answer);
         if !is_let_in(allowed.as_deref()) {
-            return finding(format!("The declared origin {origin} is not let in on polling"))
+            return finding(say!("The declared origin {origin} is not let in on polling", origin))
                 .received(super::shown(&answer))
                 .expected(expected)
                 .stop();
@@ -69,18 +70,18 @@ async fn run(probe: &Probe) -> Verdict {
 
         let answer = super::preflight_from(probe, &origin).await?;
         if !answer.is_success() || !is_let_in(super::allowed_origin(&answer).as_deref()) {
-            return fail(format!("A preflight of the declared origin {origin} does not succeed"))
-                .sent(format!("{}, with Origin: {origin}", super::PREFLIGHT))
+            return fail(say!("A preflight of the declared origin {origin} does not succeed", origin))
+                .sent(say!("{preflight}, with Origin: {origin}", preflight = super::PREFLIGHT, origin))
                 .received(super::shown(&answer))
-                .expected(format!("HTTP 204 or another 2xx, Access-Control-Allow-Origin: {origin}"))
+                .expected(say!("HTTP 204 or another 2xx, Access-Control-Allow-Origin: {origin}", origin))
                 .stop();
         }
 
         if probe.transports().contains(&Transport::WebSocket) {
             let opening = super::open_websocket(&probe.endpoint("WebSocket"), super::origin_header(&origin)?).await?;
             if let Err(how) = opening.session() {
-                return fail(format!("The declared origin {origin} is refused on WebSocket"))
-                    .sent(format!("a WebSocket handshake, with Origin: {origin}"))
+                return fail(say!("The declared origin {origin} is refused on WebSocket", origin))
+                    .sent(say!("a WebSocket handshake, with Origin: {origin}", origin))
                     .received(how)
                     .expected("HTTP 101, then the open packet")
                     .stop();
@@ -88,7 +89,7 @@ async fn run(probe: &Probe) -> Verdict {
         }
 
         if !varies && others != allowed {
-            return finding(format!("What {origin} gets may be given to other origins by a cache"))
+            return finding(say!("What {origin} gets may be given to other origins by a cache", origin))
                 .at(Level::Should)
                 .received(shown)
                 .expected("Vary: Origin, since other origins get another answer")

@@ -6,7 +6,7 @@
 
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
-    mock::Fault,
+    fault::Fault,
     probe::{Probe, Verdict, fail},
     verdict::{Level, Row},
 };
@@ -37,13 +37,17 @@ async fn run(probe: &Probe) -> Verdict {
             let allowed = super::allowed_origin(answer);
             if allowed.as_deref() == Some(&origin) && super::allows_credentials(answer) {
                 return fail("A foreign origin is let in with its user's cookies")
-                    .sent(format!("{what}, with Origin: {origin}"))
+                    .sent(say!("{what}, with Origin: {origin}", what, origin))
                     .received(super::shown(answer))
                     .expected("no Access-Control-Allow-Origin with that origin")
                     .stop();
             }
             if let Some(allowed) = allowed.filter(|allowed| *allowed == origin || allowed == "*") {
-                probe.note(format!("pages of any origin may read answers ({allowed} for {origin}), without cookies"));
+                probe.note(say!(
+                    "pages of any origin may read answers ({allowed} for {origin}), without cookies",
+                    allowed,
+                    origin
+                ));
             }
         }
         super::judged(probe, &asked[0].1).await?;

@@ -6,7 +6,7 @@
 
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
-    mock::Fault,
+    fault::Fault,
     probe::{Probe, Verdict, fail},
     verdict::{Level, Row},
 };
@@ -37,7 +37,7 @@ async fn run(probe: &Probe) -> Verdict {
     for (what, answer) in &asked {
         if super::allowed_origin(answer).as_deref() == Some("*") && super::allows_credentials(answer) {
             return fail("All origins are let in, and their cookies as well")
-                .sent(format!("{what}, with Origin: {origin}"))
+                .sent(say!("{what}, with Origin: {origin}", what, origin))
                 .received(super::shown(answer))
                 .expected("one origin by its name, or no Access-Control-Allow-Credentials")
                 .stop();

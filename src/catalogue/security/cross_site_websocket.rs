@@ -12,7 +12,8 @@ use reqwest::header::{COOKIE, HeaderMap, HeaderValue};
 
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
-    mock::Fault,
+    contract::Carrier,
+    fault::Fault,
     probe::{Answer, Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
 };
@@ -43,12 +44,12 @@ async fn run(probe: &Probe) -> Verdict {
     let Some(with) = answer(probe, "with cookie", super::origin_header(&origin)?).await? else { return Ok(()) };
     match &with {
         Answer::Connected(_) => {}
-        Answer::Refused(_) | Answer::Closed(_) => {
+        Answer::Refused(_) | Answer::Closed(_) | Answer::Shut(_) => {
             probe.note("a WebSocket of a foreign origin opens, and a CONNECT without a token is refused on it");
             return Ok(());
         }
         Answer::Silence(_) | Answer::Cut(_) => {
-            return Err(Stop::Broken(format!("{with} (see auth.rejection-in-time)")));
+            return Err(Stop::Broken(say!("{with} (see auth.rejection-in-time)", with)));
         }
     }
     let mut headers = super::origin_header(&origin)?;
@@ -61,7 +62,10 @@ async fn run(probe: &Probe) -> Verdict {
         ));
     }
     fail("A foreign page's WebSocket gets in by the user's cookie")
-        .sent(format!("a WebSocket with the contract's cookie and Origin: {origin}, then a CONNECT without a token"))
+        .sent(say!(
+            "a WebSocket with the contract's cookie and Origin: {origin}, then a CONNECT without a token",
+            origin
+        ))
         .received(&with)
         .expected("a refusal, of the WebSocket or of the CONNECT, as without the cookie")
         .stop()
@@ -69,9 +73,13 @@ async fn run(probe: &Probe) -> Verdict {
 
 /// What comes of a CONNECT without a token on a WebSocket with these headers; nothing, where none opens.
 async fn answer(probe: &Probe, label: &str, headers: HeaderMap) -> Result<Option<Answer>, Stop> {
-    let endpoint = probe.endpoint(label);
+    // A foreign page's requests carry the user's cookies, and nothing else of the user's.
+    let endpoint = match probe.tokens().carrier() {
+        Carrier::Cookie => probe.endpoint(label),
+        _ => probe.endpoint_of_nobody(label),
+    };
     let Ok(session) = super::open_websocket(&endpoint, headers).await?.refused(probe).await? else { return Ok(None) };
     let mut client = probe.adopt(endpoint, *session);
     client.ask(probe).await?;
-    client.connect(None).await.map(Some)
+    client.connect_here(None).await.map(Some)
 }

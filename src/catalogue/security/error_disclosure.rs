@@ -17,7 +17,8 @@ use crate::{
         disclosure::{indiscretion, texts, version},
     },
     contract::Vars,
-    mock::Fault,
+    fault::Fault,
+    message::{Message, data},
     probe::{Probe, Stop, Verdict, fail, to_the_point},
     verdict::{Level, Row},
     wire::{
@@ -59,15 +60,15 @@ async fn run(probe: &Probe) -> Verdict {
     let mut looked_at = 0;
     for mistake in mistakes(probe).await? {
         let Mistake { label, method, url, headers, body } = mistake;
-        let sent = format!("{method} {url} ({label})");
+        let sent = say!("{method} {url} ({label})", method, url, label);
         let answer = probe.endpoint(label).send(method, url, headers, body, probe.deadline()).await;
-        let answer = answer.map_err(|error| Stop::Broken(format!("{label}: {error}")))?;
+        let answer = answer.map_err(|error| Stop::Broken(say!("{label}: {error}", label, error)))?;
         if answer.status < 400 {
             continue;
         }
         looked_at += 1;
         if let Some(what) = told(probe, &answer) {
-            return fail(format!("The answer to {label} holds {what}"))
+            return fail(say!("The answer to {label} holds {what}", label, what))
                 .sent(sent)
                 .received(&answer)
                 .expected("a status, and at most a text that says what is wrong with the request")
@@ -119,7 +120,7 @@ async fn mistakes(probe: &Probe) -> Result<Vec<Mistake>, Stop> {
 }
 
 /// What the answer's body tells, as a noun phrase.
-fn told(probe: &Probe, answer: &HttpResponse) -> Option<String> {
+fn told(probe: &Probe, answer: &HttpResponse) -> Option<Message> {
     let body = answer.text();
     let json: Value = serde_json::from_str(&body).unwrap_or_default();
     let visible = visible(&body);
@@ -130,8 +131,8 @@ fn told(probe: &Probe, answer: &HttpResponse) -> Option<String> {
     };
     texts.into_iter().find_map(|text| {
         indiscretion(probe, text)
-            .map(str::to_owned)
-            .or_else(|| version(text).map(|version| format!("a version, {version}")))
+            .map(Message::from)
+            .or_else(|| version(text).map(|version| say!("a version, {version}", version = data(version))))
     })
 }
 

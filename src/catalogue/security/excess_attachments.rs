@@ -8,7 +8,7 @@ use crate::{
         Check, Effect, Effort, Isolation, Need, Wait, cite,
         socket::{Stage, not_closed, packet, still_open},
     },
-    mock::Fault,
+    fault::Fault,
     probe::{Probe, Verdict},
     verdict::{Level, Row},
 };
@@ -45,9 +45,13 @@ async fn run(probe: &Probe) -> Verdict {
         .collect();
     let mut open = still_open(probe, Stage::Connected, &texts).await?;
     let is_many = |sent: &str| MANY.iter().any(|count| sent.contains(&format!("{count}-")));
-    if !open.iter().any(|one| is_many(&one.sent)) {
+    if !open.iter().any(|one| is_many(&one.sent.text())) {
         if !open.is_empty() {
-            probe.note(format!("lawful choice: {FEW} attachments are allowed, and {} are not", MANY[0]));
+            probe.note(say!(
+                "lawful choice: {few} attachments are allowed, and {many} are not",
+                few = FEW,
+                many = MANY[0]
+            ));
         }
         open.clear();
     }

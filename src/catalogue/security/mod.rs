@@ -28,6 +28,7 @@ use url::Url;
 
 use super::checks;
 use crate::{
+    message::{Joint, Message, data, word},
     probe::{Probe, Stop, Verdict, is_evasive, to_the_point},
     wire::{Endpoint, EnginePacket, HttpResponse, Session, Transport, WireError, engine},
 };
@@ -78,7 +79,8 @@ fn foreign_origins(probe: &Probe) -> Vec<String> {
 
 /// `Origin`, as a browser sends it for a page of that origin.
 fn origin_header(origin: &str) -> Result<HeaderMap, Stop> {
-    let value = HeaderValue::try_from(origin).map_err(|_| Stop::Broken(format!("`{origin}` is no origin")))?;
+    let value = HeaderValue::try_from(origin)
+        .map_err(|_| Stop::Broken(say!("`{origin}` is no origin", origin = data(origin))))?;
     Ok(HeaderMap::from_iter([(ORIGIN, value)]))
 }
 
@@ -87,7 +89,9 @@ async fn poll_from(probe: &Probe, origin: &str) -> Result<HttpResponse, Stop> {
     let endpoint = probe.endpoint("polling");
     let url = endpoint.engine_url(Transport::Polling, None);
     let answer = endpoint.send(Method::GET, url, origin_header(origin)?, None, probe.deadline()).await;
-    answer.map_err(|error| Stop::Broken(format!("a polling handshake with Origin: {origin}: {error}")))
+    answer.map_err(|error| {
+        Stop::Broken(say!("a polling handshake with Origin: {origin}: {error}", origin = data(origin), error))
+    })
 }
 
 /// The question that the browser of a page of `origin` asks before a POST that is not a simple one.
@@ -97,7 +101,8 @@ async fn preflight_from(probe: &Probe, origin: &str) -> Result<HttpResponse, Sto
     let mut headers = origin_header(origin)?;
     headers.insert(ACCESS_CONTROL_REQUEST_METHOD, HeaderValue::from_static("POST"));
     let answer = endpoint.send(Method::OPTIONS, url, headers, None, probe.deadline()).await;
-    answer.map_err(|error| Stop::Broken(format!("a preflight with Origin: {origin}: {error}")))
+    answer
+        .map_err(|error| Stop::Broken(say!("a preflight with Origin: {origin}: {error}", origin = data(origin), error)))
 }
 
 /// What came of a WebSocket that was asked for with an `Origin`.
@@ -105,16 +110,16 @@ enum Opening {
     /// It is open, and so is the session.
     Opened(Box<Session>),
     /// It was refused, in these words.
-    Refused(String),
+    Refused(Message),
     /// The connection was closed without a word.
-    Closed(String),
+    Closed(Message),
     /// Nothing that says whether it is refused, such as silence, or that there were too many requests.
-    Unclear(String),
+    Unclear(Message),
 }
 
 impl Opening {
     /// Tells what is no session from what is.
-    fn session(self) -> Result<Box<Session>, String> {
+    fn session(self) -> Result<Box<Session>, Message> {
         match self {
             Opening::Opened(session) => Ok(session),
             Opening::Refused(how) | Opening::Closed(how) | Opening::Unclear(how) => Err(how),
@@ -122,12 +127,12 @@ impl Opening {
     }
 
     /// As [`Opening::session`], where what is no session must be a refusal.
-    async fn refused(self, probe: &Probe) -> Result<Result<Box<Session>, String>, Stop> {
+    async fn refused(self, probe: &Probe) -> Result<Result<Box<Session>, Message>, Stop> {
         match &self {
             Opening::Opened(_) => {}
             Opening::Refused(_) => drop(probe.served(Transport::WebSocket).await?),
             Opening::Closed(_) => drop(probe.serves_still(Transport::WebSocket).await?),
-            Opening::Unclear(how) => return Err(Stop::Broken(format!("a WebSocket with an Origin: {how}"))),
+            Opening::Unclear(how) => return Err(Stop::Broken(say!("a WebSocket with an Origin: {how}", how))),
         }
         Ok(self.session())
     }
@@ -137,14 +142,14 @@ impl Opening {
 async fn open_websocket(endpoint: &Endpoint, headers: HeaderMap) -> Result<Opening, Stop> {
     match Session::websocket_handshake_with(endpoint, headers).await {
         Ok((socket, handshake)) => Ok(Opening::Opened(Box::new(Session::over_websocket(socket, handshake)))),
-        Err(error @ WireError::Timeout { .. }) => Ok(Opening::Unclear(error.to_string())),
+        Err(error @ WireError::Timeout { .. }) => Ok(Opening::Unclear(error.message())),
         Err(WireError::Status { method, response }) => {
             let evasive = is_evasive(&response);
-            let how = WireError::Status { method, response }.to_string();
+            let how = WireError::Status { method, response }.message();
             Ok(if evasive { Opening::Unclear(how) } else { Opening::Refused(how) })
         }
-        Err(error @ (WireError::Closed(_) | WireError::Malformed(_))) => Ok(Opening::Closed(error.to_string())),
-        Err(error) => Err(Stop::Broken(format!("a WebSocket with an Origin: {error}"))),
+        Err(error @ (WireError::Closed(_) | WireError::Malformed(_))) => Ok(Opening::Closed(error.message())),
+        Err(error) => Err(Stop::Broken(say!("a WebSocket with an Origin: {error}", error))),
     }
 }
 
@@ -159,7 +164,7 @@ async fn ask_from(probe: &Probe, origin: &str) -> Result<[(&'static str, HttpRes
 /// That nothing was found counts only where the handshake was served or refused, and not by a page or another's word.
 async fn judged(probe: &Probe, handshake: &HttpResponse) -> Verdict {
     if !is_served(handshake) && !(400..500).contains(&handshake.status) {
-        return Err(Stop::Broken(format!("a polling handshake with an Origin was answered {handshake}")));
+        return Err(Stop::Broken(say!("a polling handshake with an Origin was answered {handshake}", handshake)));
     }
     probe.served(Transport::Polling).await.map(drop)
 }
@@ -193,14 +198,16 @@ fn varies_by_origin(response: &HttpResponse) -> bool {
 }
 
 /// What an answer says of origins, for a failure's "received".
-fn shown(response: &HttpResponse) -> String {
-    let mut text = format!("HTTP {}", response.status);
-    for (name, value) in [
+fn shown(response: &HttpResponse) -> Message {
+    let headers = [
         ("Access-Control-Allow-Origin", allowed_origin(response)),
         ("Access-Control-Allow-Credentials", joined(response, ACCESS_CONTROL_ALLOW_CREDENTIALS)),
         ("Vary", joined(response, VARY)),
-    ] {
-        text += &format!(", {}", value.map_or(format!("no {name}"), |value| format!("{name}: {value}")));
-    }
-    text
+    ];
+    let told = headers.map(|(name, value)| match value {
+        Some(value) => format!("{name}: {value}").into(),
+        None => say!("no {name}", name = word(name)),
+    });
+    let status = format!("HTTP {}", response.status).into();
+    Message::list(std::iter::once(status).chain(told), Joint::Comma)
 }

@@ -9,7 +9,7 @@
 
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
-    mock::Fault,
+    fault::Fault,
     probe::{Probe, Stop, Verdict, fail, to_the_point},
     verdict::{Level, Row},
     wire::Transport,
@@ -41,23 +41,27 @@ async fn run(probe: &Probe) -> Verdict {
     let polling = to_the_point("a polling handshake", polling)?;
     let is_served = super::is_served(&polling);
     if !is_served && !(400..500).contains(&polling.status) {
-        return Err(Stop::Broken(format!("a polling handshake with Origin: {origin} was answered {polling}")));
+        return Err(Stop::Broken(say!(
+            "a polling handshake with Origin: {origin} was answered {polling}",
+            origin,
+            polling
+        )));
     }
     let websocket = super::open_websocket(&probe.endpoint("WebSocket"), super::origin_header(&origin)?).await?;
     let websocket = websocket.refused(probe).await?;
     probe.served(Transport::Polling).await?;
     let may_read = super::allowed_origin(&polling).is_some_and(|allowed| allowed == "*" || allowed == origin);
-    let sent = format!("a handshake by each transport, with Origin: {origin}");
+    let sent = say!("a handshake by each transport, with Origin: {origin}", origin);
     match (is_served, websocket) {
         (false, Ok(_)) => fail("A foreign origin that is refused on polling is served on WebSocket")
             .sent(sent)
-            .received(format!("polling: {polling}; WebSocket: HTTP 101, open packet"))
+            .received(say!("polling: {polling}; WebSocket: HTTP 101, open packet", polling))
             .expected("a refusal on WebSocket as well")
             .stop(),
         (true, Err(how)) if may_read => fail("A foreign origin that may poll is refused on WebSocket")
             .at(Level::Should)
             .sent(sent)
-            .received(format!("polling: {}; WebSocket: {how}", super::shown(&polling)))
+            .received(say!("polling: {polling}; WebSocket: {how}", polling = super::shown(&polling), how))
             .expected("the same on both")
             .stop(),
         (true, Err(_)) => {

@@ -8,7 +8,8 @@
 
 use crate::{
     catalogue::{Check, Effort, Isolation, Wait, cite},
-    mock::Fault,
+    fault::Fault,
+    message::{Joint, Message, ToArg, list},
     probe::{Entry, Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
     wire::Transport,
@@ -42,7 +43,7 @@ const COMPARES_WITH_HOST: &str = "is not an accepted origin";
 
 async fn run(probe: &Probe) -> Verdict {
     let user = probe.user("own-origin");
-    let payload = probe.credentials(&user).await?;
+    let payload = probe.payload(probe.credentials(&user).await?);
     let own = probe.contract().origin.clone();
     let origin = own.clone().unwrap_or_else(|| probe.target().origin.origin().ascii_serialization());
     let look = async |transport: Transport| {
@@ -58,32 +59,42 @@ async fn run(probe: &Probe) -> Verdict {
     let looks = futures::future::join_all(probe.transports().into_iter().map(look)).await;
     let refused: Vec<_> = looks.iter().filter_map(|(on, _, kept_out)| Some((on, kept_out.as_ref()?))).collect();
     if let Some((_, (with, _))) = refused.first() {
-        let received: Vec<String> = refused
+        let mut received: Vec<Message> = refused
             .iter()
-            .map(|(on, (with, without))| format!("{on}: {}; without Origin {}", said(with), said(without)))
+            .map(|(on, (with, without))| {
+                say!("{on}: {with}; without Origin {without}", on, with = said(with), without = said(without))
+            })
             .collect();
-        let mut received = received.join("; ");
-        if own.is_none() && matches!(with, Entry::Shut(how) | Entry::Refused(how) if how.contains(COMPARES_WITH_HOST)) {
-            received += "; the likely cause: Origin is compared with Host, which a proxy on the way does not pass on as it came";
+        if own.is_none()
+            && matches!(with, Entry::Shut(how) | Entry::Refused(how) if how.text().contains(COMPARES_WITH_HOST))
+        {
+            received.push(
+                "the likely cause: Origin is compared with Host, which a proxy on the way does not pass on as it came"
+                    .into(),
+            );
         }
-        let names: Vec<String> = refused.iter().map(|(on, _)| on.to_string()).collect();
-        return fail(format!("A page of the deployment's own origin is kept out on {}", names.join(" and ")))
-            .sent(format!("a handshake and a CONNECT with Origin: {origin}, as browsers say it"))
-            .received(received)
+        let names = list(refused.iter().map(|(on, _)| on.to_arg()), Joint::And);
+        return fail(say!("A page of the deployment's own origin is kept out on {names}", names))
+            .sent(say!("a handshake and a CONNECT with Origin: {origin}, as browsers say it", origin))
+            .received(Message::list(received, Joint::Semicolon))
             .expected("the same with that Origin as without any")
             .stop();
     }
     for (transport, entry, _) in &looks {
         match entry {
             Entry::Connected => {}
-            Entry::Refused(_) if payload.is_none() => probe.note(format!(
-                "{transport}: the session opens with the own Origin; a CONNECT without a token is refused with it as without"
+            Entry::Refused(_) if payload.is_none() => probe.note(say!(
+                "{transport}: the session opens with the own Origin; a CONNECT without a token is refused with it as \
+                 without",
+                transport
             )),
             entry => {
-                return Err(Stop::Broken(format!(
-                    "{transport}: {}, with the own Origin as without (see transport.{}-handshake, auth.valid-token)",
-                    said(entry),
-                    transport.name()
+                return Err(Stop::Broken(say!(
+                    "{transport}: {entry}, with the own Origin as without (see transport.{name}-handshake, \
+                     auth.valid-token)",
+                    transport,
+                    entry = said(entry),
+                    name = transport.name()
                 )));
             }
         }
@@ -91,10 +102,10 @@ async fn run(probe: &Probe) -> Verdict {
     Ok(())
 }
 
-fn said(entry: &Entry) -> String {
+fn said(entry: &Entry) -> Message {
     match entry {
-        Entry::Shut(how) => format!("no answer to a CONNECT ({how})"),
-        Entry::Refused(packet) => format!("CONNECT is refused ({packet})"),
-        Entry::Connected => "connected".into(),
+        Entry::Shut(how) => say!("no answer to a CONNECT ({how})", how),
+        Entry::Refused(packet) => say!("CONNECT is refused ({packet})", packet),
+        Entry::Connected => said!("connected").into(),
     }
 }

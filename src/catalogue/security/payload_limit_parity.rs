@@ -9,7 +9,7 @@ use crate::{
         Check, Effect, Effort, Isolation, Need, Wait, cite,
         engine::{Oversized, oversized, oversized_on_wire, payload_limit},
     },
-    mock::Fault,
+    fault::Fault,
     probe::{Probe, Verdict, fail},
     verdict::{Level, Row},
     wire::Transport,
@@ -49,9 +49,9 @@ async fn run(probe: &Probe) -> Verdict {
         }
         (Oversized::Refused(_), Oversized::Refused(_)) => return Ok(()),
     };
-    fail(format!("maxPayload ({limit} bytes) is enforced on {refused}, and not on {taken}"))
+    fail(say!("maxPayload ({limit} bytes) is enforced on {refused}, and not on {taken}", limit, refused, taken))
         .sent(oversized_on_wire(limit))
-        .received(format!("over {taken}, an answer to it; over {refused}: {how}"))
+        .received(say!("over {taken}, an answer to it; over {refused}: {how}", taken, refused, how))
         .expected("the message refused over both")
         .stop()
 }

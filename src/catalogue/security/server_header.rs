@@ -4,7 +4,8 @@
 
 use crate::{
     catalogue::{Check, Effort, Isolation, Wait, cite},
-    mock::Fault,
+    fault::Fault,
+    message::data,
     probe::{Probe, Stop, Verdict, fail, to_the_point},
     verdict::{Level, Row},
     wire::Transport,
@@ -38,8 +39,10 @@ async fn run(probe: &Probe) -> Verdict {
     handshake.set_query(Some("EIO=4"));
     let page = probe.contract().page.as_ref().map(|path| endpoint.url(path));
     for url in page.into_iter().chain([handshake]) {
-        let answer =
-            endpoint.get(url.clone()).await.map_err(|error| Stop::Broken(format!("GET {}: {error}", url.path())))?;
+        let answer = endpoint
+            .get(url.clone())
+            .await
+            .map_err(|error| Stop::Broken(say!("GET {path}: {error}", path = data(url.path()), error)))?;
         for name in HEADERS {
             let value = answer.header(name);
             if value.is_empty() {
@@ -52,7 +55,7 @@ async fn run(probe: &Probe) -> Verdict {
                     .expected("a name without a version, or no such header")
                     .stop();
             }
-            probe.note(format!("the server names itself: {name}: {value}"));
+            probe.note(say!("the server names itself: {name}: {value}", name, value = data(value)));
         }
         to_the_point(format!("GET {}", url.path()), answer)?;
     }

@@ -11,7 +11,8 @@ use tokio::{sync::watch, task::JoinSet, time::timeout};
 
 use crate::{
     catalogue::{Check, Effect, Effort, Isolation, Need, Wait, cite, promises::has_ended},
-    mock::Fault,
+    fault::Fault,
+    message::Message,
     probe::{Client, Probe, Stop, Verdict, confirmed, fail},
     verdict::{Level, Row},
     wire::{Session, Transport, WireError},
@@ -54,14 +55,16 @@ async fn exchange(probe: &Probe) -> Verdict {
     for transport in probe.transports() {
         let mut client = probe.open(transport.name(), transport).await?;
         client.round_trip(None).await.map_err(|error| {
-            Stop::Broken(format!(
-                "an exchange over {transport} before anything drips: {error} (see socket.unknown-namespace)"
+            Stop::Broken(say!(
+                "an exchange over {transport} before anything drips: {error} (see socket.unknown-namespace)",
+                transport,
+                error
             ))
         })?;
         others.push(client);
     }
     let endpoint = probe.endpoint("slow");
-    let lost = |error: WireError| Stop::Broken(format!("the session of the slow POST: {error}"));
+    let lost = |error: WireError| Stop::Broken(say!("the session of the slow POST: {error}", error));
     let (handshake, _) = Session::polling_handshake(&endpoint).await.map_err(lost)?;
     let url = endpoint.engine_url(Transport::Polling, Some(&handshake.sid));
 
@@ -77,10 +80,11 @@ async fn exchange(probe: &Probe) -> Verdict {
             // A server may refuse to wait for such a body.
             Ok(false) if byte > 1 => {
                 let answer = slow.join_next().await.and_then(Result::ok);
-                let answer = answer.map_or("no answer".to_owned(), |answer| {
-                    answer.map_or_else(|error| error.to_string(), |response| response.to_string())
-                });
-                probe.note(format!("lawful choice: the slow POST is ended by the server: {answer}"));
+                let answer = answer.map_or_else(
+                    || "no answer".into(),
+                    |answer| answer.map_or_else(|error| error.message(), |response| response.message()),
+                );
+                probe.note(say!("lawful choice: the slow POST is ended by the server: {answer}", answer));
                 return expect_served(probe, &mut others).await;
             }
             Ok(false) | Err(_) => return Err(Stop::Broken("the slow POST could not be sent".into())),
@@ -94,29 +98,29 @@ async fn exchange(probe: &Probe) -> Verdict {
 async fn expect_served(probe: &Probe, others: &mut [Client]) -> Verdict {
     let exchanges = others.iter_mut().map(|client| async move {
         let over = client.transport();
-        client.round_trip(None).await.map(drop).map_err(|error| (format!("a client over {over}"), error))
+        client.round_trip(None).await.map(drop).map_err(|error| (say!("a client over {over}", over), error))
     });
     let newcomer = async {
         let endpoint = probe.endpoint("new");
-        Session::polling_handshake(&endpoint).await.map_err(|error| ("a handshake by polling".to_owned(), error))
+        Session::polling_handshake(&endpoint).await.map_err(|error| (Message::from("a handshake by polling"), error))
     };
     let (exchanges, newcomer) = tokio::join!(join_all(exchanges), newcomer);
     match exchanges.into_iter().chain([newcomer.map(drop)]).find_map(Result::err).map_or(Ok(()), Err) {
         Ok(()) => Ok(()),
         Err((who, error @ WireError::Timeout { .. })) => fail("While one POST drips, others are not served")
             .sent("a POST whose body comes a byte a second")
-            .received(format!("{who}: {error}"))
+            .received(say!("{who}: {error}", who, error))
             .expected("an answer to everybody else in time")
             .harms_others()
             .stop(),
         // Their heartbeats were not served either.
         Err((who, error)) if has_ended(&error) => fail("While one POST drips, others lose their connection")
             .sent("a POST whose body comes a byte a second")
-            .received(format!("{who}: {error}"))
+            .received(say!("{who}: {error}", who, error))
             .expected("an answer to everybody else in time")
             .doubtful()
             .harms_others()
             .stop(),
-        Err((who, error)) => Err(Stop::Broken(format!("{who}, while a POST drips: {error}"))),
+        Err((who, error)) => Err(Stop::Broken(say!("{who}, while a POST drips: {error}", who, error))),
     }
 }

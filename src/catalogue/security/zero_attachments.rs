@@ -6,13 +6,14 @@
 
 use crate::{
     catalogue::{
-        Check, Effect, Effort, Isolation, Need, Wait, cite,
+        Check, Effect, Effort, Isolation, Need, Wait, cite, listed,
         socket::{END, packet},
     },
-    mock::Fault,
+    fault::Fault,
+    message::Message,
     probe::{Life, Probe, Stop, Verdict, fail, in_order},
     verdict::{Level, Row},
-    wire::{SocketPacket, Transport, WireError},
+    wire::{Transport, WireError},
 };
 
 pub const CHECK: Check = Check {
@@ -37,7 +38,7 @@ pub const CHECK: Check = Check {
 /// A server that waits: over which transport, and what came of the CONNECT.
 struct Waiting {
     transport: Transport,
-    received: String,
+    received: Message,
 }
 
 async fn run(probe: &Probe) -> Verdict {
@@ -47,13 +48,13 @@ async fn run(probe: &Probe) -> Verdict {
     let tries = in_order(transports.into_iter().map(|transport| waits(probe, &text, transport))).await?;
     let waiting: Vec<Waiting> = tries.into_iter().flatten().collect();
     let Some(first) = waiting.first() else { return Ok(()) };
-    let transports: Vec<String> = waiting.iter().map(|one| one.transport.to_string()).collect();
-    fail(format!(
-        "After a binary event with zero attachments, the server waits for attachments ({})",
-        transports.join(", ")
+    let transports = listed(waiting.iter().map(|one| &one.transport));
+    fail(say!(
+        "After a binary event with zero attachments, the server waits for attachments ({transports})",
+        transports
     ))
-    .sent(format!("{text} over {}; later a CONNECT to an unknown namespace", first.transport))
-    .received(format!("the connection stays open; after the CONNECT, {}", first.received))
+    .sent(say!("{text} over {transport}; later a CONNECT to an unknown namespace", text, transport = first.transport))
+    .received(say!("the connection stays open; after the CONNECT, {received}", received = first.received))
     .expected(END)
     .stop()
 }
@@ -65,15 +66,12 @@ async fn waits(probe: &Probe, text: &str, transport: Transport) -> Result<Option
         probe.takes_events(transport).await?;
         return Ok(None);
     }
-    let namespace = format!("/{}", probe.nonce("nowhere"));
-    let mark = client.mark();
-    client.send(&SocketPacket::connect(&namespace, None));
-    match client.wait("answer to CONNECT", mark, probe.in_time(), |packet| packet.namespace == namespace).await {
+    match client.question(None).await {
         Ok(_) => {
             probe.note("lawful choice: a binary event with zero attachments is taken for an event without any");
             Ok(None)
         }
-        Err(WireError::Timeout { .. }) => Ok(Some(Waiting { transport, received: "no answer".to_owned() })),
-        Err(error) => Ok(Some(Waiting { transport, received: client.ended_by(error)?.to_string() })),
+        Err(WireError::Timeout { .. }) => Ok(Some(Waiting { transport, received: "no answer".into() })),
+        Err(error) => Ok(Some(Waiting { transport, received: client.ended_by(error)?.message() })),
     }
 }

@@ -10,7 +10,7 @@ use super::{heard, is_ack};
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     contract::{Ack, Vars},
-    mock::Fault,
+    fault::Fault,
     probe::{Life, Probe, Stop, Verdict, confirmed, fail},
     verdict::{Level, Row},
     wire::{SocketPacket, Transport, WireError, socket::Kind},
@@ -60,41 +60,52 @@ async fn over(probe: &Probe, ack: &Ack, transport: Transport) -> Verdict {
         client.send(&packet);
         asked.push((id, vars, format!("4{}", packet.encode())));
     }
-    let expected =
-        |id: u64| format!("one {}, as the contract declares", super::packet(probe, "3", &format!("{id}[…]")));
+    let expected = |id: u64| {
+        say!("one {packet}, as the contract declares", packet = super::packet(probe, "3", &format!("{id}[…]")))
+    };
     for (id, vars, sent) in &asked {
         let wanted = |packet: &SocketPacket| is_ack(packet, namespace, *id);
         let answer = match client.wait("acknowledgement", mark, probe.in_time(), wanted).await {
             Ok(answer) => answer,
             Err(WireError::Timeout { .. }) => {
-                return fail(format!("An event with the acknowledgement id {id} is not acknowledged over {transport}"))
-                    .sent(sent)
-                    .received(heard(probe, &client, mark))
-                    .expected(expected(*id))
-                    .stop();
+                return fail(say!(
+                    "An event with the acknowledgement id {id} is not acknowledged over {transport}",
+                    id,
+                    transport
+                ))
+                .sent(sent)
+                .received(heard(probe, &client, mark))
+                .expected(expected(*id))
+                .stop();
             }
             Err(error) => match client.ended_by(error)? {
                 Life::Open => continue,
                 life @ Life::Closed(_) => {
-                    return fail(format!("An event with an acknowledgement id ends the connection over {transport}"))
-                        .sent(sent)
-                        .received(life)
-                        .doubtful()
-                        .expected(expected(*id))
-                        .stop();
+                    return fail(say!(
+                        "An event with an acknowledgement id ends the connection over {transport}",
+                        transport
+                    ))
+                    .sent(sent)
+                    .received(life)
+                    .doubtful()
+                    .expected(expected(*id))
+                    .stop();
                 }
             },
         };
         let wrong = match &answer.data {
-            Some(Value::Array(args)) => ack.check(args, vars).err().map(|mismatch| mismatch.to_string()),
-            _ => Some("its payload is no array".to_owned()),
+            Some(Value::Array(args)) => ack.check(args, vars).err().map(|mismatch| mismatch.message()),
+            _ => Some("its payload is no array".into()),
         };
         if let Some(wrong) = wrong {
-            return fail(format!("An acknowledgement over {transport} does not hold what the contract declares"))
-                .sent(sent)
-                .received(format!("4{} ({wrong})", answer.encode()))
-                .expected(expected(*id))
-                .stop();
+            return fail(say!(
+                "An acknowledgement over {transport} does not hold what the contract declares",
+                transport
+            ))
+            .sent(sent)
+            .received(say!("4{answer} ({wrong})", answer = answer.encode(), wrong))
+            .expected(expected(*id))
+            .stop();
         }
     }
     client.fence().await?;
@@ -106,10 +117,11 @@ async fn over(probe: &Probe, ack: &Ack, transport: Transport) -> Verdict {
         return Ok(());
     }
     let sent = asked.iter().map(|(_, _, sent)| sent.as_str()).collect::<Vec<_>>().join(", ");
-    fail(format!(
-        "{} events with an acknowledgement id get {} acknowledgements over {transport}",
-        IDS.len(),
-        acks.len()
+    fail(say!(
+        "{count} events with an acknowledgement id get {acks} acknowledgements over {transport}",
+        count = IDS.len(),
+        acks = acks.len(),
+        transport
     ))
     .sent(sent)
     .received(acks.iter().map(|packet| format!("4{}", packet.encode())).collect::<Vec<_>>().join(", "))

@@ -5,7 +5,7 @@
 use super::{Stage, expect_close, packet};
 use crate::{
     catalogue::{Check, Effect, Effort, Isolation, Need, Wait, cite},
-    mock::Fault,
+    fault::Fault,
     probe::{Probe, Verdict},
     verdict::{Level, Row},
 };

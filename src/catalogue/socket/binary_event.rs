@@ -12,7 +12,8 @@ use super::{binary_event, described, heard, is_ack, placeholder, placeholders, r
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     contract::{Ack, Vars},
-    mock::Fault,
+    fault::Fault,
+    message::Message,
     probe::{Client, Life, Probe, Verdict, confirmed, fail, in_order},
     verdict::{Level, Row},
     wire::{SocketPacket, Transport, WireError, socket::Kind},
@@ -76,8 +77,8 @@ fn attachments(count: usize) -> Vec<Bytes> {
     (0..count).map(|index| Bytes::from(vec![0, 30, 34, 255, 128, 10, b'4', index as u8 + 1])).collect()
 }
 
-fn counted(count: usize) -> String {
-    if count == 1 { "one attachment".to_owned() } else { format!("{count} attachments") }
+fn counted(count: usize) -> Message {
+    say!("{count} attachment" | "{count} attachments", count)
 }
 
 /// The event must not end the connection, and must not be taken for longer or shorter than it is.
@@ -91,12 +92,16 @@ async fn is_taken(probe: &Probe, client: &mut Client, count: usize) -> Verdict {
     let life = client.life().await?;
     client.take_notes(probe);
     if let Life::Closed(_) = life {
-        return fail(format!("A binary event with {} ends the connection over {transport}", counted(count)))
-            .sent(described(&event, &data))
-            .received(life)
-            .doubtful()
-            .expected("a connection that goes on")
-            .stop();
+        return fail(say!(
+            "A binary event with {counted} ends the connection over {transport}",
+            counted = counted(count),
+            transport
+        ))
+        .sent(described(&event, &data))
+        .received(life)
+        .doubtful()
+        .expected("a connection that goes on")
+        .stop();
     }
     let Some(ping) = &probe.contract().ping else { return Ok(()) };
     let mark = client.mark();
@@ -104,11 +109,15 @@ async fn is_taken(probe: &Probe, client: &mut Client, count: usize) -> Verdict {
     if client.wait_event(mark, &ping.reply).await?.is_some() {
         return Ok(());
     }
-    fail(format!("After a binary event with {}, the next event is not handled over {transport}", counted(count)))
-        .sent(format!("{}; then `{}`", described(&event, &data), ping.emit.event))
-        .received(heard(probe, client, mark))
-        .expected(format!("one `{}`", ping.reply))
-        .stop()
+    fail(say!(
+        "After a binary event with {counted}, the next event is not handled over {transport}",
+        counted = counted(count),
+        transport
+    ))
+    .sent(say!("{packet}; then `{event}`", packet = described(&event, &data), event = ping.emit.event))
+    .received(heard(probe, client, mark))
+    .expected(say!("one `{reply}`", reply = ping.reply))
+    .stop()
 }
 
 /// The declared event, with attachments in place of its message, must not give back other bytes.
@@ -127,13 +136,13 @@ async fn comes_back(probe: &Probe, client: &mut Client, ack: &Ack, count: usize)
     let data = attachments(count);
     let (mark, before) = (client.mark(), client.attachments().len());
     send(client, &event, &data);
-    let finding = |reason: &str, received: String| {
-        fail(format!("{reason} over {transport}, with {}", counted(count)))
+    let finding = |reason: &'static str, received: Message| {
+        fail(say!("{reason} over {transport}, with {counted}", reason, transport, counted = counted(count)))
             .sent(described(&event, &data))
             .received(received)
-            .expected(format!(
-                "{} with the same attachments",
-                super::packet(probe, &format!("6{count}-"), &format!("{id}[…]"))
+            .expected(say!(
+                "{packet} with the same attachments",
+                packet = super::packet(probe, &format!("6{count}-"), &format!("{id}[…]"))
             ))
             .stop()
     };
@@ -141,13 +150,16 @@ async fn comes_back(probe: &Probe, client: &mut Client, ack: &Ack, count: usize)
     let answer = match client.wait("acknowledgement", mark, probe.in_time(), wanted).await {
         Ok(answer) => answer,
         Err(WireError::Timeout { .. }) => {
-            probe.note(format!("the bytes were not looked at: `{}` does not acknowledge binary data", ack.emit.event));
+            probe.note(say!(
+                "the bytes were not looked at: `{event}` does not acknowledge binary data",
+                event = ack.emit.event
+            ));
             return Ok(());
         }
         Err(error) => match client.ended_by(error)? {
             Life::Open => return Ok(()),
             life @ Life::Closed(_) => {
-                return finding("An acknowledged binary event ends the connection", life.to_string());
+                return finding("An acknowledged binary event ends the connection", life.message());
             }
         },
     };
@@ -155,14 +167,17 @@ async fn comes_back(probe: &Probe, client: &mut Client, ack: &Ack, count: usize)
     let numbers = placeholders(&reply);
     if answer.kind == Kind::Ack {
         if !numbers.is_empty() {
-            let received = format!("4{}", answer.encode());
+            let received = format!("4{}", answer.encode()).into();
             return finding("Placeholders come back instead of the attachments", received);
         }
-        probe.note(format!("the bytes were not looked at: `{}` does not give binary data back", ack.emit.event));
+        probe.note(say!(
+            "the bytes were not looked at: `{event}` does not give binary data back",
+            event = ack.emit.event
+        ));
         return Ok(());
     }
     if answer.attachments > MAX_ATTACHMENTS {
-        let received = format!("4{}", answer.encode());
+        let received = format!("4{}", answer.encode()).into();
         return finding("An acknowledgement announces attachments beyond all measure", received);
     }
     let until = probe.in_time();
@@ -171,12 +186,12 @@ async fn comes_back(probe: &Probe, client: &mut Client, ack: &Ack, count: usize)
             Ok(_) => {}
             Err(WireError::Timeout { .. }) => {
                 let came = client.attachments().len() - before;
-                let received = format!("4{} and {} of its attachments", answer.encode(), came);
+                let received = say!("4{answer} and {came} of its attachments", answer = answer.encode(), came);
                 return finding("An acknowledgement's attachments do not follow it", received);
             }
             Err(error) => {
                 let life = client.ended_by(error)?;
-                return finding("The connection ends before an acknowledgement's attachments", life.to_string());
+                return finding("The connection ends before an acknowledgement's attachments", life.message());
             }
         }
     }

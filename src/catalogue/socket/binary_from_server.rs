@@ -15,7 +15,8 @@ use super::{binary_event, described, is_ack, placeholder, placeholders, replace,
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite, rooms},
     contract::{Ack, Emit, Rooms, Vars},
-    mock::Fault,
+    fault::Fault,
+    message::{Message, data},
     probe::{Client, Disorder, Finding, Probe, Stop, Verdict, confirmed, fail, in_order, is_expected},
     verdict::{Level, Row},
     wire::{SocketPacket, Transport, WireError, socket::Kind},
@@ -74,7 +75,7 @@ impl Sent {
         Some(Sent { packet, attachments })
     }
 
-    fn finding(&self, reason: String) -> Finding {
+    fn finding(&self, reason: Message) -> Finding {
         fail(reason).sent(described(&self.packet, &self.attachments))
     }
 }
@@ -105,15 +106,15 @@ async fn run(probe: &Probe) -> Verdict {
 fn disordered(disorder: &Disorder) -> Verdict {
     let (reason, expected) = match disorder {
         Disorder::Unannounced(over, _) => (
-            format!("The server sends binary data over {over} that no packet announced"),
+            say!("The server sends binary data over {over} that no packet announced", over),
             "as many attachments as the packet before them announces, and no other binary data",
         ),
         Disorder::Interrupted(over, ..) => (
-            format!("Another packet comes over {over} before the attachments that were announced"),
+            say!("Another packet comes over {over} before the attachments that were announced", over),
             "the attachments right after the packet that announces them",
         ),
         Disorder::AsText(_) => (
-            "The server sends binary data as text over WebSocket".to_owned(),
+            "The server sends binary data as text over WebSocket".into(),
             "a binary frame: `b` and base64 are polling's",
         ),
     };
@@ -196,14 +197,14 @@ async fn in_ack(probe: &Probe, ack: &Ack, over: Transport) -> Result<bool, Stop>
     let packet = match client.wait("acknowledgement", from, probe.in_time(), wanted).await {
         Ok(packet) => packet,
         Err(WireError::Timeout { .. }) => {
-            probe.note(format!("`{}` does not acknowledge binary data", ack.emit.event));
+            probe.note(say!("`{event}` does not acknowledge binary data", event = ack.emit.event));
             return Ok(false);
         }
         Err(error) => return Err(lost(&client, &error)),
     };
     let data = packet.data.clone().unwrap_or_default();
     if packet.kind == Kind::Ack && placeholders(&data).is_empty() {
-        probe.note(format!("`{}` does not give binary data back", ack.emit.event));
+        probe.note(say!("`{event}` does not give binary data back", event = ack.emit.event));
         return Ok(false);
     }
     is_whole(probe, &mut client, &sent, &packet, before, "An acknowledgement").await?;
@@ -219,12 +220,12 @@ async fn is_whole(
     sent: &Sent,
     packet: &SocketPacket,
     before: usize,
-    what: &str,
+    what: &'static str,
 ) -> Verdict {
     let over = client.transport();
     if !matches!(packet.kind, Kind::BinaryEvent | Kind::BinaryAck) {
         return sent
-            .finding(format!("{what} holds placeholders over {over}, and announces no attachments"))
+            .finding(say!("{what} holds placeholders over {over}, and announces no attachments", what, over))
             .received(format!("4{}", packet.encode()))
             .expected("a binary packet, and its attachments after it")
             .stop();
@@ -236,9 +237,9 @@ async fn is_whole(
             Ok(_) => {}
             Err(WireError::Timeout { .. }) => {
                 return sent
-                    .finding(format!("{what} announces attachments that do not come over {over}"))
+                    .finding(say!("{what} announces attachments that do not come over {over}", what, over))
                     .received(described(packet, &client.attachments()[before..]))
-                    .expected(format!("{} binary packets after it", packet.attachments))
+                    .expected(say!("{attachments} binary packets after it", attachments = packet.attachments))
                     .stop();
             }
             Err(error) => return Err(lost(client, &error)),
@@ -252,12 +253,17 @@ async fn is_whole(
     if placed.windows(2).any(|pair| pair == expected) && !placed.contains(&None) {
         return Ok(());
     }
-    sent.finding(format!("{what} brings other binary data over {over} than was sent"))
+    sent.finding(say!("{what} brings other binary data over {over} than was sent", what, over))
         .received(described(packet, came))
         .expected("the same attachments in the same places, by the placeholders' `num`")
         .stop()
 }
 
 fn lost(client: &Client, error: &WireError) -> Stop {
-    Stop::Broken(format!("client {} ({}): {error} (see socket.binary-event)", client.label(), client.transport()))
+    Stop::Broken(say!(
+        "client {label} ({transport}): {error} (see socket.binary-event)",
+        label = data(client.label()),
+        transport = client.transport(),
+        error
+    ))
 }

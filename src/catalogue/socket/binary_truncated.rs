@@ -11,7 +11,7 @@ use super::{StillOpen, binary_event, is_ack, not_closed, placeholder};
 use crate::{
     catalogue::{Check, Effect, Effort, Isolation, Need, Wait, cite},
     contract::{Ack, Vars},
-    mock::Fault,
+    fault::Fault,
     probe::{Life, Probe, Stop, Verdict, fail, in_order},
     verdict::{Level, Row},
     wire::{SocketPacket, Transport},
@@ -68,7 +68,7 @@ async fn interrupt(probe: &Probe, transport: Transport) -> Result<Option<StillOp
     client.send(&event);
     client.send(&text);
     let life = client.wait_close(probe.deadline()).await?;
-    let sent = format!("4{}, then 4{}", event.encode(), text.encode());
+    let sent = say!("4{event}, then 4{text}", event = event.encode(), text = text.encode());
     Ok((life == Life::Open).then_some(StillOpen { sent, transport, waited: probe.deadline() }))
 }
 
@@ -88,8 +88,8 @@ async fn leave_unfinished(probe: &Probe, ack: &Ack, transport: Transport) -> Ver
         client.drop_connection();
         return Ok(());
     };
-    fail(format!("A binary event is handled before its attachment is there, over {transport}"))
-        .sent(format!("4{}, and no attachment", event.encode()))
+    fail(say!("A binary event is handled before its attachment is there, over {transport}", transport))
+        .sent(say!("4{event}, and no attachment", event = event.encode()))
         .received(format!("4{}", answer.encode()))
         .expected("nothing as long as the attachment is missing")
         .stop()
@@ -99,7 +99,7 @@ async fn lives_on(probe: &Probe, transport: Transport) -> Verdict {
     match probe.client(&format!("after ({transport})"), transport).await {
         Ok(_) => Ok(()),
         Err(Stop::Broken(reason)) => fail("Unfinished binary events take the server down: it takes no new client")
-            .sent(format!("a binary event without its attachment; then a new client over {transport}"))
+            .sent(say!("a binary event without its attachment; then a new client over {transport}", transport))
             .received(reason)
             .expected("a server that goes on")
             .harms_others()

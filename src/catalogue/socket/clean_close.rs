@@ -6,7 +6,7 @@
 
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
-    mock::Fault,
+    fault::Fault,
     probe::{Probe, Stop, Verdict, fail, unasked},
     verdict::{Level, Row},
     wire::{EnginePacket, Frame, Session, SocketPacket, Transport, WebSocket, WireError},
@@ -33,7 +33,7 @@ pub const CHECK: Check = Check {
 };
 
 async fn run(probe: &Probe) -> Verdict {
-    let broken = |error| Stop::Broken(format!("{error} (see transport.websocket-handshake)"));
+    let broken = |error: WireError| Stop::Broken(say!("{error} (see transport.websocket-handshake)", error));
     let (mut socket, _) = Session::websocket_handshake(&probe.endpoint("a")).await.map_err(broken)?;
     // A connection that closes whatever it is sent proves nothing.
     if probe.served(Transport::WebSocket).await?.answers_unknown_namespaces() {
@@ -51,7 +51,7 @@ async fn run(probe: &Probe) -> Verdict {
             Err(_) => {
                 return fail("A client's close frame is not answered, and the connection stays open")
                     .sent("a close frame on an open WebSocket")
-                    .received(format!("nothing more within {}", humantime::format_duration(probe.deadline())))
+                    .received(say!("nothing more within {time}", time = probe.deadline()))
                     .expected("a close frame, or the end of the connection")
                     .stop();
             }

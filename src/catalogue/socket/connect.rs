@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
-    mock::Fault,
+    fault::Fault,
     probe::{Answer, Probe, Verdict, fail},
     verdict::{Level, Row},
 };
@@ -45,8 +45,8 @@ async fn run(probe: &Probe) -> Verdict {
             },
             _ => "CONNECT is not answered by a CONNECT reply",
         };
-        return fail(format!("{reason} over {transport}"))
-            .sent(format!("CONNECT with {what}"))
+        return fail(say!("{reason} over {transport}", reason, transport))
+            .sent(say!("CONNECT with {what}", what))
             .received(answer)
             .expected("40{\"sid\":\"…\"}")
             .stop();

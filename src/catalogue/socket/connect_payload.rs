@@ -9,7 +9,8 @@ use futures::{StreamExt, stream};
 use super::{AT_ONCE, END};
 use crate::{
     catalogue::{Check, Effect, Effort, Isolation, Wait, cite},
-    mock::Fault,
+    fault::Fault,
+    message::{Joint, list},
     probe::{Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
     wire::{SocketPacket, Transport, WireError, socket::Kind},
@@ -51,26 +52,24 @@ async fn run(probe: &Probe) -> Verdict {
         tries.enumerate().map(|(index, (payload, transport))| attempt(probe, index, payload, transport)).collect();
     let mut accepted = Vec::new();
     let mut lost = None;
-    for tried in stream::iter(exchanges).buffered(AT_ONCE).collect::<Vec<_>>().await {
+    for tried in stream::iter(exchanges).buffered(probe.at_once(AT_ONCE)).collect::<Vec<_>>().await {
         match tried {
             Ok(one) => accepted.extend(one),
             Err(stop) => lost = lost.or(Some(stop)),
         }
     }
     if let Some(first) = accepted.first() {
-        let others = accepted.iter().map(|one| format!("`{}` ({})", one.sent, one.transport));
-        let finding = fail(format!("CONNECT is accepted with a payload that is no object: {}", join(others)))
-            .sent(format!("{} over {}", first.sent, first.transport))
+        let others =
+            accepted.iter().map(|one| say!("`{sent}` ({transport})", sent = one.sent, transport = one.transport));
+        let others = list(others, Joint::Comma);
+        let finding = fail(say!("CONNECT is accepted with a payload that is no object: {others}", others))
+            .sent(say!("{sent} over {transport}", sent = first.sent, transport = first.transport))
             .received(&first.reply)
-            .expected(format!("a CONNECT_ERROR, or {END}"));
+            .expected(say!("a CONNECT_ERROR, or {end}", end = END));
         return if probe.contract().choices.guests { finding.at(Level::Should).stop() } else { finding.stop() };
     }
     lives_on(probe).await?;
     lost.map_or(Ok(()), Err)
-}
-
-fn join(names: impl Iterator<Item = String>) -> String {
-    names.collect::<Vec<_>>().join(", ")
 }
 
 async fn attempt(probe: &Probe, index: usize, payload: &str, transport: Transport) -> Result<Option<Accepted>, Stop> {
@@ -106,9 +105,10 @@ async fn lives_on(probe: &Probe) -> Verdict {
             Err(Stop::Broken(reason)) => reason,
             Err(stop) => return Err(stop),
         };
-        let all = PAYLOADS.iter().map(|payload| format!("`{}`", super::packet(probe, "0", payload)));
+        let all = PAYLOADS.iter().map(|payload| say!("`{packet}`", packet = super::packet(probe, "0", payload)));
+        let all = list(all, Joint::Comma);
         return fail("A CONNECT whose payload is no object takes the server down: it no longer answers")
-            .sent(format!("each of {}; then a new connection over {transport}", join(all)))
+            .sent(say!("each of {all}; then a new connection over {transport}", all, transport))
             .received(trouble)
             .expected("a server that goes on")
             .harms_others()

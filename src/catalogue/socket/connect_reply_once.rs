@@ -8,7 +8,7 @@
 
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
-    mock::Fault,
+    fault::Fault,
     probe::{Answer, Client, Probe, Stop, Verdict, fail},
     verdict::{Copied, Level, Row},
     wire::{SocketPacket, socket::Kind},
@@ -38,19 +38,25 @@ async fn run(probe: &Probe) -> Verdict {
         let mut client = probe.open(&format!("a ({transport})"), transport).await?;
         match client.connect(probe.credentials(&probe.user("a")).await?).await? {
             Answer::Connected(_) => {}
-            answer => return Err(Stop::Broken(format!("over {transport}: {answer} (see socket.connect)"))),
+            answer => {
+                return Err(Stop::Broken(say!("over {transport}: {answer} (see socket.connect)", transport, answer)));
+            }
         }
         client.fence().await?;
         client.fence().await?;
         client.take_notes(probe);
         if let Some((first, second)) = answered_twice(&client) {
             let replies = [first, second].iter().filter(|packet| packet.kind == Kind::Connect).count();
-            return fail(format!("One CONNECT to {} is answered twice over {transport}", first.namespace))
-                .sent(format!("CONNECT to {}, once", first.namespace))
-                .received(format!("4{}, and then 4{}", first.encode(), second.encode()))
-                .expected("one answer")
-                .copies(Copied::ConnectReply, [replies])
-                .stop();
+            return fail(say!(
+                "One CONNECT to {namespace} is answered twice over {transport}",
+                namespace = first.namespace,
+                transport
+            ))
+            .sent(say!("CONNECT to {namespace}, once", namespace = first.namespace))
+            .received(say!("4{packet}, and then 4{second}", packet = first.encode(), second = second.encode()))
+            .expected("one answer")
+            .copies(Copied::ConnectReply, [replies])
+            .stop();
         }
     }
     Ok(())

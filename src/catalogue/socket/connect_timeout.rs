@@ -11,10 +11,10 @@ use tokio::time::Instant;
 
 use crate::{
     catalogue::{Check, Effort, Isolation, Wait, cite},
-    mock::Fault,
+    fault::Fault,
     probe::{Life, Probe, Stop, Verdict, fail, in_order},
     verdict::{Level, Row},
-    wire::{Heartbeats, Transport, round},
+    wire::{Heartbeats, Transport},
 };
 
 pub const CHECK: Check = Check {
@@ -57,15 +57,19 @@ async fn expect_end(probe: &Probe, transport: Transport, limit: Duration) -> Ver
         if witness.is_connected {
             // What ends every session at that age ends the other one in the next moment.
             if let Life::Closed(how) = witness.client.wait_end(probe.target().quiet_window()).await? {
-                return Err(Stop::Broken(format!(
-                    "a connected client over {transport} lost its connection as well: {how}"
+                return Err(Stop::Broken(say!(
+                    "a connected client over {transport} lost its connection as well: {how}",
+                    transport,
+                    how
                 )));
             }
             return match witness.client.life().await? {
                 Life::Open => Ok(()),
-                Life::Closed(how) => {
-                    Err(Stop::Broken(format!("a connected client over {transport} lost its connection as well: {how}")))
-                }
+                Life::Closed(how) => Err(Stop::Broken(say!(
+                    "a connected client over {transport} lost its connection as well: {how}",
+                    transport,
+                    how
+                ))),
             };
         }
         // A server that is gone, or goes down, closes connections as well.
@@ -73,13 +77,13 @@ async fn expect_end(probe: &Probe, transport: Transport, limit: Duration) -> Ver
         return if begun.elapsed() >= limit.mul_f64(0.5).min(AT_LEAST) {
             Ok(())
         } else {
-            Err(Stop::Broken(format!("the session over {transport} ended long before its time: {how}")))
+            Err(Stop::Broken(say!("the session over {transport} ended long before its time: {how}", transport, how)))
         };
     }
-    let shown = |duration| humantime::format_duration(round(duration)).to_string();
-    fail(format!("A session over {transport} on which nobody connects stays open"))
+    client.show_life().await;
+    fail(say!("A session over {transport} on which nobody connects stays open", transport))
         .sent("a handshake, and pongs, but no CONNECT (40)")
-        .received(format!("the session still open after {}", shown(within)))
-        .expected(format!("its end after {} (choices.connect-timeout)", shown(limit)))
+        .received(say!("the session still open after {time}", time = within))
+        .expected(say!("its end after {time} (choices.connect-timeout)", time = limit))
         .stop()
 }

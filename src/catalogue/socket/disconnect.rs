@@ -6,7 +6,7 @@
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     contract::Vars,
-    mock::Fault,
+    fault::Fault,
     probe::{Probe, Verdict, fail, on_wire},
     verdict::{Level, Row},
     wire::{SocketPacket, socket::Kind},
@@ -51,8 +51,12 @@ async fn run(probe: &Probe) -> Verdict {
         client.life().await?;
         client.take_notes(probe);
         if let Some(pong) = client.events_since(mark, &ping.reply).first() {
-            return fail(format!("An event is handled after DISCONNECT, over {transport}"))
-                .sent(format!("4{}; then {}", disconnect.encode(), on_wire(namespace, &ping.emit, &Vars::new())))
+            return fail(say!("An event is handled after DISCONNECT, over {transport}", transport))
+                .sent(say!(
+                    "4{disconnect}; then {ping}",
+                    disconnect = disconnect.encode(),
+                    ping = on_wire(namespace, &ping.emit, &Vars::new())
+                ))
                 .received(format!("4{}", pong.encode()))
                 .expected("no answer, or the end of the connection")
                 .stop();

@@ -27,8 +27,9 @@ use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::{Value, json};
 
-use super::checks;
+use super::{by_what, checks, listed};
 use crate::{
+    message::{Arg, Joint, Message, list},
     probe::{Client, Life, Probe, Stop, Verdict, fail},
     wire::{SocketPacket, Transport, socket::Kind},
 };
@@ -74,8 +75,8 @@ pub(super) enum Stage {
 
 /// A connection that was sent something and stayed open.
 pub(super) struct StillOpen {
-    /// The text that was sent.
-    pub sent: String,
+    /// What was sent.
+    pub sent: Message,
     /// The transport it went over.
     pub transport: Transport,
     /// How long its end was waited for.
@@ -106,10 +107,10 @@ pub(super) async fn still_open(probe: &Probe, stage: Stage, texts: &[String]) ->
             client.send_raw(text);
             let life = client.wait_close(waited).await?;
             client.take_notes(probe);
-            Ok::<_, Stop>((life == Life::Open).then(|| StillOpen { sent: text.clone(), transport, waited }))
+            Ok::<_, Stop>((life == Life::Open).then(|| StillOpen { sent: text.into(), transport, waited }))
         })
         .collect();
-    let tried: Vec<Option<StillOpen>> = stream::iter(exchanges).buffered(AT_ONCE).try_collect().await?;
+    let tried: Vec<Option<StillOpen>> = stream::iter(exchanges).buffered(probe.at_once(AT_ONCE)).try_collect().await?;
     let open: Vec<StillOpen> = tried.into_iter().flatten().collect();
     if let (Stage::Connected, true) = (stage, open.is_empty()) {
         for transport in transports {
@@ -121,31 +122,24 @@ pub(super) async fn still_open(probe: &Probe, stage: Stage, texts: &[String]) ->
 
 /// Sends each text over every transport, each on a connection of its own, all of which must be closed for it. `what` names
 /// what the texts have in common.
-pub(super) async fn expect_close(probe: &Probe, stage: Stage, texts: &[String], what: &str) -> Verdict {
+pub(super) async fn expect_close(probe: &Probe, stage: Stage, texts: &[String], what: &'static str) -> Verdict {
     not_closed(&still_open(probe, stage, texts).await?, what)
 }
 
 /// A failure that names all connections that should have been closed; a pass where there is none.
-pub(super) fn not_closed(open: &[StillOpen], what: &str) -> Verdict {
+pub(super) fn not_closed(open: &[StillOpen], what: &'static str) -> Verdict {
     let Some(first) = open.first() else { return Ok(()) };
-    fail(format!("{what} does not close the connection: {}", name_all(open)))
-        .sent(format!("{} over {}", first.sent, first.transport))
-        .received(format!("the connection is still open after {}", humantime::format_duration(first.waited)))
+    fail(say!("{what} does not close the connection: {open}", what, open = name_all(open)))
+        .sent(say!("{sent} over {transport}", sent = first.sent, transport = first.transport))
+        .received(say!("the connection is still open after {time}", time = first.waited))
         .expected(END)
         .stop()
 }
 
 /// Names what was sent, and the transports: `42[] (polling, WebSocket), 42{} (polling)`.
-fn name_all(open: &[StillOpen]) -> String {
-    let mut names: Vec<(&str, String)> = Vec::new();
-    for StillOpen { sent, transport, .. } in open {
-        match names.iter_mut().find(|(name, _)| name == sent) {
-            Some((_, transports)) => *transports += &format!(", {transport}"),
-            None => names.push((sent, transport.to_string())),
-        }
-    }
-    let named: Vec<String> = names.iter().map(|(sent, transports)| format!("`{sent}` ({transports})")).collect();
-    named.join(", ")
+fn name_all(open: &[StillOpen]) -> Arg {
+    let names = by_what(open.iter().map(|one| (&one.sent, one.transport)));
+    list(names.into_iter().map(|(sent, over)| say!("`{sent}` ({over})", sent, over = listed(&over))), Joint::Comma)
 }
 
 /// What stands for the attachment `number` in a binary packet's payload.
@@ -164,16 +158,17 @@ fn is_ack(packet: &SocketPacket, namespace: &str, id: u64) -> bool {
 }
 
 /// What came since `mark`, for a failure's "received", without what other checks have the server tell everybody.
-fn heard(probe: &Probe, client: &Client, mark: usize) -> String {
+fn heard(probe: &Probe, client: &Client, mark: usize) -> Message {
     const SHOWN: usize = 5;
     let broadcast = probe.contract().rest.as_ref().map(|rest| rest.event.event.as_str());
     let is_own = |packet: &&SocketPacket| packet.event_name().is_none() || packet.event_name() != broadcast;
     let packets: Vec<_> = client.since(mark).iter().filter(is_own).collect();
     let shown: Vec<String> = packets.iter().take(SHOWN).map(|packet| format!("4{}", packet.encode())).collect();
+    let shown = shown.join(", ");
     match packets.len() {
-        0 => "nothing".to_owned(),
-        count if count > SHOWN => format!("{}, and {} more packets", shown.join(", "), count - SHOWN),
-        _ => shown.join(", "),
+        0 => "nothing".into(),
+        count if count > SHOWN => say!("{shown}, and {more} more packets", shown, more = count - SHOWN),
+        _ => shown.into(),
     }
 }
 
@@ -186,9 +181,9 @@ fn send(client: &Client, packet: &SocketPacket, attachments: &[Bytes]) {
 }
 
 /// A packet and its attachments, for a failure.
-fn described(packet: &SocketPacket, attachments: &[Bytes]) -> String {
+fn described(packet: &SocketPacket, attachments: &[Bytes]) -> Message {
     let attachments: Vec<String> = attachments.iter().map(hex).collect();
-    format!("4{} and the attachments {}", packet.encode(), attachments.join(", "))
+    say!("4{packet} and the attachments {attachments}", packet = packet.encode(), attachments = attachments.join(", "))
 }
 
 fn hex(data: &Bytes) -> String {

@@ -11,7 +11,8 @@ use super::heard;
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     contract::{Ping, Vars},
-    mock::Fault,
+    fault::Fault,
+    message::data,
     probe::{Client, Life, Probe, Stop, Verdict, confirmed, fail},
     verdict::{Level, Row},
     wire::{SocketPacket, Transport, WireError, socket::Kind},
@@ -65,19 +66,28 @@ async fn beside(probe: &Probe, second: &str, transport: Transport) -> Verdict {
         None => false,
     };
     if !answers {
-        probe.note(format!("{second} answers no ping: that it goes on after {first} is left was not looked at"));
+        probe.note(say!(
+            "{second} answers no ping: that it goes on after {first} is left was not looked at",
+            second = data(second),
+            first = data(first)
+        ));
     }
 
     let leave = SocketPacket::new(Kind::Disconnect, second);
     client.send(&leave);
     let life = client.life().await?;
     if let Life::Closed(_) = life {
-        return fail(format!("Leaving {second} ends the connection over {transport}, and {first} with it"))
-            .sent(format!("4{}", leave.encode()))
-            .received(life)
-            .doubtful()
-            .expected(format!("a connection that goes on in {first}"))
-            .stop();
+        return fail(say!(
+            "Leaving {second} ends the connection over {transport}, and {first} with it",
+            second = data(second),
+            transport,
+            first = data(first)
+        ))
+        .sent(format!("4{}", leave.encode()))
+        .received(life)
+        .doubtful()
+        .expected(say!("a connection that goes on in {first}", first = data(first)))
+        .stop();
     }
     if let Some(ping) = ping {
         still_answers(probe, client, ping, first, second).await?;
@@ -87,7 +97,11 @@ async fn beside(probe: &Probe, second: &str, transport: Transport) -> Verdict {
         let mut client = in_both(probe, second, transport, "b").await?;
         client.send(&SocketPacket::new(Kind::Disconnect, first));
         if let Life::Closed(_) = client.life().await? {
-            probe.note(format!("lawful choice: leaving {first} ends the connection, with {second} still in use"));
+            probe.note(say!(
+                "lawful choice: leaving {first} ends the connection, with {second} still in use",
+                first = data(first),
+                second = data(second)
+            ));
             return Ok(());
         }
         still_answers(probe, client, ping, second, first).await?;
@@ -98,7 +112,7 @@ async fn beside(probe: &Probe, second: &str, transport: Transport) -> Verdict {
 /// A client that is connected to both namespaces.
 async fn in_both(probe: &Probe, second: &str, transport: Transport, label: &str) -> Result<Client, Stop> {
     let user = probe.user(label);
-    let credentials = probe.credentials(&user).await?;
+    let credentials = probe.payload(probe.credentials(&user).await?);
     let mut client = probe.client_of(&user, &format!("{label} ({transport})"), transport).await?;
     let mark = client.mark();
     client.send(&SocketPacket::connect(second, credentials));
@@ -111,17 +125,26 @@ async fn in_both(probe: &Probe, second: &str, transport: Transport, label: &str)
                 client.take_notes(probe);
                 return Ok(client);
             }
-            _ => format!("4{}", packet.encode()),
+            _ => format!("4{}", packet.encode()).into(),
         },
-        Ok(packet) => format!("4{}", packet.encode()),
+        Ok(packet) => format!("4{}", packet.encode()).into(),
         Err(WireError::Timeout { .. }) => heard(probe, &client, mark),
-        Err(error) => client.ended_by(error)?.to_string(),
+        Err(error) => client.ended_by(error)?.message(),
     };
-    fail(format!("The declared namespace {second} cannot be connected to beside {} over {transport}", first(probe)))
-        .sent(format!("CONNECT to {second} with the credentials that {} took", first(probe)))
-        .received(received)
-        .expected(format!("40{second},{{\"sid\":\"…\"}}"))
-        .stop()
+    fail(say!(
+        "The declared namespace {second} cannot be connected to beside {first} over {transport}",
+        second = data(second),
+        first = data(first(probe)),
+        transport
+    ))
+    .sent(say!(
+        "CONNECT to {second} with the credentials that {first} took",
+        second = data(second),
+        first = data(first(probe))
+    ))
+    .received(received)
+    .expected(say!("40{second},{\"sid\":\"…\"}", second = data(second)))
+    .stop()
 }
 
 fn first(probe: &Probe) -> &str {
@@ -145,12 +168,16 @@ async fn answers_where_asked(probe: &Probe, client: &mut Client, ping: &Ping, na
     match client.wait("pong", mark, tokio::time::Instant::now() + patience, is_pong).await {
         Ok(_) | Err(WireError::Timeout { .. }) => {}
         Err(error) => {
-            return fail(format!("A ping in {namespace} ends the connection over {}", client.transport()))
-                .sent(format!("4{}", sent.encode()))
-                .received(client.ended_by(error)?)
-                .doubtful()
-                .expected("a connection that goes on")
-                .stop();
+            return fail(say!(
+                "A ping in {namespace} ends the connection over {transport}",
+                namespace = data(namespace),
+                transport = client.transport()
+            ))
+            .sent(format!("4{}", sent.encode()))
+            .received(client.ended_by(error)?)
+            .doubtful()
+            .expected("a connection that goes on")
+            .stop();
         }
     }
     client.fence().await?;
@@ -159,12 +186,16 @@ async fn answers_where_asked(probe: &Probe, client: &mut Client, ping: &Ping, na
     match pongs.iter().find(|pong| pong.namespace != namespace) {
         None => Ok(!pongs.is_empty()),
         Some(astray) => {
-            let reason =
-                format!("A ping in {namespace} is answered in {} over {}", astray.namespace, client.transport());
+            let reason = say!(
+                "A ping in {asked} is answered in {answered} over {transport}",
+                asked = data(namespace),
+                answered = astray.namespace,
+                transport = client.transport()
+            );
             fail(reason)
                 .sent(format!("4{}", sent.encode()))
                 .received(format!("4{}", astray.encode()))
-                .expected(format!("answers in {namespace} alone"))
+                .expected(say!("answers in {namespace} alone", namespace = data(namespace)))
                 .stop()
         }
     }
@@ -179,12 +210,21 @@ async fn still_answers(probe: &Probe, mut client: Client, ping: &Ping, stayed: &
     let received = match client.wait("pong", mark, probe.in_time(), is_pong).await {
         Ok(_) => return Ok(()),
         Err(WireError::Timeout { .. }) => heard(probe, &client, mark),
-        Err(error) => client.ended_by(error)?.to_string(),
+        Err(error) => client.ended_by(error)?.message(),
     };
     let transport = client.transport();
-    fail(format!("After {left} is left, {stayed} no longer works over {transport}"))
-        .sent(format!("4{}; then 4{}", SocketPacket::new(Kind::Disconnect, left).encode(), sent.encode()))
-        .received(received)
-        .expected(format!("`{}` in {stayed}", ping.reply))
-        .stop()
+    fail(say!(
+        "After {left} is left, {stayed} no longer works over {transport}",
+        left = data(left),
+        stayed = data(stayed),
+        transport
+    ))
+    .sent(say!(
+        "4{left}; then 4{sent}",
+        left = SocketPacket::new(Kind::Disconnect, left).encode(),
+        sent = sent.encode()
+    ))
+    .received(received)
+    .expected(say!("`{reply}` in {stayed}", reply = ping.reply, stayed = data(stayed)))
+    .stop()
 }

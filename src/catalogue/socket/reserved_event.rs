@@ -11,7 +11,8 @@ use super::{AT_ONCE, END, is_ack};
 use crate::{
     catalogue::{Check, Effect, Effort, Isolation, Need, Wait, cite},
     contract::Vars,
-    mock::Fault,
+    fault::Fault,
+    message::{Joint, Message, list, word},
     probe::{Life, Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
     wire::{SocketPacket, Transport, WireError},
@@ -45,21 +46,22 @@ const ID: u64 = 17;
 struct Reached {
     name: &'static str,
     transport: Transport,
-    sign: String,
+    sign: Message,
 }
 
 async fn run(probe: &Probe) -> Verdict {
     let transports = probe.transports();
     let tries = NAMES.into_iter().flat_map(|name| transports.iter().map(move |transport| (name, *transport)));
     let exchanges: Vec<_> = tries.map(|(name, transport)| send(probe, name, transport)).collect();
-    let tried: Vec<Option<Reached>> = stream::iter(exchanges).buffered(AT_ONCE).try_collect().await?;
+    let tried: Vec<Option<Reached>> = stream::iter(exchanges).buffered(probe.at_once(AT_ONCE)).try_collect().await?;
     let reached: Vec<Reached> = tried.into_iter().flatten().collect();
     let Some(first) = reached.first() else { return Ok(()) };
-    let names: Vec<String> = reached.iter().map(|one| format!("`{}` ({})", one.name, one.transport)).collect();
-    fail(format!("Events of a reserved name reach a handler: {}", names.join(", ")))
-        .sent(format!("{} over {}", event(probe, first.name), first.transport))
+    let names =
+        reached.iter().map(|one| say!("`{name}` ({transport})", name = word(one.name), transport = one.transport));
+    fail(say!("Events of a reserved name reach a handler: {names}", names = list(names, Joint::Comma)))
+        .sent(say!("{event} over {transport}", event = event(probe, first.name), transport = first.transport))
         .received(&first.sign)
-        .expected(format!("nothing, or {END}"))
+        .expected(say!("nothing, or {end}", end = END))
         .stop()
 }
 
@@ -71,7 +73,7 @@ fn event(probe: &Probe, name: &str) -> String {
 async fn send(probe: &Probe, name: &'static str, transport: Transport) -> Result<Option<Reached>, Stop> {
     let mut client = probe.client(&format!("{name} ({transport})"), transport).await?;
     let namespace = &probe.contract().namespace;
-    let reached = |sign: String| Ok(Some(Reached { name, transport, sign }));
+    let reached = |sign: Message| Ok(Some(Reached { name, transport, sign }));
     let mark = client.mark();
     client.send_raw(event(probe, name));
     if client.life().await? != Life::Open {
@@ -80,7 +82,7 @@ async fn send(probe: &Probe, name: &'static str, transport: Transport) -> Result
     }
     client.take_notes(probe);
     if let Some(ack) = client.since(mark).iter().find(|packet| is_ack(packet, namespace, ID)) {
-        return reached(format!("an acknowledgement: 4{}", ack.encode()));
+        return reached(say!("an acknowledgement: 4{ack}", ack = ack.encode()));
     }
     probe.note("lawful choice: events of a reserved name are ignored, and the connection lives");
     let Some(ping) = &probe.contract().ping else {
@@ -94,15 +96,22 @@ async fn send(probe: &Probe, name: &'static str, transport: Transport) -> Result
     match client.wait("pong", mark, probe.in_time(), is_pong).await {
         Ok(_) => {}
         Err(WireError::Timeout { .. }) => {
-            return reached(format!("a `{}` after it gets no `{}`", ping.emit.event, ping.reply));
+            return reached(say!(
+                "a `{event}` after it gets no `{reply}`",
+                event = ping.emit.event,
+                reply = ping.reply
+            ));
         }
         Err(error) => return client.ended_by(error).map(|_| None),
     }
     let life = client.life().await?;
     match client.events_since(mark, &ping.reply).len() {
-        pongs @ 2.. if life == Life::Open => {
-            reached(format!("one `{}` after it gets {pongs} × `{}`", ping.emit.event, ping.reply))
-        }
+        pongs @ 2.. if life == Life::Open => reached(say!(
+            "one `{event}` after it gets {pongs} × `{reply}`",
+            event = ping.emit.event,
+            pongs,
+            reply = ping.reply
+        )),
         _ => Ok(None),
     }
 }

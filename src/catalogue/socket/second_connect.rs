@@ -8,7 +8,7 @@ use super::{END, heard};
 use crate::{
     catalogue::{Check, Effect, Effort, Isolation, Need, Wait, cite},
     contract::Vars,
-    mock::Fault,
+    fault::Fault,
     probe::{Life, Probe, Verdict, fail, in_order, on_wire},
     verdict::{Level, Row},
     wire::{SocketPacket, Transport, socket::Kind},
@@ -47,7 +47,7 @@ async fn run(probe: &Probe) -> Verdict {
 async fn connects_twice(probe: &Probe, transport: Transport) -> Verdict {
     let namespace = &probe.contract().namespace;
     let user = probe.user("a");
-    let credentials = probe.credentials(&user).await?;
+    let credentials = probe.payload(probe.credentials(&user).await?);
     let mut client = probe.client_of(&user, &format!("a ({transport})"), transport).await?;
     let mark = client.mark();
     client.send(&SocketPacket::connect(namespace, credentials));
@@ -66,20 +66,25 @@ async fn connects_twice(probe: &Probe, transport: Transport) -> Verdict {
         client.take_notes(probe);
         let pongs = client.events_since(from, &ping.reply).len();
         if life == Life::Open && pongs > 1 {
-            return fail(format!("After a second CONNECT over {transport}, one event is handled {pongs} times"))
-                .sent(format!(
-                    "CONNECT to {namespace}, twice; then {}, once",
-                    on_wire(namespace, &ping.emit, &Vars::new())
-                ))
-                .received(format!("{pongs} × `{}`", ping.reply))
-                .expected(END)
-                .stop();
+            return fail(say!(
+                "After a second CONNECT over {transport}, one event is handled {pongs} times",
+                transport,
+                pongs
+            ))
+            .sent(say!(
+                "CONNECT to {namespace}, twice; then {ping}, once",
+                namespace,
+                ping = on_wire(namespace, &ping.emit, &Vars::new())
+            ))
+            .received(say!("{pongs} × `{reply}`", pongs, reply = ping.reply))
+            .expected(END)
+            .stop();
         }
     }
     if accepted {
-        return fail(format!("A second CONNECT is accepted over {transport}"))
+        return fail(say!("A second CONNECT is accepted over {transport}", transport))
             .at(Level::Should)
-            .sent(format!("CONNECT to {namespace}, to which the client is connected"))
+            .sent(say!("CONNECT to {namespace}, to which the client is connected", namespace))
             .received(answers)
             .expected(END)
             .stop();

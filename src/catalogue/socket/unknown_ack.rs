@@ -5,7 +5,7 @@
 
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
-    mock::Fault,
+    fault::Fault,
     probe::{Life, Probe, Verdict, confirmed, fail},
     verdict::{Level, Row},
     wire::Transport,
@@ -45,12 +45,15 @@ async fn over(probe: &Probe, transport: Transport) -> Verdict {
         let life = client.life().await?;
         client.take_notes(probe);
         if let Life::Closed(_) = life {
-            return fail(format!("An acknowledgement that nobody waits for ends the connection over {transport}"))
-                .sent(sent)
-                .received(life)
-                .doubtful()
-                .expected("a connection that goes on")
-                .stop();
+            return fail(say!(
+                "An acknowledgement that nobody waits for ends the connection over {transport}",
+                transport
+            ))
+            .sent(sent)
+            .received(life)
+            .doubtful()
+            .expected("a connection that goes on")
+            .stop();
         }
     }
     Ok(())

@@ -5,7 +5,7 @@
 
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
-    mock::Fault,
+    fault::Fault,
     probe::{Life, Probe, Verdict, confirmed, fail},
     verdict::{Level, Row},
     wire::Transport,
@@ -46,7 +46,7 @@ async fn over(probe: &Probe, transport: Transport) -> Verdict {
         let life = client.life().await?;
         client.take_notes(probe);
         if let Life::Closed(_) = life {
-            return fail(format!("An event without a handler ends the connection over {transport}"))
+            return fail(say!("An event without a handler ends the connection over {transport}", transport))
                 .sent(sent)
                 .received(life)
                 .doubtful()

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::heard;
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
-    mock::Fault,
+    fault::Fault,
     probe::{Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
     wire::{SocketPacket, WireError, socket::Kind},
@@ -46,12 +46,12 @@ async fn run(probe: &Probe) -> Verdict {
         };
         let (reason, received) = match client.wait("answer to CONNECT", mark, probe.in_time(), is_answer).await {
             Ok(packet) if packet.kind == Kind::Connect => {
-                ("A namespace that does not exist can be connected to", format!("4{}", packet.encode()))
+                ("A namespace that does not exist can be connected to", format!("4{}", packet.encode()).into())
             }
             Ok(packet) => match packet.data.as_ref().and_then(|data| data.get("message")) {
                 Some(Value::String(_)) => continue,
                 _ => {
-                    let received = format!("4{}", packet.encode());
+                    let received = format!("4{}", packet.encode()).into();
                     ("The refusal of a namespace that does not exist has no message", received)
                 }
             },
@@ -59,19 +59,26 @@ async fn run(probe: &Probe) -> Verdict {
                 ("A CONNECT to a namespace that does not exist gets no answer", heard(probe, &client, mark))
             }
             Err(WireError::Closed(how)) => {
-                let received = format!("the connection is closed ({how})");
+                let received = say!("the connection is closed ({how})", how);
                 ("A CONNECT to a namespace that does not exist closes the connection", received)
             }
-            Err(error) if error.is_bad_request() => {
-                let received = format!("the connection is closed ({error})");
+            Err(error) if error.misses_session() => {
+                let received = say!("the connection is closed ({error})", error);
                 ("A CONNECT to a namespace that does not exist closes the connection", received)
             }
-            Err(error) => return Err(Stop::Broken(format!("CONNECT to {namespace} over {transport}: {error}"))),
+            Err(error) => {
+                return Err(Stop::Broken(say!(
+                    "CONNECT to {namespace} over {transport}: {error}",
+                    namespace,
+                    transport,
+                    error
+                )));
+            }
         };
-        return fail(format!("{reason} over {transport}"))
+        return fail(say!("{reason} over {transport}", reason, transport))
             .sent(format!("4{}", connect.encode()))
             .received(received)
-            .expected(format!("44{namespace},{{\"message\":\"…\"}}"))
+            .expected(say!("44{namespace},{\"message\":\"…\"}", namespace))
             .stop();
     }
     Ok(())

@@ -5,7 +5,7 @@
 
 use crate::{
     catalogue::{Check, Effort, Isolation, Wait, cite},
-    mock::Fault,
+    fault::Fault,
     probe::{Probe, Stop, Verdict, fail, to_the_point},
     verdict::{Level, Row},
     wire::http::BodyKind,
@@ -35,7 +35,7 @@ async fn run(probe: &Probe) -> Verdict {
     let url = endpoint.url(&format!("{}/socket.io.js", probe.contract().path));
     let response = match endpoint.get(url.clone()).await {
         Ok(response) => response,
-        Err(error) => return Err(Stop::Broken(format!("GET {url}: {error}"))),
+        Err(error) => return Err(Stop::Broken(say!("GET {url}: {error}", url, error))),
     };
     if response.is_success() && response.kind() == BodyKind::Html {
         return fail("The client bundle's URL gives a web page")
@@ -47,9 +47,9 @@ async fn run(probe: &Probe) -> Verdict {
     let response = to_the_point(format!("GET {url}"), response)?;
     probe.served_at_all().await?;
     probe.note(if response.is_success() {
-        "the client bundle is served".to_owned()
+        "the client bundle is served".into()
     } else {
-        format!("lawful choice: the client bundle is not served (HTTP {})", response.status)
+        say!("lawful choice: the client bundle is not served (HTTP {status})", status = response.status)
     });
     Ok(())
 }

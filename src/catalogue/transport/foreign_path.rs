@@ -5,7 +5,7 @@
 
 use crate::{
     catalogue::{Check, Effect, Effort, Isolation, Wait, cite},
-    mock::Fault,
+    fault::Fault,
     probe::{Foreign, Probe, Verdict, fail, to_the_point},
     verdict::{Level, Row},
     wire::{Frame, Transport},
@@ -34,8 +34,10 @@ pub const CHECK: Check = Check {
 async fn run(probe: &Probe) -> Verdict {
     let endpoint = probe.endpoint("a");
     let url = endpoint.engine_url_at(&format!("/{}", probe.nonce("nowhere")), Transport::WebSocket, None);
-    let finding = |reason: &str| {
-        fail(reason).sent(format!("GET {url} with Upgrade: websocket")).expected("a 4xx, or the end of the connection")
+    let finding = |reason: &'static str| {
+        fail(reason)
+            .sent(say!("GET {url} with Upgrade: websocket", url))
+            .expected("a 4xx, or the end of the connection")
     };
     let mut socket = match probe.upgrade_elsewhere(&endpoint, &url).await? {
         Foreign::EndedBehind => return Ok(()),
@@ -55,8 +57,8 @@ async fn run(probe: &Probe) -> Verdict {
             probe.note("lawful choice: another WebSocket service answers on every path");
             probe.served_at_all().await.map(drop)
         }
-        Err(error) => {
-            finding("The upgrade is accepted and then left hanging").received(format!("HTTP 101, then {error}")).stop()
-        }
+        Err(error) => finding("The upgrade is accepted and then left hanging")
+            .received(say!("HTTP 101, then {error}", error))
+            .stop(),
     }
 }

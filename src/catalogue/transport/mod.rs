@@ -46,18 +46,18 @@ fn expect_each_served(probe: &Probe, transport: Transport) -> Verdict {
         Transport::Polling => target.polling.as_ref().err(),
         Transport::WebSocket => target.websocket.as_ref().err(),
     };
-    let sent = format!("several handshakes by {transport}, one after the other");
+    let sent = say!("several handshakes by {transport}, one after the other", transport);
     if let Some(error) = refused {
-        return fail(format!("A handshake by {transport} is served now, and was not as the run began"))
+        return fail(say!("A handshake by {transport} is served now, and was not as the run began", transport))
             .sent(sent)
-            .received(format!("first, each time: {error}; then an open packet"))
+            .received(say!("first, each time: {error}; then an open packet", error))
             .expected("an open packet for each")
             .stop();
     }
     let Some(error) = target.stumbles_of(transport).next() else { return Ok(()) };
-    fail(format!("Handshakes by {transport} fail at times"))
+    fail(say!("Handshakes by {transport} fail at times", transport))
         .sent(sent)
-        .received(format!("first: {error}; later an open packet"))
+        .received(say!("first: {error}; later an open packet", error))
         .expected("an open packet for each")
         .at(Level::Should)
         .stop()

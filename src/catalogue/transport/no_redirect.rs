@@ -4,10 +4,10 @@
 
 use crate::{
     catalogue::{Check, Effort, Isolation, Wait, cite},
-    mock::Fault,
+    fault::Fault,
     probe::{Probe, Stop, Verdict, fail, to_the_point},
     verdict::{Level, Row},
-    wire::{Transport, Upgrade, WebSocket},
+    wire::{Transport, Upgrade, WebSocket, WireError},
 };
 
 pub const CHECK: Check = Check {
@@ -35,7 +35,7 @@ async fn run(probe: &Probe) -> Verdict {
     let polling = endpoint.engine_url(Transport::Polling, None);
     let websocket = endpoint.engine_url(Transport::WebSocket, None);
     let mut answers = Vec::new();
-    let broken = |error| Stop::Broken(format!("the handshake gets no answer: {error}"));
+    let broken = |error: WireError| Stop::Broken(say!("the handshake gets no answer: {error}", error));
     if !probe.contract().choices.websocket_only {
         answers.push((polling.clone(), endpoint.get(polling).await.map_err(broken)?));
     }

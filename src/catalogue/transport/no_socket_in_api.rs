@@ -6,7 +6,8 @@
 
 use crate::{
     catalogue::{Check, Effect, Effort, Isolation, Wait, cite},
-    mock::Fault,
+    fault::Fault,
+    message::data,
     probe::{Foreign, Probe, Stop, Verdict, fail, in_order, to_the_point},
     verdict::{Level, Row},
     wire::{EnginePacket, Frame, Transport, WireError, engine},
@@ -38,7 +39,7 @@ async fn run(probe: &Probe) -> Verdict {
     let places = PLACES.iter().map(|place| format!("{}{place}", probe.contract().base));
     let places: Vec<_> = places.filter(|place| !format!("{place}/").starts_with(&own)).collect();
     if places.is_empty() {
-        return Err(Stop::Skip(format!("the declared path, `{}`, holds all places to look at", own)));
+        return Err(Stop::Skip(say!("the declared path, `{own}`, holds all places to look at", own)));
     }
     in_order(places.iter().map(|place| poll_at(probe, place))).await?;
     in_order(places.iter().map(|place| upgrade_at(probe, place))).await?;
@@ -47,9 +48,9 @@ async fn run(probe: &Probe) -> Verdict {
 }
 
 fn finding(how: &str, place: &str, got: &str) -> Verdict {
-    fail(format!("{place} answers a Socket.IO handshake"))
+    fail(say!("{place} answers a Socket.IO handshake", place = data(place)))
         .sent(format!("{how} {place}/?EIO=4"))
-        .received(got)
+        .received(data(got))
         .expected("anything but an open packet")
         .stop()
 }
@@ -67,11 +68,11 @@ async fn poll_at(probe: &Probe, place: &str) -> Verdict {
                 {
                     return finding("GET", place, &text);
                 }
-                to_the_point(place, response)?;
+                to_the_point(data(place), response)?;
             }
             // No answer is no socket server either.
             Err(WireError::Timeout { .. } | WireError::Closed(_) | WireError::Malformed(_)) => {}
-            Err(error) => return Err(Stop::Broken(format!("{place}: {error}"))),
+            Err(error) => return Err(Stop::Broken(say!("{place}: {error}", place = data(place), error))),
         }
     }
     Ok(())
@@ -81,7 +82,7 @@ async fn upgrade_at(probe: &Probe, place: &str) -> Verdict {
     let endpoint = probe.endpoint(place);
     let url = endpoint.engine_url_at(place, Transport::WebSocket, None);
     match probe.upgrade_elsewhere(&endpoint, &url).await? {
-        Foreign::Refused(response) => drop(to_the_point(place, response)?),
+        Foreign::Refused(response) => drop(to_the_point(data(place), response)?),
         Foreign::EndedBehind | Foreign::Closed | Foreign::Silence(_) => {}
         // Only silence keeps this waiting.
         Foreign::Accepted(mut socket) => {

@@ -4,10 +4,11 @@
 
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
-    mock::Fault,
+    fault::Fault,
+    message::data,
     probe::{Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
-    wire::{EnginePacket, Handshake, HttpResponse, Transport, engine},
+    wire::{EnginePacket, Handshake, HttpResponse, Transport, WireError, engine},
 };
 
 pub const CHECK: Check = Check {
@@ -32,25 +33,29 @@ pub const CHECK: Check = Check {
 async fn run(probe: &Probe) -> Verdict {
     let endpoint = probe.endpoint("a");
     let url = endpoint.engine_url(Transport::Polling, None);
-    let broken = |error| Stop::Broken(format!("the handshake: {error}"));
+    let broken = |error: WireError| Stop::Broken(say!("the handshake: {error}", error));
     let first = endpoint.get(url.clone()).await.map_err(broken)?;
     let second = endpoint.get(url.clone()).await.map_err(broken)?;
     match (sid(&first), sid(&second)) {
         (Some(one), Some(other)) if one == other => {
             return fail("Two handshakes by the same URL got the same session")
-                .sent(format!("GET {url}, twice"))
-                .received(format!("sid {one}, twice"))
+                .sent(say!("GET {url}, twice", url))
+                .received(say!("sid {one}, twice", one))
                 .expected("two different sids")
                 .stop();
         }
         (Some(_), Some(_)) => {}
-        _ => return Err(Stop::Broken(format!("a handshake was answered {second}"))),
+        _ => return Err(Stop::Broken(say!("a handshake was answered {second}", second))),
     }
     if let Some(directive) = shared_lifetime(first.header("cache-control")) {
         return fail("The handshake's answer may be kept by shared caches")
             .at(Level::Should)
             .sent(format!("GET {url}"))
-            .received(format!("Cache-Control: {} ({directive})", first.header("cache-control")))
+            .received(say!(
+                "Cache-Control: {header} ({directive})",
+                header = data(first.header("cache-control")),
+                directive = data(directive)
+            ))
             .expected("no-store, or no Cache-Control at all")
             .stop();
     }

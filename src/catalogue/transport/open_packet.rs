@@ -12,7 +12,8 @@ use serde_json::Value;
 use crate::{
     catalogue::{Check, Effort, Isolation, Wait, cite},
     contract::Choices,
-    mock::Fault,
+    fault::Fault,
+    message::{Message, word},
     probe::{Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
     wire::Transport,
@@ -51,12 +52,13 @@ async fn run(probe: &Probe) -> Verdict {
     if probe.target().usable(Transport::Polling) {
         encoded(probe).await?;
     }
-    for (transport, handshake) in [("polling", &probe.target().polling), ("WebSocket", &probe.target().websocket)] {
+    let target = probe.target();
+    for (transport, handshake) in [(Transport::Polling, &target.polling), (Transport::WebSocket, &target.websocket)] {
         let Ok(handshake) = handshake else { continue };
         let open = &handshake.raw;
-        let finding = |reason: String| {
-            fail(format!("{reason} (over {transport})"))
-                .sent(format!("an Engine.IO handshake over {transport}"))
+        let finding = |reason: Message| {
+            fail(say!("{reason} (over {transport})", reason, transport))
+                .sent(say!("an Engine.IO handshake over {transport}", transport))
                 .received(format!("0{}", Value::from(open.clone())))
                 .expected(
                     "`upgrades`: array of strings; `pingInterval`, `pingTimeout`, `maxPayload`: positive integers",
@@ -72,15 +74,22 @@ async fn run(probe: &Probe) -> Verdict {
                 // `25000.0` is as good: JSON knows but one kind of number, and so does JavaScript.
                 Some(value) if value.as_f64().is_some_and(|number| number > 0.0 && number.fract() == 0.0) => {
                     if field != "maxPayload" && value.as_f64().is_some_and(|number| number > LONGEST_TIMER) {
-                        return finding(format!("`{field}` is {value}, longer than any timer of JavaScript runs"))
-                            .stop();
+                        return finding(say!(
+                            "`{field}` is {value}, longer than any timer of JavaScript runs",
+                            field = word(field),
+                            value
+                        ))
+                        .stop();
                     }
                 }
-                Some(value) => return finding(format!("`{field}` is {value}, not a positive integer")).stop(),
+                Some(value) => {
+                    return finding(say!("`{field}` is {value}, not a positive integer", field = word(field), value))
+                        .stop();
+                }
                 None if field == "maxPayload" => {
                     probe.note("the open packet has no maxPayload, as servers older than engine.io 6.2");
                 }
-                None => return finding(format!("`{field}` is missing")).stop(),
+                None => return finding(say!("`{field}` is missing", field = word(field))).stop(),
             }
         }
         let sum = ["pingInterval", "pingTimeout"].iter().filter_map(|field| open.get(*field)?.as_f64()).sum::<f64>();
@@ -93,13 +102,18 @@ async fn run(probe: &Probe) -> Verdict {
         for (field, option, promised) in promised(&probe.contract().choices) {
             let Some(value) = open.get(field) else { continue };
             if value.as_f64() != Some(promised as f64) {
-                return fail(format!(
+                return fail(say!(
                     "`{field}` is {value}, and the contract promises {promised}: the option `{option}` of `Server` is \
-                     ignored (over {transport})"
+                     ignored (over {transport})",
+                    field = word(field),
+                    value,
+                    promised,
+                    option = word(option),
+                    transport
                 ))
-                .sent(format!("an Engine.IO handshake over {transport}"))
+                .sent(say!("an Engine.IO handshake over {transport}", transport))
                 .received(format!("0{}", Value::from(open.clone())))
-                .expected(format!("`{field}`: {promised}"))
+                .expected(say!("`{field}`: {promised}", field = word(field), promised))
                 .stop();
             }
         }
@@ -121,11 +135,15 @@ fn promised(choices: &Choices) -> impl Iterator<Item = (&'static str, &'static s
 async fn encoded(probe: &Probe) -> Verdict {
     let endpoint = probe.endpoint("polling");
     let answer = endpoint.get(endpoint.engine_url(Transport::Polling, None)).await;
-    let answer = answer.map_err(|error| Stop::Broken(format!("a polling handshake: {error}")))?;
+    let answer = answer.map_err(|error| Stop::Broken(say!("a polling handshake: {error}", error)))?;
     match std::str::from_utf8(&answer.body) {
         Err(error) if answer.body.starts_with(b"0") => fail("The open packet is no UTF-8 (over polling)")
             .sent("an Engine.IO handshake over polling")
-            .received(format!("{} (byte {} is wrong)", answer.body.escape_ascii(), error.valid_up_to()))
+            .received(say!(
+                "{body} (byte {number} is wrong)",
+                body = answer.body.escape_ascii().to_string(),
+                number = error.valid_up_to()
+            ))
             .expected("text in UTF-8")
             .stop(),
         _ => Ok(()),

@@ -5,7 +5,7 @@
 
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
-    mock::Fault,
+    fault::Fault,
     probe::{Probe, Verdict, fail},
     verdict::{Level, Row},
 };

@@ -7,7 +7,7 @@
 
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
-    mock::Fault,
+    fault::Fault,
     probe::{Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
     wire::{Handshake, Transport, WireError, engine, http::BodyKind},
@@ -47,15 +47,16 @@ async fn look(probe: &Probe) -> Verdict {
     let endpoint = probe.endpoint("a");
     let url = endpoint.engine_url(Transport::Polling, None);
     let sent = format!("GET {url}");
-    let finding =
-        |reason: &str| fail(reason).sent(&sent).expected("HTTP 200, text/plain, a body that begins with 0{\"sid\":…}");
+    let finding = |reason: &'static str| {
+        fail(reason).sent(&sent).expected("HTTP 200, text/plain, a body that begins with 0{\"sid\":…}")
+    };
     let response = match endpoint.get(url.clone()).await {
         Ok(response) => response,
         // The target was there a moment ago, so this is the network's doing.
-        Err(error @ (WireError::Connect(_) | WireError::Tls(_))) => return Err(Stop::Broken(error.to_string())),
+        Err(error @ (WireError::Connect(_) | WireError::Tls(_))) => return Err(Stop::Broken(error.message())),
         Err(error) => return finding("The polling handshake gets no answer").received(error).stop(),
     };
-    let finding = |reason: &str| finding(reason).received(&response);
+    let finding = |reason: &'static str| finding(reason).received(&response);
     if response.is_redirect() {
         return finding("The polling handshake is redirected").stop();
     }

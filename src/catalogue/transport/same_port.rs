@@ -9,8 +9,9 @@ use url::Url;
 use crate::{
     catalogue::{Check, Effort, Isolation, Wait, cite},
     contract::Vars,
-    mock::Fault,
-    probe::{Probe, Stop, Verdict, fail},
+    fault::Fault,
+    message::data,
+    probe::{Probe, Stop, Verdict, fail, nuxt_base},
     verdict::{Evidence, Level, Row},
     wire::{HttpResponse, http::BodyKind},
 };
@@ -52,7 +53,7 @@ async fn run(probe: &Probe) -> Verdict {
         let endpoint = probe.endpoint("REST");
         let url = endpoint.url(&rest.render(&Vars::new().message("siospec")).path);
         let asked = endpoint.send(Method::OPTIONS, url.clone(), HeaderMap::new(), None, probe.deadline());
-        let response = asked.await.map_err(|error| Stop::Broken(format!("OPTIONS {url}: {error}")))?;
+        let response = asked.await.map_err(|error| Stop::Broken(say!("OPTIONS {url}: {error}", url, error)))?;
         if other_origin(&url, &response).is_some() {
             return fail("The REST route is on another origin than Socket.IO")
                 .sent(format!("OPTIONS {url}"))
@@ -67,35 +68,45 @@ async fn run(probe: &Probe) -> Verdict {
 async fn expect_page(probe: &Probe, path: &str) -> Verdict {
     let endpoint = probe.endpoint("page");
     let page = endpoint.url(path);
-    let response = endpoint.get(page.clone()).await.map_err(|error| Stop::Broken(format!("GET {page}: {error}")))?;
-    let finding = |reason: &str| fail(reason).sent(format!("GET {page}")).expected("the application's HTML page");
+    let response =
+        endpoint.get(page.clone()).await.map_err(|error| Stop::Broken(say!("GET {page}: {error}", page, error)))?;
+    let finding =
+        |reason: &'static str| fail(reason).sent(format!("GET {page}")).expected("the application's HTML page");
     if let Some(elsewhere) = other_origin(&page, &response) {
         return finding("The page is on another origin than Socket.IO")
-            .received(format!("{response} ({elsewhere})"))
+            .received(say!("{response} ({elsewhere})", response, elsewhere))
             .stop();
     }
     if response.is_redirect() {
-        probe.note(format!("the page redirects to {} on the same origin", response.header("location")));
+        probe.note(say!(
+            "the page redirects to {header} on the same origin",
+            header = data(response.header("location"))
+        ));
     } else if !response.is_success() || response.kind() != BodyKind::Html {
+        let told = nuxt_base(&response);
         let mut found = finding("There is no HTML page on Socket.IO's origin").received(response);
-        if let Some(path) = page_above_socket(probe).await {
-            found = found.witness(Evidence::PageAt { path });
+        let above = [told, above_socket(probe)].into_iter().flatten();
+        for path in above.map(|above| format!("{above}/")) {
+            if is_page(probe, &path).await {
+                found = found.witness(Evidence::PageAt { path });
+                break;
+            }
         }
         return found.stop();
     }
     Ok(())
 }
 
-/// Where Socket.IO's path lies below another than `/`: that path, if there is an HTML page.
-async fn page_above_socket(probe: &Probe) -> Option<String> {
+/// The path that Socket.IO's lies below, without its final slash, unless that is `/`.
+fn above_socket(probe: &Probe) -> Option<String> {
     let (above, _) = probe.contract().path.trim_end_matches('/').rsplit_once('/')?;
-    if above.is_empty() {
-        return None;
-    }
-    let path = format!("{above}/");
-    let endpoint = probe.endpoint("above");
-    let response = endpoint.get(endpoint.url(&path)).await.ok()?;
-    (response.is_success() && response.kind() == BodyKind::Html).then_some(path)
+    (!above.is_empty()).then(|| above.to_owned())
+}
+
+async fn is_page(probe: &Probe, path: &str) -> bool {
+    let endpoint = probe.endpoint("elsewhere");
+    let response = endpoint.get(endpoint.url(path)).await;
+    response.is_ok_and(|response| response.is_success() && response.kind() == BodyKind::Html)
 }
 
 /// Where a redirect leads, if that is another scheme, host or port.

@@ -6,7 +6,7 @@
 
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
-    mock::Fault,
+    fault::Fault,
     probe::{Probe, Stop, Verdict, fail, to_the_point},
     verdict::{Level, Row},
     wire::{Transport, engine, http::BodyKind},
@@ -36,7 +36,7 @@ async fn run(probe: &Probe) -> Verdict {
     url.set_path(&probe.contract().path);
     let response = match endpoint.get(url.clone()).await {
         Ok(response) => response,
-        Err(error) => return Err(Stop::Broken(format!("GET {url}: {error}"))),
+        Err(error) => return Err(Stop::Broken(say!("GET {url}: {error}", url, error))),
     };
     let response = if matches!(response.status, 429 | 502..=504) {
         to_the_point(format!("GET {url}"), response)?
@@ -52,11 +52,11 @@ async fn run(probe: &Probe) -> Verdict {
     }
     let opened = matches!(engine::decode_payload(&response.text()).as_deref(), Ok([engine::Packet::Open(_), ..]));
     probe.note(match (opened, response.kind()) {
-        (true, _) => "lawful choice: without the trailing slash the handshake is served too".to_owned(),
+        (true, _) => "lawful choice: without the trailing slash the handshake is served too".into(),
         (false, BodyKind::Html) => {
-            format!("lawful choice: without the trailing slash a page comes (HTTP {})", response.status)
+            say!("lawful choice: without the trailing slash a page comes (HTTP {status})", status = response.status)
         }
-        (false, _) => format!("lawful choice: without the trailing slash HTTP {}", response.status),
+        (false, _) => say!("lawful choice: without the trailing slash HTTP {status}", status = response.status),
     });
     probe.served_at_all().await.map(drop)
 }

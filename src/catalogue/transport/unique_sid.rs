@@ -9,7 +9,8 @@ use std::collections::HashSet;
 
 use crate::{
     catalogue::{Check, Effort, Isolation, Wait, cite},
-    mock::Fault,
+    fault::Fault,
+    message::Message,
     probe::{Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
     wire::{Session, Transport},
@@ -50,21 +51,27 @@ async fn run(probe: &Probe) -> Verdict {
             Transport::Polling => Session::polling_handshake(&endpoint).await.map(|(handshake, _)| handshake),
             Transport::WebSocket => Session::websocket_handshake(&endpoint).await.map(|(_, handshake)| handshake),
         };
-        opened.map(|handshake| handshake.sid).map_err(|error| Stop::Broken(format!("handshake {number}: {error}")))
+        opened
+            .map(|handshake| handshake.sid)
+            .map_err(|error| Stop::Broken(say!("handshake {number}: {error}", number, error)))
     });
     let sids = futures::future::try_join_all(handshakes).await?;
 
-    let finding = |reason: &str| {
+    let finding = |reason: Message| {
         fail(reason)
-            .sent(format!("{HANDSHAKES} handshakes"))
+            .sent(say!("{handshakes} handshakes", handshakes = HANDSHAKES))
             .received(format!("{}, …", sids[..5].join(", ")))
-            .expected(format!("{HANDSHAKES} different ids of {MIN_LENGTH} or more random characters"))
+            .expected(say!(
+                "{handshakes} different ids of {min_length} or more random characters",
+                handshakes = HANDSHAKES,
+                min_length = MIN_LENGTH
+            ))
     };
     let mut sorted = sids.clone();
     sorted.sort_unstable();
     sorted.dedup();
     if sorted.len() < sids.len() {
-        return finding("Two sessions got the same id").stop();
+        return finding("Two sessions got the same id".into()).stop();
     }
     let reversed: Vec<String> = sids.iter().map(|sid| sid.chars().rev().collect()).collect();
     let common = common_prefix(&sids) + common_prefix(&reversed);
@@ -72,14 +79,14 @@ async fn run(probe: &Probe) -> Verdict {
     let shortest = sids.iter().map(|sid| sid.chars().count()).min().unwrap_or_default();
     if random < MIN_RANDOM {
         return finding(if common == 0 {
-            "Session ids are short enough to be guessed"
+            "Session ids are short enough to be guessed".into()
         } else {
-            "Session ids are nearly alike: little of them is random"
+            "Session ids are nearly alike: little of them is random".into()
         })
         .stop();
     }
     if shortest < MIN_LENGTH {
-        return finding(&format!("Session ids have only {shortest} characters")).at(Level::Should).stop();
+        return finding(say!("Session ids have only {shortest} characters", shortest)).at(Level::Should).stop();
     }
     Ok(())
 }

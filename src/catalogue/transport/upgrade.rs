@@ -11,10 +11,11 @@ use tokio::time::Instant;
 
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
-    mock::Fault,
+    fault::Fault,
+    message::word,
     probe::{Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
-    wire::{EnginePacket, Frame, Polling, Session, SocketPacket, Transport, Upgrade, WebSocket},
+    wire::{EnginePacket, Frame, Polling, Session, SocketPacket, Transport, Upgrade, WebSocket, WireError},
 };
 
 pub const CHECK: Check = Check {
@@ -42,7 +43,7 @@ const AFTER: usize = 3;
 
 async fn run(probe: &Probe) -> Verdict {
     let endpoint = probe.endpoint("a");
-    let lost = |error| Stop::Broken(format!("the session to upgrade: {error}"));
+    let lost = |error: WireError| Stop::Broken(say!("the session to upgrade: {error}", error));
     let (handshake, early) = Session::polling_handshake(&endpoint).await.map_err(lost)?;
     if !handshake.upgrades().contains(&"websocket") {
         return Err(Stop::Skip("the handshake offers no upgrade to websocket (see transport.upgrade-offered)".into()));
@@ -56,7 +57,7 @@ async fn run(probe: &Probe) -> Verdict {
         async move { polling.poll(patience).await }
     });
     let url = endpoint.engine_url(Transport::WebSocket, Some(&handshake.sid));
-    let finding = |reason: &str| fail(reason).sent("an upgrade: WebSocket with the session's sid, then 2probe");
+    let finding = |reason: &'static str| fail(reason).sent("an upgrade: WebSocket with the session's sid, then 2probe");
     let mut socket = match WebSocket::open(&endpoint, url, Default::default()).await {
         Ok(Upgrade::Accepted(socket)) => socket,
         Ok(Upgrade::Refused(response)) => {
@@ -66,7 +67,7 @@ async fn run(probe: &Probe) -> Verdict {
             return finding("The WebSocket of the upgrade does not open").received(error).expected("HTTP 101").stop();
         }
     };
-    let sending = |error| Stop::Broken(format!("the WebSocket of the upgrade: {error}"));
+    let sending = |error: WireError| Stop::Broken(say!("the WebSocket of the upgrade: {error}", error));
     socket.send_packet(&EnginePacket::Ping("probe".into())).await.map_err(sending)?;
     let question = probe.nonce("during");
     polling.push(&[ask(&question)]).await.map_err(lost)?;
@@ -75,15 +76,14 @@ async fn run(probe: &Probe) -> Verdict {
     match socket.receive(probe.deadline()).await {
         Ok(Frame::Text(text)) if text == "3probe" => {}
         Ok(frame) => {
-            return finding("The probe is not answered by 3probe")
-                .received(format!("{frame:?}"))
-                .expected("3probe")
-                .stop();
+            return finding("The probe is not answered by 3probe").received(frame).expected(word("3probe")).stop();
         }
-        Err(error) => return finding("The probe is not answered").received(error).expected("3probe").stop(),
+        Err(error) => {
+            return finding("The probe is not answered").received(error).expected(word("3probe")).stop();
+        }
     }
-    let released = pending.await.map_err(|error| Stop::Broken(error.to_string()))?;
-    let released = match released {
+    let released = pending.await.map_err(|error| Stop::Broken(error.to_string().into()))?;
+    let released = match released.map_err(|error| probe.noted(error)) {
         Ok(packets) => packets,
         Err(error) => {
             return finding("The pending poll is not released during the upgrade")
@@ -109,7 +109,7 @@ async fn run(probe: &Probe) -> Verdict {
     }
     let deadline = Instant::now() + probe.deadline();
     while !asked.is_empty() {
-        match session.next("answer", deadline).await {
+        match session.next("answer", deadline).await.map_err(|error| probe.noted(error)) {
             Ok(packet) => note_answers(&mut asked, [packet]),
             Err(_) if asked.len() > AFTER && !answers(probe).await? => {
                 return Err(Stop::Broken(
@@ -120,12 +120,16 @@ async fn run(probe: &Probe) -> Verdict {
             }
             Err(error) => {
                 let missing = asked.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
-                return fail(format!("{} of {} messages are lost across the upgrade", asked.len(), AFTER + 1))
-                    .extent(asked.len(), AFTER + 1)
-                    .sent(format!("40/<name>, once during the upgrade and {AFTER} times after 5"))
-                    .received(format!("no answer for {missing} ({error})"))
-                    .expected("an answer, 44/<name>,{\"message\":…}, to each")
-                    .stop();
+                return fail(say!(
+                    "{count} of {after} messages are lost across the upgrade",
+                    count = asked.len(),
+                    after = AFTER + 1
+                ))
+                .extent(asked.len(), AFTER + 1)
+                .sent(say!("40/<name>, once during the upgrade and {after} times after 5", after = AFTER))
+                .received(say!("no answer for {missing} ({error})", missing, error))
+                .expected("an answer, 44/<name>,{\"message\":…}, to each")
+                .stop();
             }
         }
     }

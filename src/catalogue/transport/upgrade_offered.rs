@@ -5,9 +5,11 @@
 
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
-    mock::Fault,
+    fault::Fault,
+    message::Message,
     probe::{Probe, Verdict, fail},
     verdict::{Level, Row},
+    wire::Handshake,
 };
 
 pub const CHECK: Check = Check {
@@ -38,7 +40,7 @@ async fn run(probe: &Probe) -> Verdict {
         }
         return fail("The polling handshake offers WebSocket, and the contract declares a polling-only deployment")
             .sent("a polling handshake")
-            .received(format!("upgrades: {:?}", handshake.upgrades()))
+            .received(say!("upgrades: {offered}", offered = offered(handshake)))
             .expected("no \"websocket\" among `upgrades`: `transports: ['polling']` or `allowUpgrades: false`")
             .stop();
     }
@@ -47,7 +49,11 @@ async fn run(probe: &Probe) -> Verdict {
     }
     fail("The polling handshake does not offer WebSocket")
         .sent("a polling handshake")
-        .received(format!("upgrades: {:?}", handshake.upgrades()))
+        .received(say!("upgrades: {offered}", offered = offered(handshake)))
         .expected("\"websocket\" among `upgrades`")
         .stop()
+}
+
+fn offered(handshake: &Handshake) -> Message {
+    if handshake.upgrades().is_empty() { said!("none").into() } else { handshake.upgrades().join(", ").into() }
 }

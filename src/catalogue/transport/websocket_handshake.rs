@@ -7,7 +7,7 @@ use reqwest::header::HeaderMap;
 
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
-    mock::Fault,
+    fault::Fault,
     probe::{Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
     wire::{EnginePacket, Frame, Handshake, Transport, Upgrade, WebSocket, WireError},
@@ -41,8 +41,8 @@ async fn run(probe: &Probe) -> Verdict {
 async fn look(probe: &Probe) -> Verdict {
     let endpoint = probe.endpoint("a");
     let url = endpoint.engine_url(Transport::WebSocket, None);
-    let finding = |reason: &str| {
-        fail(reason).sent(format!("GET {url} with Upgrade: websocket")).expected("HTTP 101, then 0{\"sid\":…}")
+    let finding = |reason: &'static str| {
+        fail(reason).sent(say!("GET {url} with Upgrade: websocket", url)).expected(said!("HTTP 101, then 0{\"sid\":…}"))
     };
     let mut socket = match WebSocket::open(&endpoint, url.clone(), HeaderMap::new()).await {
         Ok(Upgrade::Accepted(socket)) => socket,
@@ -50,7 +50,7 @@ async fn look(probe: &Probe) -> Verdict {
             return finding("The upgrade to WebSocket is refused").received(response).stop();
         }
         // The target was there a moment ago, so this is the network's doing.
-        Err(error @ (WireError::Connect(_) | WireError::Tls(_))) => return Err(Stop::Broken(error.to_string())),
+        Err(error @ (WireError::Connect(_) | WireError::Tls(_))) => return Err(Stop::Broken(error.message())),
         Err(error) => return finding("The upgrade to WebSocket gets no proper answer").received(error).stop(),
     };
     match socket.receive(probe.deadline()).await {
@@ -58,17 +58,17 @@ async fn look(probe: &Probe) -> Verdict {
             Ok(EnginePacket::Open(data)) if Handshake::parse(&data).is_ok() => Ok(()),
             Ok(EnginePacket::Open(_)) => {
                 let reason = "The open packet has no session id that clients could use";
-                finding(reason).received(format!("101, then {text}")).stop()
+                finding(reason).received(say!("101, then {text}", text)).stop()
             }
-            _ => finding("What comes first is no open packet").received(format!("101, then {text}")).stop(),
+            _ => finding("What comes first is no open packet").received(say!("101, then {text}", text)).stop(),
         },
         Ok(Frame::Closed(how)) => {
-            finding("The WebSocket is closed before the open packet").received(format!("101, then {how}")).stop()
+            finding("The WebSocket is closed before the open packet").received(say!("101, then {how}", how)).stop()
         }
-        Ok(frame) => finding("What comes first is no open packet").received(format!("101, then {frame:?}")).stop(),
+        Ok(frame) => finding("What comes first is no open packet").received(say!("101, then {frame}", frame)).stop(),
         Err(WireError::Timeout { .. }) => {
             finding("101, then silence: something accepts the WebSocket, but it is not Socket.IO")
-                .received(format!("101, then nothing for {}", humantime::format_duration(probe.deadline())))
+                .received(say!("101, then nothing for {time}", time = probe.deadline()))
                 .stop()
         }
         Err(error) => finding("The WebSocket breaks before the open packet").received(error).stop(),

@@ -32,7 +32,7 @@ use super::{
     users::{Past, Users},
 };
 use crate::mock::{
-    Fault, Faults, Options, PRIVATE_ROOM, SECOND_NAMESPACE, Scenario,
+    Carrier, Fault, Faults, Options, PRIVATE_ROOM, SECOND_NAMESPACE, Scenario,
     gateway::{Control, Link, SocketId, Standing, Transport, random_id},
 };
 
@@ -63,6 +63,8 @@ const NO_ARGUMENTS: [(); 0] = [];
 /// The state of one life of the application.
 pub struct State {
     auth: Auth,
+    /// What carries tokens, and the payload's field where it does.
+    carrier: (Carrier, String),
     faults: Faults,
     /// With the fault `reload-doubles-server`, after a reload: two servers answer.
     servers: usize,
@@ -221,6 +223,7 @@ fn visit_of(socket: &SocketRef) -> Option<&Arc<Visit>> {
 impl State {
     pub fn new(options: &Options, faults: Faults, doubled: bool, relay: Option<Relay>) -> State {
         State {
+            carrier: (options.carrier, options.token_field.clone()),
             auth: Auth::new(options, faults.clone()),
             faults,
             servers: if doubled { 2 } else { 1 },
@@ -337,11 +340,13 @@ impl State {
         past.clean + past.abrupt > 0 || user.is_some() && lock(&self.connections).values().any(is_connected)
     }
 
-    /// Judges the CONNECT payload.
+    /// Judges the CONNECT payload, or what carries the token in its place.
     fn judge(&self, auth: Option<&Value>, link: &Link) -> Verdict {
+        let (carrier, field) = &self.carrier;
+        let of_payload = auth.and_then(|auth| auth.get(field));
         if self.faults.has(Fault::RecoversWithoutToken)
             && let Some(auth) = auth
-            && auth.get("token").is_none()
+            && of_payload.is_none()
             && let (Some(recovery), Some(private_id)) = (&self.recovery, auth.get("pid").and_then(Value::as_str))
             && lock(recovery).knows(private_id)
         {
@@ -349,12 +354,15 @@ impl State {
         }
         if self.faults.has(Fault::AcceptsQueryToken)
             && let Some(token) = link.query("token")
-            && auth.and_then(|auth| auth.get("token")).is_none()
+            && of_payload.is_none()
         {
             return self.auth.judge(Some(&token.into()), link.transport());
         }
         match auth {
-            Some(auth) => self.auth.judge(auth.get("token"), link.transport()),
+            _ if *carrier != Carrier::Payload => {
+                self.auth.judge(link.token().map(Value::from).as_ref(), link.transport())
+            }
+            Some(_) => self.auth.judge(of_payload, link.transport()),
             None => Verdict::Refuse,
         }
     }

@@ -26,13 +26,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http::{HeaderValue, Method, Request, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use hyper::body::Incoming;
 use rand::RngExt;
 use serde_json::json;
 use tokio::sync::{Notify, mpsc};
 
-use super::{COOKIE, Fault, Faults, Options, Scenario};
+use super::{COOKIE, Carrier, Fault, Faults, Options, Scenario};
 use answer::{Answer, Refusal};
 use bucket::Bucket;
 use cors::Cors;
@@ -81,6 +81,8 @@ pub struct Settings {
     /// Whether what passes is Socket.IO. Otherwise messages are nothing but messages.
     pub socket_io: bool,
     pub faults: Faults,
+    /// What carries a token, and under which name.
+    carrier: (Carrier, String),
     /// For the fault `slow-post-stalls`: held while a body is being read.
     reading: tokio::sync::Mutex<()>,
 }
@@ -94,7 +96,32 @@ impl Settings {
             max_payload: options.max_payload,
             socket_io: true,
             faults,
+            carrier: (options.carrier, options.token_field.clone()),
             reading: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// The token that a request carries, where requests carry them.
+    fn token(&self, query: &str, headers: &HeaderMap) -> Option<String> {
+        let (carrier, name) = &self.carrier;
+        let header = |name: &str| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+        match carrier {
+            Carrier::Payload => None,
+            Carrier::Header => {
+                let value = header(name.as_str())?;
+                let is_bearer = name.eq_ignore_ascii_case(header::AUTHORIZATION.as_str());
+                // Blanks at the end are no part of a header's value (RFC 9110, 5.5), so that an empty token leaves none.
+                let token = if is_bearer { value.strip_prefix("Bearer").map(str::trim_start) } else { Some(value) };
+                token.map(str::to_owned)
+            }
+            Carrier::Cookie => {
+                let pairs = header(header::COOKIE.as_str())?.split(';').filter_map(|pair| pair.trim().split_once('='));
+                pairs.into_iter().find(|(key, _)| key == name).map(|(_, value)| value.to_owned())
+            }
+            Carrier::Query => {
+                let mut pairs = url::form_urlencoded::parse(query.as_bytes());
+                pairs.find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+            }
         }
     }
 
@@ -451,7 +478,8 @@ impl Gateway {
         }
 
         let opened_on = request.extensions().get::<Connection>().cloned();
-        let Some((sid, start)) = self.register(Transport::Polling, query.raw, opened_on) else {
+        let token = self.settings.token(query.raw, request.headers());
+        let Some((sid, start)) = self.register(Transport::Polling, query.raw, token, opened_on) else {
             return too_many_sessions();
         };
         tokio::spawn(session::run(start));
@@ -507,6 +535,7 @@ impl Gateway {
         let has_cookie = request.headers().get(header::COOKIE).is_some_and(|cookie| cookie == COOKIE);
         let vouched_for = has_cookie && Cors::new(&request, &self.settings.faults).is_foreign();
         let offered = request.headers().get(header::SEC_WEBSOCKET_EXTENSIONS).cloned();
+        let token = self.settings.token(query.raw, request.headers());
         let (mut answer, upgrading) = websocket::accept(request)?;
         if faults.has(Fault::CompressesWebsocket)
             && offered.is_some_and(|offers| offers.as_bytes().starts_with(b"permessage-deflate"))
@@ -515,7 +544,7 @@ impl Gateway {
             let accepted = HeaderValue::from_static("permessage-deflate; client_no_context_takeover");
             answer.headers_mut().insert(header::SEC_WEBSOCKET_EXTENSIONS, accepted);
         }
-        let registered = self.register(Transport::Websocket, query.raw, None);
+        let registered = self.register(Transport::Websocket, query.raw, token, None);
         let (sid, mut start) = registered.ok_or_else(|| Box::new(too_many_sessions()))?;
         if vouched_for && faults.has(Fault::CookieOpensWebsocket) {
             start.link.vouch_for();
@@ -557,10 +586,11 @@ impl Gateway {
         &self,
         transport: Transport,
         query: &str,
+        token: Option<String>,
         opened_on: Option<Connection>,
     ) -> Option<(String, session::Start)> {
         let sid = self.new_sid();
-        let (link, link_end) = Link::new(transport, query);
+        let (link, link_end) = Link::new(transport, query, token);
         let (sender, commands) = mpsc::channel(COMMANDS);
         {
             let mut open = self.sessions.open();

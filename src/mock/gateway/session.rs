@@ -168,6 +168,7 @@ pub async fn run(start: Start) {
         return;
     };
     let now = Instant::now();
+    let cuts_silence = settings.faults.has(Fault::CutsSilentWebsockets) && websocket.is_some();
     let pinging_early = settings.faults.has(Fault::PingsAtOnce);
     let mut session = Session {
         socket_io: SocketIo::new(&settings, link.clone()),
@@ -187,7 +188,7 @@ pub async fn run(start: Start) {
         pong_deadline: None,
         pinging_early,
         idle_pongs: 0,
-        idle_until: None,
+        idle_until: cuts_silence.then(|| now + settings.ping_interval * 4 / 5),
         messages: Bucket::new(MESSAGES_AT_ONCE, MESSAGES_A_SECOND),
         last_polled: None,
         connect_deadline: now + settings.connect_timeout,
@@ -206,8 +207,16 @@ impl Session {
             if let Event::Client(Arrival::Violation(code)) = event {
                 return (Ending::Error, Some(code));
             }
+            let is_traffic = matches!(event, Event::Client(_) | Event::Upstream(_));
             if let Err(ending) = self.on(event).and_then(|()| self.flush()) {
                 return (ending, None);
+            }
+            if is_traffic
+                && self.settings.faults.has(Fault::CutsSilentWebsockets)
+                && matches!(self.client, Client::Websocket(_))
+            {
+                self.idle_until =
+                    (!self.socket_io.is_connected()).then(|| Instant::now() + self.settings.ping_interval * 4 / 5);
             }
         }
     }

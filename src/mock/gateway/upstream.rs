@@ -69,6 +69,8 @@ pub struct Link {
     standing: AtomicU8,
     /// The raw query of the request that opened the session.
     query: String,
+    /// The token that it carried, where requests carry them.
+    token: Option<String>,
     /// By namespace.
     socket_ids: Mutex<BTreeMap<String, SocketId>>,
     doubled: AtomicBool,
@@ -95,14 +97,15 @@ pub struct LinkEnd {
 }
 
 impl Link {
-    /// A link for a new session that was opened by a request with that query.
-    pub fn new(transport: Transport, query: &str) -> (Arc<Link>, LinkEnd) {
+    /// A link for a new session that was opened by a request with that query, and that token.
+    pub fn new(transport: Transport, query: &str, token: Option<String>) -> (Arc<Link>, LinkEnd) {
         let (control, controls) = mpsc::channel(CONTROLS);
         let (end, ended) = watch::channel(());
         let link = Link {
             transport: AtomicU8::new(transport as u8),
             standing: AtomicU8::new(Standing::Silent as u8),
             query: query.to_owned(),
+            token,
             socket_ids: Mutex::default(),
             doubled: AtomicBool::new(false),
             vouched_for: AtomicBool::new(false),
@@ -139,6 +142,11 @@ impl Link {
     pub async fn ended(&self) {
         let mut ended = self.ended.clone();
         while ended.changed().await.is_ok() {}
+    }
+
+    /// The token of the request that opened the session, where requests carry them.
+    pub fn token(&self) -> Option<&str> {
+        self.token.as_deref()
     }
 
     /// The value of a parameter in the query of the request that opened the session.

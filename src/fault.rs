@@ -5,7 +5,27 @@
 
 use std::{fmt, str::FromStr};
 
-use super::Variant;
+/// A deployment of the reference server. What some faults do cannot be seen in the plain one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Variant {
+    /// Tokens are signed by HMAC, and everything is off that Node has off by default.
+    Plain,
+    /// Tokens are signed by a private key, of which the server has the public one.
+    PublicKey,
+    /// Connection state recovery is on.
+    Recovery,
+    /// A reload keeps the server, and with it the connections.
+    InPlace,
+    /// Several nodes, joined by an adapter.
+    Cluster,
+    /// Behind TLS.
+    Tls,
+}
+
+impl Variant {
+    /// Those that one server makes up, with nothing but itself.
+    pub const SINGLE: &[Variant] = &[Variant::Plain, Variant::PublicKey, Variant::Recovery, Variant::InPlace];
+}
 
 /// Declares [`Fault`] with a kebab-case name and a one-line description for each variant, so that neither can be
 /// forgotten. `in` names the deployment that the fault shows in, where the plain one does not do.
@@ -442,6 +462,9 @@ faults! {
 
     /// A WebSocket on which the client sent nothing but two pongs is cut half a `pingInterval` later, as by a proxy.
     CutsIdleConnections = "cuts-idle-connections",
+    /// A WebSocket on which nothing goes either way for four fifths of `pingInterval` is cut, as by a proxy; but not one that is
+    /// connected, which others' notifications keep busy, or not, as it happens.
+    CutsSilentWebsockets = "cuts-silent-websockets",
     /// A poll that is held for five sixths of `pingInterval` is answered 504, as by a proxy.
     CutsLongPolls = "cuts-long-polls",
     /// Polls of a session beyond a burst of eighteen, and one more each second, are answered 429, as by a proxy.

@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use crate::{contract::Contract, report::text};
+use crate::contract::Contract;
 
 /// A target: where it is, and the path that came with it, if any.
 #[derive(Debug)]
@@ -25,7 +25,6 @@ impl Target {
         if path.is_empty() || path == contract.path || path == contract.base || Some(path) == page {
             return Ok(());
         }
-        let path = text::visible(path);
         let origin = self.origin.as_str().trim_end_matches('/');
         Err(format!(
             "the target's URL has the path {path}. If Socket.IO is served there, give `{origin} --path {path}`. If the \

@@ -2,7 +2,7 @@
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
 
-use crate::catalogue::{self, Check};
+use super::Check;
 
 /// A selection of checks.
 pub struct Selection {
@@ -40,7 +40,7 @@ impl Selection {
     pub fn new(only: &[String], skip: &[String]) -> Result<Selection, SelectionError> {
         for pattern in only.iter().chain(skip) {
             let set = globs(std::slice::from_ref(pattern))?;
-            if !catalogue::all().any(|entry| set.is_match(entry.check.id)) {
+            if !super::all().any(|entry| set.is_match(entry.check.id)) {
                 return Err(SelectionError::Nothing { pattern: pattern.clone(), hint: nearest(pattern) });
             }
         }
@@ -53,7 +53,7 @@ impl Selection {
         let wanted = |check: &&Check| {
             self.only.as_ref().is_none_or(|only| only.is_match(check.id)) && !self.skip.is_match(check.id)
         };
-        catalogue::all().map(|entry| entry.check).filter(wanted).collect()
+        super::all().map(|entry| entry.check).filter(wanted).collect()
     }
 }
 
@@ -70,7 +70,7 @@ fn globs(patterns: &[String]) -> Result<GlobSet, SelectionError> {
 /// # Errors
 /// [`SelectionError::Pattern`].
 pub fn glob(pattern: &str) -> Result<Glob, SelectionError> {
-    let is_area = catalogue::all().any(|entry| entry.check.area() == pattern);
+    let is_area = super::all().any(|entry| entry.check.area() == pattern);
     let text = if is_area { format!("{pattern}.*") } else { pattern.to_owned() };
     Glob::new(&text)
         .map_err(|error| SelectionError::Pattern { pattern: pattern.to_owned(), reason: error.kind().to_string() })
@@ -78,7 +78,7 @@ pub fn glob(pattern: &str) -> Result<Glob, SelectionError> {
 
 /// The nearest id, as a question to append to a message; empty when none is near.
 pub fn nearest(pattern: &str) -> String {
-    catalogue::all()
+    super::all()
         .map(|entry| (strsim::jaro_winkler(entry.check.id, pattern), entry.check.id))
         .filter(|(likeness, _)| *likeness > 0.7)
         .max_by(|a, b| a.0.total_cmp(&b.0))

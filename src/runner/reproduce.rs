@@ -10,7 +10,9 @@ use url::Url;
 
 use crate::{
     contract::keys::{self, Kind},
-    verdict::{Direction, Entry, Failure},
+    message::Message,
+    redact,
+    verdict::{Direction, Entry, Failure, Step},
     wire::Transport,
 };
 
@@ -27,21 +29,23 @@ pub struct Surroundings<'a> {
     pub start: Option<String>,
 }
 
-/// The commands for one failure: those of the client that failed, or of the first one. `None` where nothing was sent.
-pub fn by_hand(around: &Surroundings, failure: &Failure, transcript: &[Entry]) -> Option<String> {
-    let telling: String = failure.sent.lines().next().unwrap_or_default().chars().take(60).collect();
+/// The commands for one failure: those of the client that failed, or of the first one; none where nothing was sent. The
+/// transcript's labels are marked, so that what a target said is quoted, whatever it looks like.
+pub fn by_hand(around: &Surroundings, failure: &Failure, transcript: &[Entry]) -> Vec<Step> {
+    let sent = failure.sent.text();
+    let telling: String = sent.lines().next().unwrap_or_default().chars().take(60).collect();
     let transport = transport_of(failure);
     let mut connections: Vec<(&str, usize)> = Vec::new();
     for entry in transcript.iter().filter(|entry| entry.direction == Direction::Sent) {
-        let score = usize::from(!telling.is_empty() && entry.text.contains(&telling))
+        let score = usize::from(!telling.is_empty() && redact::shown(&entry.text).contains(&telling))
             + usize::from(transport.is_some_and(|transport| opens(&entry.text) == Some(transport)));
         match connections.iter_mut().find(|(name, _)| *name == entry.connection) {
             Some((_, best)) => *best = score.max(*best),
             None => connections.push((&entry.connection, score)),
         }
     }
-    let best = connections.iter().map(|(_, score)| *score).max()?;
-    let (connection, _) = connections.iter().find(|(_, score)| *score == best)?;
+    // Of several, the first.
+    let Some((connection, _)) = connections.iter().rev().max_by_key(|(_, score)| *score) else { return Vec::new() };
     let mut entries: Vec<&Entry> = transcript.iter().filter(|entry| entry.connection == *connection).collect();
     if let Some(transport) = transport.filter(|wanted| entries.iter().any(|entry| opens(&entry.text) == Some(*wanted)))
     {
@@ -59,8 +63,9 @@ pub fn by_hand(around: &Surroundings, failure: &Failure, transcript: &[Entry]) -
 
 /// The transport that the failure is about, where it names one alone.
 fn transport_of(failure: &Failure) -> Option<Transport> {
-    let about = |word: &str| failure.reason.contains(word) || failure.sent.contains(word);
-    match (about("polling"), about("WebSocket")) {
+    let about =
+        |transport: Transport| [&failure.reason, &failure.sent].iter().any(|said| said.names(transport.shown()));
+    match (about(Transport::Polling), about(Transport::WebSocket)) {
         (true, false) => Some(Transport::Polling),
         (false, true) => Some(Transport::WebSocket),
         _ => None,
@@ -81,7 +86,7 @@ fn opens(text: &str) -> Option<Transport> {
 }
 
 /// One thing to do.
-enum Step {
+enum Asked {
     Http { method: String, target: String, headers: Vec<String>, body: String },
     Upgrade { target: String, headers: Vec<String>, frames: Vec<String> },
 }
@@ -94,7 +99,7 @@ struct Script<'a> {
     sid: Option<String>,
     /// How many sessions the commands have opened by polling.
     handshakes: usize,
-    lines: Vec<String>,
+    lines: Vec<Step>,
 }
 
 impl Script<'_> {
@@ -107,10 +112,12 @@ impl Script<'_> {
         let mut polled = false;
         for (taken, step) in steps.into_iter().enumerate() {
             if taken == MAX_STEPS {
-                self.lines.push(format!("# … and {} more requests", total - taken));
+                let count = total - taken;
+                self.lines
+                    .push(Step::Comment(say!("… and {count} more request" | "… and {count} more requests", count)));
                 return;
             }
-            if let Step::Http { method, target, .. } = &step
+            if let Asked::Http { method, target, .. } = &step
                 && method == "GET"
                 && parameter(target, "sid").is_some()
                 && parameter(target, "transport") == Some("polling")
@@ -123,7 +130,7 @@ impl Script<'_> {
                 }
             } else {
                 let again = std::mem::take(&mut owes_poll);
-                is_answered = matches!(&step, Step::Http { method, .. } if method == "GET");
+                is_answered = matches!(&step, Asked::Http { method, .. } if method == "GET");
                 self.step(step, entries);
                 polled = false;
                 if let Some(poll) = again.filter(|_| !is_answered) {
@@ -138,9 +145,10 @@ impl Script<'_> {
         }
     }
 
-    fn step(&mut self, step: Step, entries: &[&Entry]) {
+    fn step(&mut self, step: Asked, entries: &[&Entry]) {
+        let mut left_out = 0;
         let command = match step {
-            Step::Http { method, target, headers, body } => {
+            Asked::Http { method, target, headers, body } => {
                 let url = self.url(self.around.origin.scheme(), &target);
                 let is_handshake = method == "GET"
                     && parameter(&target, "transport") == Some("polling")
@@ -164,21 +172,23 @@ impl Script<'_> {
                     format!("{command} {url}")
                 }
             }
-            Step::Upgrade { target, headers, frames } => {
+            Asked::Upgrade { target, headers, frames } => {
                 let scheme = if self.around.origin.scheme() == "https" { "wss" } else { "ws" };
                 let url = self.url(scheme, &target);
                 let headers = self.headers("-H", &headers);
-                let left_out = frames.len().saturating_sub(MAX_STEPS);
+                left_out = frames.len().saturating_sub(MAX_STEPS);
                 let frames: Vec<String> = frames.iter().take(MAX_STEPS).map(|frame| self.word(frame)).collect();
                 let said =
                     if frames.is_empty() { String::new() } else { format!("printf '%s\\n' {}; ", frames.join(" ")) };
-                let more = (left_out > 0).then(|| format!("# … and {left_out} more frames"));
-                let more = more.map(|more| format!("\n{more}")).unwrap_or_default();
                 // Kept open for the answers. Without the flag, websocat sends each line's end as part of the packet.
-                format!("{{ {said}sleep 5; }} | websocat -t --linemode-strip-newlines{headers} {url}{more}")
+                format!("{{ {said}sleep 5; }} | websocat -t --linemode-strip-newlines{headers} {url}")
             }
         };
-        self.lines.push(command);
+        self.lines.push(Step::Command(command));
+        if left_out > 0 {
+            let more = say!("… and {count} more frame" | "… and {count} more frames", count = left_out);
+            self.lines.push(Step::Comment(more));
+        }
     }
 
     fn url(&mut self, scheme: &str, target: &str) -> String {
@@ -191,8 +201,12 @@ impl Script<'_> {
     }
 
     fn headers(&mut self, flag: &str, own: &[String]) -> String {
-        let declared: Vec<String> =
-            self.around.headers.iter().map(|name| format!("{name}: ‹value of {name}›")).collect();
+        let declared: Vec<String> = self
+            .around
+            .headers
+            .iter()
+            .map(|name| format!("{name}: {}", redact::mark(&format!("value of {name}"))))
+            .collect();
         // What the check says itself stands in the contract's place.
         let name = |header: &str| header.split(':').next().unwrap_or_default().to_ascii_lowercase();
         let declared = declared.iter().filter(|header| !own.iter().any(|other| name(other) == name(header)));
@@ -206,31 +220,37 @@ impl Script<'_> {
         let mut rest = text;
         while !rest.is_empty() {
             let sid = self.sid.as_deref().and_then(|sid| rest.find(sid).map(|at| (at, sid.len())));
-            let label = rest.find('‹').and_then(|at| Some((at, rest[at..].find('›')? + '›'.len_utf8())));
-            let (at, length, is_sid) = match (sid, label) {
-                (Some((at, length)), label) if label.is_none_or(|(other, _)| at < other) => (at, length, true),
-                (_, Some((at, length))) => (at, length, false),
-                _ => (rest.len(), 0, false),
+            let label = redact::find_mark(rest);
+            let end = match (sid, label) {
+                (Some((at, length)), label) if label.as_ref().is_none_or(|(other, _)| at < other.start) => {
+                    out += &literal(&rest[..at]);
+                    out += "\"$sid\"";
+                    at + length
+                }
+                (_, Some((range, label))) => {
+                    out += &literal(&rest[..range.start]);
+                    let name = variable(label);
+                    let _ = write!(out, "\"${name}\"");
+                    self.legend.entry(name).or_insert_with(|| label.to_owned());
+                    range.end
+                }
+                _ => {
+                    out += &literal(rest);
+                    rest.len()
+                }
             };
-            out += &literal(&rest[..at]);
-            if is_sid {
-                out += "\"$sid\"";
-            } else if length > 0 {
-                let label = rest[at..at + length].trim_matches(|c| c == '‹' || c == '›');
-                let name = variable(label);
-                let _ = write!(out, "\"${name}\"");
-                self.legend.entry(name).or_insert_with(|| label.to_owned());
-            }
-            rest = &rest[at + length..];
+            rest = &rest[end..];
         }
         if out.is_empty() { "''".to_owned() } else { out }
     }
 
-    fn finish(self) -> Option<String> {
-        let legend = self.legend.iter().map(|(name, what)| format!("# ${name}: {what}"));
-        let start = self.around.start.iter().map(|command| format!("# first, elsewhere: {command}"));
-        let lines: Vec<String> = start.chain(legend).chain(self.lines.iter().cloned()).collect();
-        (!self.lines.is_empty()).then(|| lines.join("\n"))
+    fn finish(self) -> Vec<Step> {
+        if self.lines.is_empty() {
+            return Vec::new();
+        }
+        let start = self.around.start.iter().map(|command| say!("first, elsewhere: {command}", command));
+        let legend = self.legend.iter().map(|(name, what)| Message::data(format!("${name}: {what}")));
+        start.chain(legend).map(Step::Comment).chain(self.lines).collect()
     }
 }
 
@@ -281,7 +301,7 @@ fn literal(text: &str) -> String {
 fn variable(label: &str) -> String {
     let words: Vec<&str> = label.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
     if let Some(name) = label.strip_prefix("value of ") {
-        return name.to_ascii_uppercase().replace('-', "_");
+        return name.to_ascii_uppercase().replace(|c: char| !c.is_ascii_alphanumeric(), "_");
     }
     match words.iter().position(|word| *word == "token") {
         // `token of anna with iss = 1` is said to be so by the legend.
@@ -293,8 +313,8 @@ fn variable(label: &str) -> String {
     }
 }
 
-fn steps(entries: &[&Entry]) -> Vec<Step> {
-    let mut steps: Vec<Step> = Vec::new();
+fn steps(entries: &[&Entry]) -> Vec<Asked> {
+    let mut steps: Vec<Asked> = Vec::new();
     for entry in entries.iter().filter(|entry| entry.direction == Direction::Sent) {
         let mut lines = entry.text.split('\n');
         let first = lines.next().unwrap_or_default();
@@ -305,8 +325,8 @@ fn steps(entries: &[&Entry]) -> Vec<Step> {
             let is_packet = !entry.text.starts_with("(binary") && !entry.text.starts_with("(close frame");
             // Polls may have gone out since, while a session moves.
             let frames = steps.iter_mut().rev().find_map(|step| match step {
-                Step::Upgrade { frames, .. } => Some(frames),
-                Step::Http { .. } => None,
+                Asked::Upgrade { frames, .. } => Some(frames),
+                Asked::Http { .. } => None,
             });
             if let Some(frames) = frames.filter(|_| is_packet && !is_ours_alone(&entry.text)) {
                 frames.push(entry.text.clone());
@@ -321,7 +341,7 @@ fn steps(entries: &[&Entry]) -> Vec<Step> {
         let headers: Vec<String> = headers.map(|line| (*line).to_owned()).collect();
         if headers.iter().any(|header| header == "Upgrade: websocket") {
             let headers = headers.into_iter().filter(|header| header != "Upgrade: websocket").collect();
-            steps.push(Step::Upgrade { target, headers, frames: Vec::new() });
+            steps.push(Asked::Upgrade { target, headers, frames: Vec::new() });
             continue;
         }
         let body = rest[body_at..].join("\n");
@@ -329,7 +349,7 @@ fn steps(entries: &[&Entry]) -> Vec<Step> {
         if method == "POST" && parameter(&target, "sid").is_some() && packets.is_empty() {
             continue;
         }
-        steps.push(Step::Http { method, target, headers, body: packets.join("\u{1e}") });
+        steps.push(Asked::Http { method, target, headers, body: packets.join("\u{1e}") });
     }
     steps
 }
