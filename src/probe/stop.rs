@@ -51,8 +51,8 @@ pub struct Finding {
     pub failure: Failure,
     /// How much it matters, where that is less than the check's own level.
     pub level: Option<Level>,
-    /// Whether this machine's own slowness would look the same; see [`Finding::doubtful`].
-    pub(super) doubtful: bool,
+    /// Whether slowness would look the same; see [`Finding::doubtful`].
+    pub(crate) doubtful: bool,
     /// Whether others come to harm by what was sent; see [`Finding::harms_others`].
     pub harms_others: bool,
     /// What it says to whoever looks at several checks.
@@ -120,8 +120,8 @@ impl Finding {
         self
     }
 
-    /// Marks what this machine may have caused, such as the end of a session whose heartbeat it was too busy to answer:
-    /// [`confirmed`](super::confirmed) looks again before it counts.
+    /// Marks what slowness may have caused, such as the end of a session whose heartbeat was not answered in time. Where this
+    /// machine was slow, [`confirmed`](super::confirmed) looks again before it counts; where the target was, the runner does.
     #[must_use]
     pub fn doubtful(mut self) -> Self {
         self.doubtful = true;

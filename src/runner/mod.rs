@@ -129,6 +129,8 @@ struct Exchange {
     saw_an_end: bool,
     /// Whether it was left without an answer.
     met_silence: bool,
+    /// Whether it found what slowness would look like.
+    is_doubtful: bool,
 }
 
 /// A run of checks against one target.
@@ -498,7 +500,7 @@ impl Runner {
         }
         self.tell(Event::Started(check.id));
         let begun = tokio::time::Instant::now();
-        let Exchange { result, harms_others, saw_an_end, met_silence } = self.exchange(check).await;
+        let Exchange { result, harms_others, saw_an_end, met_silence, is_doubtful } = self.exchange(check).await;
         let Setting { http, target, .. } = &*self.setting;
         if self.is_disturbed_since(begun) && !matches!(result.outcome, Outcome::Pass) {
             drop((job, shared, exclusive, slowly));
@@ -526,9 +528,9 @@ impl Runner {
                 };
             }
         }
-        // Silence then may be lateness.
+        // Silence then may be lateness, and so may the end of a session.
         let is_broken = matches!(result.outcome, Outcome::Broken { .. });
-        let may_be_late = is_broken || result.is_failure() && met_silence;
+        let may_be_late = is_broken || is_doubtful || result.is_failure() && met_silence;
         let is_overtaxed = late >= OVERTAXED || self.setting.is_long(self.setting.lag.worst_since(begun));
         // One request among many may be lost by itself, as by a development server.
         let is_alone = || is_broken && met_silence && self.lone_looks.fetch_add(1, Ordering::Relaxed) < LONE_LOOKS;
@@ -844,7 +846,7 @@ impl Runner {
         let exchange = AssertUnwindSafe((check.run)(&probe)).catch_unwind();
         let mut level = check.level;
         let mut evidence = Vec::new();
-        let mut harms_others = false;
+        let (mut harms_others, mut is_doubtful) = (false, false);
         let outcome = match tokio::time::timeout(limit, exchange).await {
             Ok(Ok(Err(Stop::Fail(finding)))) if was_starved_since(started) => {
                 let reason = finding.failure.reason;
@@ -859,7 +861,7 @@ impl Runner {
             Ok(Ok(Ok(()))) if was_starved_since(started) => Outcome::Broken { reason: OUT_OF_FILES.into() },
             Ok(Ok(Err(Stop::Fail(finding)))) => {
                 level = finding.level.unwrap_or(level);
-                harms_others = finding.harms_others;
+                (harms_others, is_doubtful) = (finding.harms_others, finding.doubtful);
                 evidence.extend(finding.evidence.map(|evidence| *evidence));
                 let extent = finding.failure.extent.or_else(|| evidence.iter().find_map(Evidence::extent));
                 Outcome::Fail(Failure { extent, ..finding.failure })
@@ -912,7 +914,8 @@ impl Runner {
             result.by_hand = script.into_iter().map(redacted).collect();
         }
         lock(&self.ran).push((check.id, started, tokio::time::Instant::now()));
-        Exchange { result, harms_others, saw_an_end, met_silence: probe.transcript().has_silence() }
+        let met_silence = probe.transcript().has_silence();
+        Exchange { result, harms_others, saw_an_end, met_silence, is_doubtful }
     }
 
     /// What would wait longer for the protocol is left out.

@@ -399,16 +399,23 @@ async fn who_ended_a_target_that_stays_away_is_not_known() {
     assert!(reason.text().contains("does not come back"), "{reason:?}");
 }
 
-/// Where all that run together are too much for the target, what could not be judged is tried with nothing beside it.
+/// Where all that run together are too much for the target, what could not be judged, and what
+/// slowness would look like, is tried with nothing beside it.
 #[rstest]
-#[case::overtaxed(3, true)]
-#[case::not_overtaxed(0, false)]
+#[case::overtaxed(3, || Stop::Broken("no answer".into()), true)]
+#[case::not_overtaxed(0, || Stop::Broken("no answer".into()), false)]
+#[case::end_of_a_session(3, || doubtful().expect_err("a finding"), true)]
+#[case::not_overtaxed_and_ended(0, || doubtful().expect_err("a finding"), false)]
 #[test]
-async fn what_an_overtaxed_target_left_unjudged_is_tried_again(#[case] late: usize, #[case] judged: bool) {
+async fn what_an_overtaxed_target_left_in_doubt_is_tried_again(
+    #[case] late: usize,
+    #[case] stop: fn() -> Stop,
+    #[case] judged: bool,
+) {
     let slow = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    static SLOW: Mutex<Option<(String, usize)>> = Mutex::new(None);
+    static SLOW: Mutex<Option<(String, usize, fn() -> Stop)>> = Mutex::new(None);
     let lock = SERIAL.lock().await;
-    *SLOW.lock().unwrap() = Some((format!("http://{}/", slow.local_addr().unwrap()), late));
+    *SLOW.lock().unwrap() = Some((format!("http://{}/", slow.local_addr().unwrap()), late, stop));
     let serving = tokio::spawn(async move {
         while let Ok((mut stream, _)) = slow.accept().await {
             tokio::spawn(async move {
@@ -421,11 +428,11 @@ async fn what_an_overtaxed_target_left_unjudged_is_tried_again(#[case] late: usi
     });
     let unsure = check("t.unsure", |probe| {
         Box::pin(async {
-            let Some((url, late)) = SLOW.lock().unwrap().take() else { return Ok(()) };
+            let Some((url, late, stop)) = SLOW.lock().unwrap().take() else { return Ok(()) };
             let endpoint = probe.endpoint("slow");
             let url: url::Url = url.parse().unwrap();
             join_all((0..late).map(|_| endpoint.get(url.clone()))).await;
-            Err(Stop::Broken("no answer".into()))
+            Err(stop())
         })
     });
     let report = run(vec![unsure]).await;
@@ -434,6 +441,10 @@ async fn what_an_overtaxed_target_left_unjudged_is_tried_again(#[case] late: usi
     let result = result(&report, "t.unsure");
     assert_eq!(result.outcome == Outcome::Pass, judged, "{result:#?}");
     assert_eq!(result.notes.iter().any(|note| note.text().contains("no answer")), judged, "{result:#?}");
+}
+
+fn doubtful() -> Verdict {
+    fail("no answer").doubtful().stop()
 }
 
 static SERIAL: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
