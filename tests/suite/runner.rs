@@ -413,7 +413,8 @@ async fn what_an_overtaxed_target_left_in_doubt_is_tried_again(
     #[case] judged: bool,
 ) {
     let slow = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    static SLOW: Mutex<Option<(String, usize, fn() -> Stop)>> = Mutex::new(None);
+    type Unsure = (String, usize, fn() -> Stop);
+    static SLOW: Mutex<Option<Unsure>> = Mutex::new(None);
     let lock = SERIAL.lock().await;
     *SLOW.lock().unwrap() = Some((format!("http://{}/", slow.local_addr().unwrap()), late, stop));
     let serving = tokio::spawn(async move {
