@@ -143,7 +143,7 @@ impl Effect {
     pub const fn meaning(self) -> &'static str {
         match self {
             Effect::Broadcasts => "sends notifications to every connected user",
-            Effect::Heavy => "sends much at once, or what is large",
+            Effect::Heavy => "sends many messages or requests at once, or large ones",
             Effect::Malformed => "sends what no client sends",
             Effect::Endangers => "may take a fragile target down, or keep everybody out for a while",
         }

@@ -69,7 +69,7 @@ async fn watch_heartbeats(probe: &Probe, transport: Transport, busy: Option<Dura
     for beat in 1..=beats(steady.client.handshake()) {
         if steady.lifetime(probe).is_some_and(|lifetime| steady.opened.elapsed() + interval > lifetime) {
             let so_far = say!(
-                "a session that is not connected may be closed after {time}, before heartbeat {beat} is due",
+                "a session without a successful CONNECT may be closed after {time}, before heartbeat {beat} is due",
                 time = probe.contract().choices.connect_timeout,
                 beat
             );
@@ -132,7 +132,7 @@ async fn watch_heartbeats(probe: &Probe, transport: Transport, busy: Option<Dura
                 error
             )),
             error if has_ended(&error) && steady.may_be_over(probe) => Stop::Broken(say!(
-                "the session is not connected, and may have been closed for that reason after {age}: {error}",
+                "no CONNECT succeeded on the session, which may be why it closed after {age}: {error}",
                 age = steady.age(),
                 error
             )),
@@ -202,7 +202,7 @@ pub(super) async fn expect_dead_peer_closed(probe: &Probe, transport: Transport)
             };
             return Err(Stop::Broken(say!("no heartbeat comes, so none can be left unanswered (see {check})", check)));
         }
-        return fail(say!("A peer over {transport} that answers no heartbeat is never given up", transport))
+        return fail(say!("A client over {transport} that answers no heartbeat is never disconnected", transport))
             .sent("a handshake, and no 3 to any 2")
             .received(say!(
                 "{heartbeats}, and the session still open after {time}",
@@ -229,7 +229,7 @@ pub(super) async fn expect_dead_peer_closed(probe: &Probe, transport: Transport)
     }
     if steady.may_be_over(probe) {
         return Err(probe.unconnected(say!(
-            "the session was closed after {age}, but perhaps because nothing was connected on it",
+            "the session was closed after {age}, but perhaps because no CONNECT succeeded on it",
             age = steady.age()
         )));
     }
@@ -242,7 +242,8 @@ pub(super) async fn expect_dead_peer_closed(probe: &Probe, transport: Transport)
     }
     if begun.elapsed() > interval + timeout + probe.deadline() {
         probe.note(say!(
-            "lawful choice: the server gave up its peer after {age}; it looks for missing pongs only every so often",
+            "lawful choice: the server disconnected its client after {age}; it checks for missing pongs only from \
+             time to time",
             age = steady.age()
         ));
     }
@@ -312,7 +313,7 @@ pub(in crate::catalogue) async fn oversized(probe: &Probe, transport: Transport)
         Err(WireError::Timeout { .. }) => {
             // Neither answered nor refused: dropped, if the connection still works.
             client.round_trip(None).await.map_err(broken)?;
-            let dropped = "dropped without a word";
+            let dropped = "dropped silently";
             probe.note(say!(
                 "lawful choice: over {transport}, a message over maxPayload is {dropped}",
                 transport,

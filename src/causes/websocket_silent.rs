@@ -5,7 +5,7 @@ use crate::verdict::{CheckResult, Direction};
 
 pub const CAUSE: Kind = Kind {
     id: "websocket-silent",
-    title: "WebSockets are accepted by 101, and then nobody speaks on them",
+    title: "WebSockets are accepted with 101, but nothing is ever sent on them",
     row: Row::C8,
     fix: "Something else takes the upgrade, such as Nitro with `experimental.websocket`: bind an engine.io `Engine` to both \
           Nitro's router and the crossws `websocket` hook, so that Socket.IO gets it.",

@@ -72,7 +72,7 @@ fn told(alive: u64, gone: u64, ran: &[impl AsRef<str>]) -> Message {
         named += ", …";
     }
     let [alive, gone] = [alive, gone].map(seconds);
-    say!("last heard of after {alive}, gone after {gone}; at that time ran {named}", alive, gone, named)
+    say!("last answered after {alive}, down after {gone}; running then: {named}", alive, gone, named)
 }
 
 fn shown_by_transcripts(view: &View<'_>) -> Option<Found> {

@@ -86,7 +86,7 @@ pub fn explain(args: &ExplainArgs) -> Ended {
     }
     if !check.effects.is_empty() {
         page.gap();
-        page.line(0, BOLD, "Beyond what a client does every day");
+        page.line(0, BOLD, "Beyond normal client traffic");
         check.effects.iter().for_each(|effect| page.item(("  -", PLAIN), 4, (effect.meaning(), PLAIN)));
     }
     page.gap();
@@ -126,7 +126,7 @@ fn needs(check: &Check) -> Vec<String> {
         Need::FixedNamespaces => "a deployment that does not let any namespace be connected to",
         Need::PrivateRoom => "a declared private room (choices.private-room)",
         Need::Origins => "declared foreign origins (origins)",
-        Need::Cookie => "a cookie that users are known by (headers)",
+        Need::Cookie => "a cookie that authenticates a user (headers)",
         Need::Nodes => "a second node of the deployment (--node)",
         Need::Issuer => "a declared issuer of tokens (auth.issuer)",
         Need::Audience => "a declared audience of tokens (auth.audience)",

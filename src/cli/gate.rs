@@ -27,13 +27,13 @@ pub struct GateArgs {
     /// What fails the run
     #[arg(long, value_name = "WHAT", value_enum, default_value_t)]
     fail_on: FailOn,
-    /// Failures that were there before, as `siospec baseline` wrote them; --fail-on new lets them pass
+    /// File with the known failures, written by `siospec baseline`; with --fail-on new they do not fail the run
     #[arg(long, value_name = "FILE")]
     baseline: Option<PathBuf>,
-    /// Run everything so many times; a check that passes at times is flaky, and fails the run
+    /// Run everything this many times; a check that passes only sometimes is flaky, and fails the run
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     repeat: u32,
-    /// Try a failed check up to so many times more; one that passes then is flaky, and fails the run
+    /// Try a failed check again up to this many times; one that then passes is flaky, and fails the run
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=100))]
     retries: u32,
     /// Let flaky checks pass

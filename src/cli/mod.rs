@@ -39,8 +39,8 @@ Exit codes:
   1    does not conform: at least one MUST check failed (or what else --fail-on names)
   2    a flag, a variable or the contract file is wrong
   3    the target cannot be tested: unreachable, or no Socket.IO there
-  4    not enough was judged: no check matches the selection, all that do were skipped, or MUST checks were for lack of a
-       token (--allow-incomplete accepts that)
+  4    not enough was judged: no check matches the selection, all selected checks were skipped, or MUST checks were
+       skipped for lack of a token (--allow-incomplete accepts the last)
   5    siospec or the network could not do its part, or the target went down meanwhile
   130  interrupted by Ctrl-C";
 
@@ -71,7 +71,7 @@ enum Command {
     List(explore::ListArgs),
     /// Explain one check: what it looks at, why, and what to do when it fails
     Explain(explore::ExplainArgs),
-    /// List the faults that the reference server can be given
+    /// List the faults and scenarios that the reference server can be started with
     Faults,
     /// Write a siospec.toml with every key, commented out
     Init(init::InitArgs),

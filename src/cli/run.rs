@@ -44,16 +44,16 @@ pub struct RunArgs {
     url: Option<String>,
     #[command(flatten)]
     selection: SelectionArgs,
-    /// How many checks run at once, and how many connections a check opens at once that can do with fewer
+    /// How many checks run at once, and the most connections that a check opens at once unless it needs more
     #[arg(long, help_heading = "Checks", value_name = "N", default_value_t = DEFAULT_JOBS as u16, value_parser = clap::value_parser!(u16).range(1..))]
     jobs: u16,
-    /// Skip, by name, checks that the protocol makes wait longer than this, such as 10s [default: 10m]
+    /// Skip checks that must wait longer than this, such as 10s; the report names them [default: 10m]
     #[arg(long, help_heading = "Checks", value_name = "DURATION", value_parser = humantime::parse_duration)]
     max_wait: Option<Duration>,
-    /// Send so many requests a second at the most, such as 20/s
+    /// Send at most this many requests per second, such as 20/s
     #[arg(long, help_heading = "Checks", value_name = "N/s", value_parser = rate)]
     rate: Option<f64>,
-    /// Leave out checks that others would feel: that notify every connected user, or may take a fragile server down
+    /// Skip checks that other users would notice: those that notify every connected user, may take a fragile server down or keep everybody out for a while
     #[arg(long, help_heading = "Checks")]
     safe: bool,
     /// The contract's file [default: siospec.toml in the current directory, if there is one and a URL is given]
@@ -257,9 +257,9 @@ fn what_it_does(checks: &[&'static Check]) -> Message {
     };
     say!(
         "{count} check will be run against a target that is not this machine{told} (`siospec list --effects`; --safe \
-         leaves out what others would feel)"
+         leaves out those that affect other users)"
             | "{count} checks will be run against a target that is not this machine{told} (`siospec list --effects`; \
-               --safe leaves out what others would feel)",
+               --safe leaves out those that affect other users)",
         count = checks.len(),
         told
     )

@@ -53,10 +53,10 @@ pub struct ServeArgs {
     /// Keep the server, and with it the connections, when /__siospec/reload is called
     #[arg(long)]
     reload_in_place: bool,
-    /// Redis by which all servers that name it make up one deployment, such as redis://127.0.0.1:6379
+    /// Redis server, such as redis://127.0.0.1:6379; all servers started with the same one form one deployment
     #[arg(long, value_name = "URL", env = "SIOSPEC_REDIS", hide_env_values = true)]
     redis: Option<String>,
-    /// Certificate by which the server speaks TLS, with those that lead to its root (PEM)
+    /// TLS certificate of the server, followed by its chain (PEM)
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
     /// Private key of the certificate (PEM)
@@ -70,8 +70,8 @@ pub struct ServeArgs {
 enum ProfileArg {
     /// A deployment of the default contract
     Deployment,
-    /// What test suites of the two protocols ask for: events that come back at /socket.io/, and at /engine.io/ an
-    /// Engine.IO endpoint that sends every message back; no token; heartbeat 300 ms, timeout 200 ms
+    /// What the test suites of the two protocols need: /socket.io/ echoes events, and /engine.io/ is an Engine.IO
+    /// endpoint that echoes every message; no token; heartbeat 300 ms, timeout 200 ms
     Protocol,
 }
 

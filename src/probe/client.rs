@@ -381,7 +381,7 @@ impl Client {
             )),
             Ok(()) => Ok(Life::Open),
             Err(WireError::Timeout { .. }) => Ok(Life::Closed(End::new(
-                "in effect: a CONNECT to an unknown namespace was answered on it before, and is not any more".into(),
+                "effectively: a CONNECT to an unknown namespace was answered on it before, but no longer is".into(),
             ))),
             Err(error) => self.ended_by(error),
         }
@@ -597,8 +597,8 @@ impl Client {
         if self.has_several_nodes {
             let window = self.quiet_window.max(BETWEEN_NODES);
             self.notes.push(say!(
-                "absence was judged by a fence and a quiet window of {time} behind it: of several nodes, a fence \
-                 orders what one sends",
+                "absence was judged by a fence and a quiet window of {time} after it: a fence guarantees order only \
+                 for what one node sends",
                 time = window
             ));
             self.listen(window).await?;

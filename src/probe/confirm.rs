@@ -22,13 +22,13 @@ pub async fn confirmed<T, F: Future<Output = Result<T, Stop>>>(probe: &Probe, lo
     probe.note(match first {
         Stop::Fail(finding) => {
             say!(
-                "seen once, and not again: {reason}; this machine was {late} late then",
+                "seen once, and not again: {reason}; the first time, this machine lagged by {late}",
                 reason = finding.failure.reason,
                 late
             )
         }
         Stop::Broken(reason) | Stop::Skip(reason) => {
-            say!("judged at the second try: {reason}; this machine was {late} late then", reason, late)
+            say!("judged at the second try: {reason}; at the first, this machine lagged by {late}", reason, late)
         }
     });
     Ok(seen)

@@ -59,5 +59,5 @@ impl Probe {
 }
 
 fn gone(url: &Url, why: &Message) -> Stop {
-    Stop::Broken(say!("after an upgrade at {url} nothing lawful is answered any more: {why}", url, why))
+    Stop::Broken(say!("after an upgrade at {url} not even valid requests are answered: {why}", url, why))
 }

@@ -368,15 +368,15 @@ impl Probe {
         let token = match &self.contract().choices.private_member {
             None => {
                 self.note(
-                    "only a stranger's own message was looked at: the contract declares nobody who may join the private room \
-                     (choices.private-room-claims, choices.private-room-token-env)",
+                    "only what strangers send was checked: the contract declares nobody who may join the \
+                     private room (choices.private-room-claims, choices.private-room-token-env)",
                 );
                 return Ok(None);
             }
             Some(PrivateMember::Claims(_)) if !self.tokens().can_mint() => {
                 self.note(
-                    "only a stranger's own message was looked at: a token with choices.private-room-claims needs the signing \
-                     secret or key; give a ready one by choices.private-room-token-env",
+                    "only what strangers send was checked: a token with choices.private-room-claims needs the \
+                     signing secret or key; give a ready-made one by choices.private-room-token-env",
                 );
                 return Ok(None);
             }

@@ -40,9 +40,9 @@ impl Format for Github {
             message.extend(scorecard::about(result, lang));
             message.push(result.meaning.clone());
             message.push(format!("{}: {}{effort}", lang.say("Fix"), result.fix));
-            message.push(format!("{}: {}", lang.say("See it again"), text::visible(&result.reproduce)));
+            message.push(format!("{}: {}", lang.say("Reproduce it"), text::visible(&result.reproduce)));
             if !result.by_hand.is_empty() {
-                message.push(format!("{}:\n{}", lang.say("See it again, without siospec"), result.script()));
+                message.push(format!("{}:\n{}", lang.say("Reproduce it without siospec"), result.script()));
             }
             let mut title = format!("{} {}", result.level.name(), result.id);
             if !word.is_empty() {

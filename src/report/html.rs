@@ -247,7 +247,7 @@ impl Page<'_> {
         html! {
             @if !symptoms.is_empty() {
                 section data-group aria-labelledby="symptoms" {
-                    h2 #symptoms { (self.say("What these causes show by")) }
+                    h2 #symptoms { (self.say("Findings explained by these causes")) }
                     @for (result, failure) in symptoms { (self.finding(result, failure)) }
                 }
             }
@@ -355,10 +355,10 @@ impl Page<'_> {
 
     fn again(&self, result: &CheckResult) -> Markup {
         html! {
-            div.again { h5 { (self.say("See it again")) } pre { code { (visible(&result.reproduce)) } } }
+            div.again { h5 { (self.say("Reproduce it")) } pre { code { (visible(&result.reproduce)) } } }
             @if !result.by_hand.is_empty() {
                 div.again {
-                    h5 { (self.say("See it again, without siospec")) }
+                    h5 { (self.say("Reproduce it without siospec")) }
                     pre { code { (visible_lines(&result.script())) } }
                 }
             }

@@ -88,7 +88,7 @@ impl Format for Markdown {
                 blocks.add(Part::Evidence, evidence(result, Some(failure), lang));
             }
         }
-        let mut heading = Some(format!("## {}\n\n", lang.say("What these causes show by")));
+        let mut heading = Some(format!("## {}\n\n", lang.say("Findings explained by these causes")));
         for (result, failure) in symptoms {
             if let Some(heading) = heading.take() {
                 blocks.add(Part::Head, heading);
@@ -233,9 +233,9 @@ fn evidence(result: &CheckResult, failure: Option<&Failure>, lang: &Lang) -> Str
         let is_absolute = cite.url.starts_with("https://");
         evidence += &if is_absolute { format!("- [{place}]({})\n", cite.url) } else { format!("- {place}\n") };
     }
-    evidence += &format!("\n{}\n\n{}\n", words(&lang.say("See it again")), block(&result.reproduce));
+    evidence += &format!("\n{}\n\n{}\n", words(&lang.say("Reproduce it")), block(&result.reproduce));
     if !result.by_hand.is_empty() {
-        let label = words(&lang.say("See it again, without siospec"));
+        let label = words(&lang.say("Reproduce it without siospec"));
         evidence += &format!("{label}\n\n{}\n", block(&text::visible_lines(&result.script())));
     }
     evidence + "</details>\n\n"

@@ -95,7 +95,7 @@ impl Progress {
                 self.begun.insert(id, Instant::now());
             }
             Event::Waiting(why) => {
-                self.announce(say!("nobody is there any more ({why}); waiting for the target", why));
+                self.announce(say!("the target no longer answers ({why}); waiting for it", why));
             }
             Event::Finished(result) => {
                 self.running.remove(result.id.as_str());

@@ -42,10 +42,10 @@ impl Format for Sarif {
                 for said in scorecard::about(result, lang) {
                     message += &format!("\n\n{said}");
                 }
-                message += &format!("\n\n{}: {}", lang.say("See it again"), result.reproduce);
+                message += &format!("\n\n{}: {}", lang.say("Reproduce it"), result.reproduce);
                 let script = result.script();
                 if !script.is_empty() {
-                    message += &format!("\n\n{}:\n{script}", lang.say("See it again, without siospec"));
+                    message += &format!("\n\n{}:\n{script}", lang.say("Reproduce it without siospec"));
                 }
                 let ending = Ending::of(result, &report.gate);
                 let mut properties = json!({

@@ -267,11 +267,11 @@ pub fn cause_mark(cause: &Cause, report: &RunReport) -> Mark {
 pub fn extent(cause: &Cause, lang: &Lang) -> String {
     let (shown, hidden) = (cause.symptoms.len(), cause.hides.len());
     let shown = match shown {
-        0 => "no check fails by it".into(),
+        0 => "no check fails because of it".into(),
         count => say!("{count} check shows it" | "{count} checks show it", count),
     };
-    let hidden =
-        (hidden > 0).then(|| say!("{count} was not run for it" | "{count} were not run for it", count = hidden));
+    let hidden = (hidden > 0)
+        .then(|| say!("{count} was not run because of it" | "{count} were not run because of it", count = hidden));
     lang.tell(Message::list(std::iter::once(shown).chain(hidden), Joint::Comma))
 }
 

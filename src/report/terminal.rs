@@ -178,10 +178,10 @@ fn finding(page: &mut Page, lang: &Lang, ending: Ending, result: &CheckResult, f
 }
 
 fn again(page: &mut Page, lang: &Lang, result: &CheckResult) {
-    page.line(3, DIM, &lang.say("again"));
+    page.line(3, DIM, &lang.say("reproduce"));
     page.line(5, PLAIN, &result.reproduce);
     if !result.by_hand.is_empty() {
-        page.line(3, DIM, &lang.say("again, without siospec"));
+        page.line(3, DIM, &lang.say("reproduce, without siospec"));
         result.script().lines().for_each(|command| page.line(5, PLAIN, command));
     }
 }

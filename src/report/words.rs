@@ -133,7 +133,7 @@ pub fn of_run(report: &RunReport) -> Vec<Message> {
     }
     if !gate.fixed.is_empty() {
         said.push(say!(
-            "in the baseline, and passes now: {fixed}; write the baseline anew, lest it comes back unseen",
+            "in the baseline, and passes now: {fixed}; update the baseline, or a new failure goes unnoticed",
             fixed = gate.fixed.join(", ")
         ));
     }

@@ -25,7 +25,7 @@ impl Runner {
                 Some(Outcome::Blocked { by, reason })
             }
             Outcome::Broken { .. } => {
-                let reason = say!("{by} could not be judged, and this rests on it", by);
+                let reason = say!("{by} could not be judged, and this check depends on it", by);
                 Some(Outcome::Blocked { by, reason })
             }
             Outcome::Blocked { .. } => Some(required.outcome.clone()),
@@ -107,8 +107,8 @@ pub(super) fn missing(need: Need, setting: &Setting) -> Option<(Message, Option<
             if contract.auth.carrier != Carrier::Cookie
                 && !contract.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("cookie")) =>
         {
-            "needs the cookie that users are known by: give one of a user by --headers 'Cookie: …'; where users are known \
-             by the token alone, there is nothing to judge"
+            "needs the cookie that identifies users: give a user's cookie by --headers 'Cookie: …'; where only the \
+             token identifies users, there is nothing to judge"
         }
         Need::Nodes if contract.nodes.is_empty() => {
             "needs a second node of the deployment: give its base URL by --node"
@@ -124,7 +124,7 @@ pub(super) fn missing(need: Need, setting: &Setting) -> Option<(Message, Option<
             "needs the public key of an asymmetric algorithm: give --auth-public-key-file"
         }
         Need::Https if target.origin.scheme() != "https" => "the target is not reached by https",
-        Need::Https if contract.insecure_tls => "the target's certificate is not looked at (insecure-tls)",
+        Need::Https if contract.insecure_tls => "the target's certificate is not verified (insecure-tls)",
         Need::Rest if contract.rest.is_none() => "the contract declares no REST trigger (rest.enabled)",
         Need::DistinctRoomMessages if contract.rooms.as_ref().is_some_and(|rooms| !rooms.send.carries_message()) => {
             "needs room messages that can be told apart: let {{message}} stand in rooms.send-args"

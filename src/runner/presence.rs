@@ -170,14 +170,13 @@ pub(super) fn blame(result: &mut CheckResult) {
     if result.is_failure() {
         result
             .notes
-            .push("the target goes down while this runs: beside other checks, and again with nothing beside it".into());
+            .push("the target goes down while this runs: alongside other checks, and again when run alone".into());
         return;
     }
     result.outcome = Outcome::Fail(Failure {
-        reason: "The target goes down while this check runs: beside other checks, and again with nothing beside it"
-            .into(),
+        reason: "The target goes down while this check runs: alongside other checks, and again when run alone".into(),
         sent: say!("what {id} sends, which any client may send", id = result.id),
-        received: "nobody answers at the target any more".into(),
+        received: "the target no longer answers".into(),
         expected: "the target goes on answering".into(),
         extent: None,
     });

@@ -87,14 +87,15 @@ impl Runner {
             ));
         }
         if self.plan.contract.insecure_tls && target.origin.scheme() == "https" {
-            notes.push("the target's certificate is not looked at (insecure-tls)".into());
+            notes.push("the target's certificate is not verified (insecure-tls)".into());
         }
         if let Some(limit) = self.setting.http.pace().limit() {
             let [within, paused] = [limit.within, limit.paused].map(|time| format!("{:.1} s", time.as_secs_f64()));
             let (after, status) = (limit.after, limit.status);
             notes.push(if limit.in_vain {
                 say!(
-                    "limited after {after} requests in {within} (HTTP {status}): the run paused for {paused}, in vain",
+                    "limited after {after} requests in {within} (HTTP {status}): the run paused for {paused}, without \
+                     success",
                     after,
                     within,
                     status,
@@ -116,13 +117,13 @@ impl Runner {
             let (how, lasted) = (&outage.how, outage.lasted().as_secs_f64());
             notes.push(match outage.back {
                 Some(_) => say!(
-                    "nobody was there after {from} s, for {lasted} s ({how}); the run waited",
+                    "the target was down from {from} s, for {lasted} s ({how}); the run waited",
                     from = format!("{from:.1}"),
                     lasted = format!("{lasted:.1}"),
                     how
                 ),
                 None => say!(
-                    "nobody was there after {from} s ({how}), until the run's end",
+                    "the target was down from {from} s ({how}) until the run's end",
                     from = format!("{from:.1}"),
                     how
                 ),

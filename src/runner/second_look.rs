@@ -21,7 +21,7 @@ const TRIES_BELOW_LIMIT: usize = 3;
 const OVERTAXED: usize = 3;
 /// How many checks of a run get one that could not be judged for one answer that did not come.
 const LONE_LOOKS: usize = 3;
-const AFTER_OUTAGE: &str = "judged with nothing beside it: the target went down while this ran beside other checks";
+const AFTER_OUTAGE: &str = "judged alone: the target went down while this ran alongside other checks";
 
 impl Runner {
     /// Runs the check when it is its turn, beside what it gets along with.
@@ -109,7 +109,7 @@ impl Runner {
         if !matches!(second.outcome, Outcome::Broken { .. }) {
             let promptly = self.setting.target.promptly();
             second.notes.push(if late < OVERTAXED {
-                say!("judged with nothing beside it, at the second try; the first time: {reason}", reason)
+                say!("judged alone, at the second try; the first time: {reason}", reason)
             } else if first.is_failure() {
                 say!(
                     "seen once, and not again: {reason}; {late} other answers took longer than {promptly} then",
@@ -119,7 +119,7 @@ impl Runner {
                 )
             } else {
                 say!(
-                    "judged with nothing beside it: {reason}; {late} other answers took longer than {promptly} then",
+                    "judged alone: {reason}; {late} other answers took longer than {promptly} during the first try",
                     reason,
                     late,
                     promptly
@@ -149,8 +149,8 @@ impl Runner {
             && check.isolation != Isolation::First
         {
             let reason = say!(
-                "the target turned requests away for coming too fast, however slow they were, so that nothing follows \
-                 from this: {reason}",
+                "the target refused requests for coming too fast, however slowly they were sent, so this proves \
+                 nothing: {reason}",
                 reason = failure.reason
             );
             last.outcome = Outcome::Broken { reason };
@@ -210,8 +210,8 @@ impl Runner {
         let _ = self.until_somebody_is_there().await;
         if let Err(why) = Probe::new(Arc::clone(&self.setting)).until_it_answers().await {
             let reason = say!(
-                "the target went down while this ran beside other checks, and does not come back, so that nobody can \
-                 tell which of them did it: {reason}; {why}",
+                "the target went down while this ran alongside other checks, and does not come back, so it is unknown \
+                 which of them caused it: {reason}; {why}",
                 reason,
                 why
             );
@@ -230,8 +230,8 @@ impl Runner {
         }
         if matches!(second.outcome, Outcome::Pass) {
             let reason = say!(
-                "beside other checks it looked as if this did harm to others, with nothing beside it it does none, so \
-                 that something else did: {reason}",
+                "alongside other checks this seemed to harm others, but alone it does not, so something else did: \
+                 {reason}",
                 reason
             );
             let first = self.redacted(CheckResult { outcome: Outcome::Broken { reason }, ..first });
@@ -240,8 +240,8 @@ impl Runner {
         if harms_others {
             *lock(&self.is_explained) = true;
             let after = match Probe::new(Arc::clone(&self.setting)).answers_now().await {
-                Ok(()) => "seen again with nothing beside it: the target answered before, and did so again afterwards",
-                Err(_) => "seen again with nothing beside it: the target answered before, and did not afterwards",
+                Ok(()) => "seen again when run alone: the target answered before, and again afterwards",
+                Err(_) => "seen again when run alone: the target answered before, but not afterwards",
             };
             second.notes.push(after.into());
         }

@@ -328,7 +328,11 @@ async fn a_target_that_goes_down_once_is_judged_all_the_same(#[case] broken: &st
     assert_eq!((found[0].level, found[0].symptoms.len()), (Level::Should, 0), "{found:#?}");
     assert_eq!(wrong(&report), Vec::<&str>::new());
     assert_eq!(report.exit_code(), ExitCode::OwnFault);
-    assert!(report.notes.iter().any(|note| note.text().starts_with("nobody was there after ")), "{:#?}", report.notes);
+    assert!(
+        report.notes.iter().any(|note| note.text().starts_with("the target was down from ")),
+        "{:#?}",
+        report.notes
+    );
     Ok(())
 }
 

@@ -76,16 +76,16 @@ fn checks() -> String {
 fn implementations() -> String {
     let servers: Vec<Expectations> = SERVERS.into_iter().map(Expectations::read).collect();
     let mut page = String::from(
-        "# Servers side by side\n\nMade from `tests/expectations`, to which `cargo test -- implementations` holds each \
-         server: with the application of\nthe default contract, an event that is acknowledged, and a second namespace.\n\n",
+        "# Servers side by side\n\nMade from `tests/expectations`, which `cargo test -- implementations` compares with each \
+         server. Each runs the application of\nthe default contract, plus an event that is acknowledged, and a second namespace.\n\n",
     );
     for server in &servers {
         writeln!(page, "- **{} {}**: {}", server.server, server.version, server.run).unwrap();
     }
-    page += "\n✅ passes · ☑️ passes by a choice that the text leaves open · MUST, SHOULD, MAY: departs, and how much it \
-             matters (told below) ·\n(MUST) sometimes: it loses a race · ° none of Socket.IO's clients meets it, and \
-             `--fail-on felt` lets it pass ·\n– not judged: the server does not have it, or a failure above leaves nothing to \
-             judge\n\n";
+    page += "\n✅ passes · ☑️ passes by a choice that the protocol leaves open · MUST, SHOULD, MAY: deviates, with the \
+             level of the finding (explained below) ·\n(MUST) sometimes: it loses a race · ° none of Socket.IO's \
+             clients meets it, and `--fail-on felt` lets it pass ·\n– not judged: the server does not have it, or a \
+             failure above leaves nothing to judge\n\n";
     let heads: Vec<String> = servers.iter().map(|server| format!("{} {}", server.server, server.version)).collect();
     writeln!(page, "| check | {} |\n|---|{}", heads.join(" | "), ":-:|".repeat(servers.len())).unwrap();
     for entry in catalogue::all() {
@@ -95,7 +95,8 @@ fn implementations() -> String {
     }
     for server in servers.iter().filter(|server| !server.deviations.is_empty()) {
         write!(page, "\n## {} {}\n\n", server.server, server.version).unwrap();
-        page += "| check | level | what departs from what | do Socket.IO's clients care? |\n|---|---|---|---|\n";
+        page += "| check | level | what deviates, and from which text | do Socket.IO's clients notice? \
+                 |\n|---|---|---|---|\n";
         for deviation in &server.deviations {
             let sometimes = if deviation.sometimes { ", sometimes" } else { "" };
             let [breaks, clients] = [&deviation.breaks, &deviation.clients].map(|text| text.replace('|', "\\|"));

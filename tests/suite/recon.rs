@@ -100,7 +100,7 @@ async fn a_certificate_that_nobody_vouches_for_is_a_matter_of_tls() -> TestResul
 #[rstest]
 #[case::known_to_the_platform(&[], "certificate and host name are valid")]
 #[case::named(&["--ca-file", "roots.pem"], "certificate and host name are valid")]
-#[case::not_looked_at(&["--insecure-tls"], "the target's certificate is not looked at")]
+#[case::not_looked_at(&["--insecure-tls"], "the target's certificate is not verified")]
 #[test]
 async fn a_deployment_behind_tls_is_scored_like_any_other(#[case] flags: &[&str], #[case] said: &str) -> TestResult {
     if !cfg!(target_os = "linux") && flags.is_empty() {

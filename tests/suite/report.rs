@@ -321,7 +321,7 @@ const HEAD: [&str; 4] = [
     "only failures that are not in before.json, or are worse than there, fail this run (--fail-on new)",
     "flaky checks do not fail this run (--allow-flaky)",
     "the waiver of g.idle (by bert, until 2026-03-01) covers nothing: it passed; take the waiver out",
-    "in the baseline, and passes now: g.fixed; write the baseline anew, lest it comes back unseen",
+    "in the baseline, and passes now: g.fixed; update the baseline, or a new failure goes unnoticed",
 ];
 
 #[rstest]

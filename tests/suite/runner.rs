@@ -377,7 +377,10 @@ async fn harm_that_is_seen_again_alone_is_a_failure() {
     let report = run(vec![suspect]).await;
     let suspect = result(&report, "t.suspect");
     assert!(suspect.is_failure(), "{suspect:#?}");
-    assert!(suspect.notes.iter().any(|note| note.text().contains("did so again afterwards")), "{suspect:#?}");
+    assert!(
+        suspect.notes.iter().any(|note| note.text().contains("answered before, and again afterwards")),
+        "{suspect:#?}"
+    );
 }
 
 /// Nothing can be run alone on a target that does not come back.

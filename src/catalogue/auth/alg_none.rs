@@ -22,7 +22,7 @@ pub const CHECK: Check = Check {
     isolation: Isolation::SideBySide,
     effects: &[],
     wait: Wait::None,
-    meaning: "Anybody can connect as any user: an unsigned token is a text file that everyone can write.",
+    meaning: "Anybody can connect as any user: anyone can write an unsigned token.",
     fix: "Name the algorithm yourself, do not take it from the token: `jwt.verify(token, secret, { algorithms: \
           ['HS256'] })`.",
     effort: Effort::Minutes,

@@ -22,7 +22,7 @@ pub const CHECK: Check = Check {
     isolation: Isolation::SideBySide,
     effects: &[],
     wait: Wait::None,
-    meaning: "A token that was stolen once, or belongs to a user who was dismissed, opens the door for ever.",
+    meaning: "A stolen token, or the token of a user who was removed, works forever.",
     fix: "Let the library look at `exp`: `jwt.verify(token, secret, { algorithms: ['HS256'] })`, without \
           `ignoreExpiration: true`.",
     effort: Effort::Minutes,

@@ -51,20 +51,19 @@ async fn run(probe: &Probe) -> Verdict {
     let attempts = tokens.map(|(what, token)| Attempt::with_token(probe, say!("a token with {what}", what), token));
     expect_refusal_unharmed(probe, &attempts.collect::<Vec<_>>()).await?;
     let Some(elsewhere) = &elsewhere else {
-        probe.note(
-            "whether the addresses in jku and x5u are asked was not looked at: siospec serves keys on loopback alone",
-        );
+        probe
+            .note("not checked whether the addresses in jku and x5u are fetched: siospec serves keys on loopback only");
         return Ok(());
     };
     if let Some(asked) = elsewhere.asked().first() {
-        return fail("The server asks an address that a token names")
+        return fail("The server fetches an address that a token names")
             .sent(say!("CONNECT with a token whose header names {address}{asked}", address = data(address), asked))
             .received(say!("GET {asked} at that address, from the server", asked))
             .expected("no request: a token must not choose what the server connects to")
             .stop();
     }
     probe.note(say!(
-        "nobody asked {address}, which jku and x5u named; a target in a container, or that takes https alone, cannot",
+        "no request for {address}, named by jku and x5u; a target in a container, or limited to https, cannot send one",
         address = data(address)
     ));
     Ok(())

@@ -15,7 +15,7 @@ use crate::{
 
 pub const CHECK: Check = Check {
     id: "auth.malformed-token",
-    title: "Texts that are no tokens are refused, and the server lives on",
+    title: "Strings that are not tokens are refused, and the server keeps running",
     level: Level::Must,
     row: Row::C4,
     cites: &[cite::RFC7519_7_2, cite::CWE_248, cite::SIO_MIDDLEWARES],
@@ -24,7 +24,7 @@ pub const CHECK: Check = Check {
     isolation: Isolation::SideBySide,
     effects: &[Effect::Malformed, Effect::Endangers],
     wait: Wait::None,
-    meaning: "One odd text lets anybody in, or takes connections down, the other users' perhaps included.",
+    meaning: "One malformed string lets anybody in, or drops connections, possibly those of other users as well.",
     fix: "Catch what the verification throws: `try { jwt.verify(token, secret, { algorithms: ['HS256'] }) } catch { \
           return next(new Error('unauthorized')) }`, and keep any parsing of the token inside the `try`.",
     // Of the malformed texts, the one of two segments is also a token whose signature was cut off.

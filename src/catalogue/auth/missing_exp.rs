@@ -21,7 +21,7 @@ pub const CHECK: Check = Check {
     isolation: Isolation::SideBySide,
     effects: &[],
     wait: Wait::None,
-    meaning: "A token that leaks once opens the door for ever, and nobody can tell it from a good one.",
+    meaning: "A leaked token gives access forever, and nobody can tell it from a legitimate one.",
     fix: "Sign with `expiresIn`, and refuse what has no `exp`: `const { exp } = jwt.verify(token, secret, { algorithms: ['HS256'] }); if (typeof exp !== 'number') throw new Error('unauthorized')`; or give `maxAge`.",
     effort: Effort::Hours,
     faults: &[Fault::AcceptsMissingExp],

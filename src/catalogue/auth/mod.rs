@@ -337,7 +337,7 @@ async fn unless_it_ends_others(probe: &Probe, stop: Stop) -> Stop {
         Stop::Fail(finding) => finding,
         _ => fail("A bad token ends the connections of other clients")
             .sent("CONNECT with no payload, beside a client that is connected")
-            .received(say!("the other client's connection ends, {ended} times of {ended}", ended = ENDED))
+            .received(say!("the other client's connection ends, {ended} times out of {ended}", ended = ENDED))
             .expected(REFUSAL),
     };
     finding.evidence = Some(Box::new(Evidence::EndsOthers { times: ENDED }));

@@ -12,7 +12,7 @@ use crate::{
 
 pub const CHECK: Check = Check {
     id: "auth.not-yet-valid",
-    title: "A token whose time has not come is refused",
+    title: "A token that is not valid yet is refused",
     level: Level::Must,
     row: Row::C4,
     cites: &[cite::RFC7519_4_1_5, cite::SIO_MIDDLEWARES],
@@ -30,6 +30,6 @@ pub const CHECK: Check = Check {
 
 async fn run(probe: &Probe) -> Verdict {
     let token = probe.tokens().not_yet_valid(&probe.user("early").name)?;
-    expect_refusal_of_one_flaw(probe, &[Attempt::with_token(probe, "a token whose time begins in an hour", token)])
+    expect_refusal_of_one_flaw(probe, &[Attempt::with_token(probe, "a token that becomes valid in an hour", token)])
         .await
 }

@@ -27,7 +27,8 @@ pub const CHECK: Check = Check {
     isolation: Isolation::SideBySide,
     effects: &[],
     wait: Wait::None,
-    meaning: "The front door is locked and a side door is open: anybody hears, and may send, what happens there.",
+    meaning: "The main namespace is protected, but another is not: anybody can receive its events, and perhaps send \
+              some.",
     fix: "Give each namespace the same middleware: `io.of('/admin').use(authenticate)` beside `io.use(authenticate)`, or \
           `io.on('new_namespace', (namespace) => namespace.use(authenticate))` for all of them.",
     effort: Effort::Hours,

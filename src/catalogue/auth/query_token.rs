@@ -25,7 +25,8 @@ pub const CHECK: Check = Check {
     isolation: Isolation::SideBySide,
     effects: &[],
     wait: Wait::None,
-    meaning: "Clients may send tokens where logs keep them. Whoever reads a log of the proxy is any user in it.",
+    meaning: "Clients may send tokens where logs keep them. Anyone who can read the proxy's log can act as any user \
+              whose token is in it.",
     fix: "Read `socket.handshake.auth.token` alone, without `?? socket.handshake.query.token`; and let clients send it by \
           `io({ auth: { token } })`, not by `query`.",
     effort: Effort::Minutes,

@@ -47,7 +47,7 @@ async fn run(probe: &Probe) -> Verdict {
         let mut stranger = probe.open("without a token", transport).await?;
         let answer = stranger.connect(Some(known.payload(None))).await?;
         if known.is_recovered(&answer) {
-            return fail("A client without a token gets back into a lost connection by its pid")
+            return fail("A client without a token recovers a lost connection by its pid")
                 .sent("CONNECT with the `pid` and the last offset of a lost connection, and no token")
                 .received(answer)
                 .expected("CONNECT_ERROR: 44{\"message\":…}")

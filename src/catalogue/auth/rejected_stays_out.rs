@@ -17,7 +17,7 @@ use crate::{
 
 pub const CHECK: Check = Check {
     id: "auth.rejected-stays-out",
-    title: "A refused connection hears nothing, and is not heard",
+    title: "A refused connection gets no events, and its own are ignored",
     level: Level::Must,
     row: Row::C4,
     cites: &[cite::SIO_CONNECT, cite::SIO_MIDDLEWARES],
@@ -26,7 +26,7 @@ pub const CHECK: Check = Check {
     isolation: Isolation::Notifications,
     effects: &[Effect::Broadcasts],
     wait: Wait::None,
-    meaning: "The refusal is a mere courtesy: strangers read what is meant for users, or act as one.",
+    meaning: "The refusal has no effect: strangers read what is meant for users, or act as one.",
     fix: "Refuse in `io.use()` by `next(new Error('unauthorized'))`, register handlers and join rooms in \
           `io.on('connection')` alone, and emit by `io.emit(…)` or `io.to(room).emit(…)`, not to the engine's sockets.",
     effort: Effort::Hours,

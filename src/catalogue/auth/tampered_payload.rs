@@ -22,7 +22,7 @@ pub const CHECK: Check = Check {
     isolation: Isolation::SideBySide,
     effects: &[],
     wait: Wait::None,
-    meaning: "A user changes the name in their token, and is that user.",
+    meaning: "A user who changes the name in their own token is taken for the user of that name.",
     fix: "Verify, do not merely decode: `jwt.verify(token, secret, { algorithms: ['HS256'] })` in `io.use()`, and take \
           the user from what it returns.",
     effort: Effort::Minutes,

@@ -22,7 +22,8 @@ pub const CHECK: Check = Check {
     isolation: Isolation::SideBySide,
     effects: &[],
     wait: Wait::None,
-    meaning: "The server does not insist on its algorithm. The day that the secret becomes a key pair, that is a way in.",
+    meaning: "The server does not enforce its algorithm. Once the secret is replaced by a key pair, this becomes a \
+              way in.",
     fix: "Name the one algorithm that signs the tokens: `jwt.verify(token, secret, { algorithms: ['HS256'] })`.",
     effort: Effort::Minutes,
     faults: &[Fault::AcceptsOtherHmac],

@@ -17,7 +17,7 @@ use crate::{
 
 pub const CHECK: Check = Check {
     id: "auth.wrong-type-token",
-    title: "Tokens that are no texts are refused, and the server lives on",
+    title: "Tokens that are not strings are refused, and the server keeps running",
     level: Level::Must,
     row: Row::C4,
     cites: &[cite::SIO_CREDENTIALS, cite::CWE_248, cite::SIO_MIDDLEWARES],
@@ -26,7 +26,8 @@ pub const CHECK: Check = Check {
     isolation: Isolation::SideBySide,
     effects: &[Effect::Malformed, Effect::Endangers],
     wait: Wait::None,
-    meaning: "One odd value lets anybody in, or takes connections down, the other users' perhaps included.",
+    meaning: "One value of the wrong type lets anybody in, or drops connections, possibly those of other users as \
+              well.",
     fix: "Look at the type first: `if (typeof token !== 'string') return next(new Error('unauthorized'))`. TypeScript \
           does not do it: `socket.handshake.auth` is `any`.",
     effort: Effort::Minutes,

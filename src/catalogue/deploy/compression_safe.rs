@@ -31,8 +31,8 @@ pub const CHECK: Check = Check {
     isolation: Isolation::SideBySide,
     effects: &[],
     wait: Wait::None,
-    meaning: "Whoever sees the encrypted connection and can put text into it learns from lengths what else it carries; and \
-              each connection takes up to some hundred kilobytes more of memory.",
+    meaning: "An attacker who can observe the encrypted connection and put text into it learns from message lengths \
+              what else it carries; and each connection takes up to some hundred kilobytes more of memory.",
     fix: "Leave `perMessageDeflate` out of `new Server({ … })`, or keep it for deployments that send large public texts \
           only; with `serverNoContextTakeover: true` messages at least share no dictionary.",
     effort: Effort::Minutes,

@@ -23,8 +23,8 @@ pub const CHECK: Check = Check {
     isolation: Isolation::Rooms,
     effects: &[],
     wait: Wait::None,
-    meaning: "Who is in a room hears only those who happen to be on the same node: half of every conversation is missing, \
-              and another half after each reconnect.",
+    meaning: "Room members receive messages only from clients on the same node: half of every conversation is \
+              missing, and a different half after each reconnect.",
     fix: "Give each node an adapter, and all of them the same Redis: `new Server({ adapter: createAdapter(pubClient, \
           subClient) })` from `@socket.io/redis-adapter`; then send by `io.to(room).emit(…)`.",
     effort: Effort::Days,

@@ -28,8 +28,8 @@ pub const CHECK: Check = Check {
     isolation: Isolation::SideBySide,
     effects: &[],
     wait: Wait::Idle,
-    meaning: "Users who only look on are thrown out about once a minute; each reconnect is a moment in which messages are \
-              missed, and all of them together are a load that never ends.",
+    meaning: "Users who only watch are disconnected about once a minute; each reconnect can miss messages, and all \
+              reconnects together are a constant load.",
     fix: "Keep `pingInterval` below 60 seconds (25 s by default), and let the proxy keep what is in use: nginx \
           `proxy_read_timeout 75s; proxy_send_timeout 75s;`, a load balancer's idle timeout above `pingInterval` and its \
           limit for a connection's age in hours.",
@@ -60,7 +60,7 @@ async fn stay_idle(probe: &Probe, transport: Transport) -> Verdict {
     let limit = match steady.lifetime(probe) {
         Some(lifetime) if lifetime < wanted => {
             probe.note(say!(
-                "judged for {time} only: the session is not connected, and may be closed for that reason after {patience}",
+                "judged for {time} only: no CONNECT succeeded on the session, so it may be closed after {patience}",
                 time = lifetime,
                 patience = probe.contract().choices.connect_timeout
             ));

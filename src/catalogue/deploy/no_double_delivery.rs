@@ -49,8 +49,8 @@ async fn run(probe: &Probe) -> Verdict {
     }
     let window = probe.target().quiet_window().max(BETWEEN_NODES);
     probe.note(say!(
-        "that no second copy came was judged by a second message over the same way, and a quiet window of {window}: a \
-         fence orders what one node sends on one connection only",
+        "the absence of a second copy was judged by a second message over the same path and a quiet window of \
+         {window}: a fence guarantees order only for what one node sends on one connection",
         window
     ));
     if probe.contract().rooms.is_some() {

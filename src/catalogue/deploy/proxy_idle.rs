@@ -58,9 +58,9 @@ async fn watch(probe: &Probe, is_connected: bool) -> Verdict {
     if is_connected {
         let credentials = probe.credentials(&probe.user("silent")).await?;
         if !matches!(client.connect(credentials).await?, Answer::Connected(_)) {
-            return Err(
-                probe.unconnected("a session that is not connected may be closed before its first heartbeat is due")
-            );
+            return Err(probe.unconnected(
+                "a session without a successful CONNECT may be closed before its first heartbeat is due",
+            ));
         }
     }
     let mut silent_since = Instant::now();

@@ -19,7 +19,7 @@ use crate::{
 
 pub const CHECK: Check = Check {
     id: "deploy.upstream-survives",
-    title: "An upgrade on a path that nobody serves keeps nobody else out",
+    title: "An upgrade on an unknown path does not affect other clients",
     level: Level::Should,
     row: Row::D,
     cites: &[cite::NGINX_UPSTREAM, cite::SIO_SERVER_OPTIONS],
@@ -43,7 +43,7 @@ pub const CHECK: Check = Check {
 const UPGRADES: usize = 4;
 
 async fn run(probe: &Probe) -> Verdict {
-    let gone = |why: Message| Stop::Broken(say!("nothing lawful was answered before: {why}", why));
+    let gone = |why: Message| Stop::Broken(say!("even valid requests got no answer before: {why}", why));
     probe.until_it_answers().await.map_err(gone)?;
     // A WebSocket that is open stays so, whatever the proxy thinks of its server.
     let transport = if probe.target().usable(Transport::Polling) { Transport::Polling } else { Transport::WebSocket };
@@ -70,7 +70,7 @@ async fn run(probe: &Probe) -> Verdict {
         return match life? {
             Life::Open => Ok(()),
             Life::Closed(how) => finding(
-                "An upgrade on a path that nobody serves ends the sessions of others",
+                "An upgrade on an unknown path ends the sessions of others",
                 say!("on a session that was open before: {how}", how),
             ),
         };
@@ -80,7 +80,7 @@ async fn run(probe: &Probe) -> Verdict {
         Err(_) => "it does not come back".into(),
     };
     finding(
-        "After an upgrade on a path that nobody serves, nobody is served",
+        "After an upgrade on an unknown path, no new session is served",
         say!("a new session: {why}; {back}", why, back),
     )
 }

@@ -21,7 +21,7 @@ use crate::{
 
 pub const CHECK: Check = Check {
     id: "engine.cancelled-poll",
-    title: "A poll that the client cuts ends its session",
+    title: "A poll that the client aborts ends its session",
     level: Level::Should,
     row: Row::P,
     cites: &[cite::EIO_TESTS, cite::EIO_HEARTBEAT],
@@ -33,8 +33,8 @@ pub const CHECK: Check = Check {
     meaning: "Users whose tab is closed while on polling stay online for others, and what is sent to them in the \
               meantime is lost.",
     fix: "In Nuxt, give the engine the original objects, on which it listens for the request's end: \
-          `engine.handleRequest(event.node.req, event.node.res)`. Let proxies pass a client's cut on (nginx: not \
-          `proxy_ignore_client_abort on`), and leave `pingInterval` and `pingTimeout` at seconds.",
+          `engine.handleRequest(event.node.req, event.node.res)`. Let proxies pass on that a client has aborted \
+          (nginx: not `proxy_ignore_client_abort on`), and keep `pingInterval` and `pingTimeout` within seconds.",
     effort: Effort::Hours,
     faults: &[Fault::KeepsDeadSessions],
     run: |probe| Box::pin(run(probe)),
@@ -67,7 +67,7 @@ async fn run(probe: &Probe) -> Verdict {
     if super::is_refusal(&response) || super::is_end(&response) {
         probe.serves_still(Transport::Polling).await?;
         probe.note(say!(
-            "the cut of a poll is not noticed by itself: the session ended some time within {limit}, by its heartbeat",
+            "the server does not notice an aborted poll: the session ended within {limit}, by its heartbeat timeout",
             limit
         ));
         return Ok(());
@@ -75,8 +75,8 @@ async fn run(probe: &Probe) -> Verdict {
     if !super::holds_ping(&response) {
         return no_heartbeat();
     }
-    fail(say!("A session lives on {limit} after its client has cut its poll", limit))
-        .sent("a GET that is cut while the server holds it, then no pong; at last another GET")
+    fail(say!("A session stays open {limit} after its client aborted its poll", limit))
+        .sent("a GET that is aborted while the server holds it, then no pong; at last another GET")
         .received(say!("HTTP {status}, and the packets that waited in the session", status = response.status))
         .expected(say!("HTTP 400 within pingInterval + 2 × pingTimeout + deadline = {limit}", limit))
         .stop()
@@ -93,7 +93,7 @@ async fn left_by_a_cut(probe: &Probe, user: &User, label: &str) -> Result<Asked,
     let auth = probe.payload(probe.credentials(user).await.unwrap_or_default());
     let connect = SocketPacket::connect(&probe.contract().namespace, auth);
     let sent = polling.push(&[EnginePacket::Message(connect.encode())]).await;
-    sent.map_err(|error| Stop::Broken(say!("the session to leave: {error} (see engine.post-ok)", error)))?;
+    sent.map_err(|error| Stop::Broken(say!("the session to abandon: {error} (see engine.post-ok)", error)))?;
     drop(super::held_poll(probe, &polling).await?);
     Ok(polling)
 }

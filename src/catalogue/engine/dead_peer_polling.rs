@@ -15,7 +15,7 @@ use crate::{
 
 pub const CHECK: Check = Check {
     id: "engine.dead-peer-polling",
-    title: "A peer that answers no heartbeat over polling is given up",
+    title: "A client that answers no heartbeat over polling is disconnected",
     level: Level::Must,
     row: Row::P,
     cites: &[cite::EIO_HEARTBEAT],

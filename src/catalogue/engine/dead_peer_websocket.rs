@@ -15,7 +15,7 @@ use crate::{
 
 pub const CHECK: Check = Check {
     id: "engine.dead-peer-websocket",
-    title: "A peer that answers no heartbeat over WebSocket is given up",
+    title: "A client that answers no heartbeat over WebSocket is disconnected",
     level: Level::Must,
     row: Row::P,
     cites: &[cite::EIO_HEARTBEAT],

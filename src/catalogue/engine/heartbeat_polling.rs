@@ -26,8 +26,9 @@ pub const CHECK: Check = Check {
     wait: Wait::Heartbeats,
     meaning: "Clients take the server for dead and reconnect all the time, or are thrown out although they answer: \
               messages sent in between are lost.",
-    fix: "Advertise the heartbeat that is kept: set `pingInterval` and `pingTimeout` on the one engine that serves the \
-          requests, and let no plugin, middleware or proxy hold back or drop the POST that carries the pong.",
+    fix: "Advertise the heartbeat timing that is really used: set `pingInterval` and `pingTimeout` on the one engine \
+          that serves the requests, and let no plugin, middleware or proxy hold back or drop the POST that carries \
+          the pong.",
     effort: Effort::Hours,
     faults: &[Fault::NoHeartbeatOnPolling, Fault::IgnoresPongs],
     run: |probe| Box::pin(run(probe)),

@@ -28,8 +28,9 @@ pub const CHECK: Check = Check {
     wait: Wait::Heartbeats,
     meaning: "Clients take the server for dead and reconnect all the time, or are thrown out although they answer: \
               messages sent in between are lost.",
-    fix: "Advertise the heartbeat that is kept: set `pingInterval` and `pingTimeout` on the one engine that serves the \
-          requests, and let a proxy in front keep a connection for hours, whatever goes on it.",
+    fix: "Advertise the heartbeat timing that is really used: set `pingInterval` and `pingTimeout` on the one engine \
+          that serves the requests, and let a proxy in front keep a connection for hours, however little is sent on \
+          it.",
     effort: Effort::Hours,
     faults: &[Fault::NoHeartbeatOnWebsocket, Fault::IgnoresPongs],
     run: |probe| Box::pin(run(probe)),

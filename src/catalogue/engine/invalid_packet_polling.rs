@@ -14,7 +14,7 @@ use crate::{
 
 pub const CHECK: Check = Check {
     id: "engine.invalid-packet-polling",
-    title: "Over polling, a packet that is none closes the session",
+    title: "Over polling, an invalid packet closes the session",
     level: Level::Must,
     row: Row::P,
     cites: &[cite::EIO_PACKETS, cite::EIO_TESTS],

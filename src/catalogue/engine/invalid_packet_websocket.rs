@@ -12,7 +12,7 @@ use crate::{
 
 pub const CHECK: Check = Check {
     id: "engine.invalid-packet-websocket",
-    title: "Over WebSocket, a packet that is none closes the connection",
+    title: "Over WebSocket, an invalid packet closes the connection",
     level: Level::Must,
     row: Row::P,
     cites: &[cite::EIO_PACKETS, cite::EIO_WEBSOCKET, cite::EIO_TESTS],

@@ -26,8 +26,8 @@ pub const CHECK: Check = Check {
     isolation: Isolation::SideBySide,
     effects: &[Effect::Heavy],
     wait: Wait::None,
-    meaning: "A picture or a long text that the server says it takes ends the connection instead, time and again, because \
-              the client sends it anew after each reconnect.",
+    meaning: "A picture or a long text within the advertised limit ends the connection, over and over, because the \
+              client sends it again after each reconnect.",
     fix: "Let what stands in between take as much as the server: the proxy's limit for request bodies (nginx: \
           `client_max_body_size`) and for WebSocket messages must not be lower than `maxHttpBufferSize` (1 MB by default), \
           which is what the handshake advertises.",

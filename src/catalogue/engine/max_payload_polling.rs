@@ -24,7 +24,7 @@ pub const CHECK: Check = Check {
     isolation: Isolation::SideBySide,
     effects: &[Effect::Heavy],
     wait: Wait::None,
-    meaning: "A stranger without any token fills the server's memory with messages as large as he likes.",
+    meaning: "A stranger without any token fills the server's memory with messages as large as they like.",
     fix: "Set `maxHttpBufferSize` (1 MB by default) on the server, and a limit for request bodies on the proxy in front of \
           it that is not lower (nginx: `client_max_body_size 1m`).",
     effort: Effort::Hours,

@@ -24,7 +24,7 @@ pub const CHECK: Check = Check {
     isolation: Isolation::SideBySide,
     effects: &[Effect::Heavy],
     wait: Wait::None,
-    meaning: "A stranger without any token fills the server's memory with messages as large as he likes.",
+    meaning: "A stranger without any token fills the server's memory with messages as large as they like.",
     fix: "Set `maxHttpBufferSize` (1 MB by default) on the server that accepts the WebSocket. With the engine behind \
           Nitro's crossws, that is crossws' own, which does not know it; close such peers yourself, in the `open` hook: \
           `peer.websocket.on('message', (data) => { if (data.length > engine.opts.maxHttpBufferSize) peer.close(1009) })`.",

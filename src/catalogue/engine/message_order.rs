@@ -217,7 +217,7 @@ impl<'a> Burst<'a> {
         }
         if self.heard.len() < 2 {
             return Err(Stop::Broken(say!(
-                "{what} over {transport}: {count} of {sent} messages came back, which have no order",
+                "{what} over {transport}: {count} of {sent} messages came back, too few to judge their order",
                 what,
                 transport,
                 count = self.heard.len(),

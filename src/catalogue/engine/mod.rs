@@ -156,7 +156,10 @@ async fn expect_bad_request(
     fail(say!("{what} is refused by HTTP {status} instead of 400", what, status = refusal.status))
         .sent(sent)
         .received(refusal)
-        .expected("HTTP 400; clients take every refusal alike, but logs and monitors read it as another fault")
+        .expected(
+            "HTTP 400; clients treat every refusal alike, but logs and monitors take another status for \
+             another fault",
+        )
         .at(Level::Should)
         .stop()
 }

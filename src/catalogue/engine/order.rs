@@ -212,7 +212,7 @@ impl Burst {
         if missing > 0 {
             let first = (0..COUNT).find(|number| sorted.binary_search(number).is_err()).unwrap_or_default();
             let answers = say!("{count} answer" | "{count} answers", count = sorted.len());
-            let received = say!("{answers}; message {first} is the first without", answers, first);
+            let received = say!("{answers}; message {first} is the first without an answer", answers, first);
             let reason = say!("{missing} of {count} messages of a burst {way} are lost", missing, count = COUNT, way);
             return Some((
                 Level::Must,

@@ -78,7 +78,7 @@ async fn expect_other_transport(probe: &Probe, sample: &[u8], how: &'static str)
             end
         ))),
         Echoed::Changed(_) | Echoed::Nothing | Echoed::Refused(_) => {
-            Err(Stop::Skip(say!("the application returns no binary data, over neither transport: {advice}", advice)))
+            Err(Stop::Skip(say!("the application returns no binary data over either transport: {advice}", advice)))
         }
     }
 }

@@ -84,7 +84,7 @@ async fn run(probe: &Probe) -> Verdict {
             .stop();
     }
     if answered != names && !probe.contract().choices.dynamic_namespaces {
-        return fail("The packets of one POST are answered in another order than theirs")
+        return fail("The packets of one POST are answered out of order")
             .sent(say!("one POST of {sent}", sent))
             .received(order)
             .expected("the answers in the order of the packets")

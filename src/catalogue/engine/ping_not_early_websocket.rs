@@ -25,8 +25,8 @@ pub const CHECK: Check = Check {
     wait: Wait::Heartbeat,
     meaning: "Each new connection costs one more exchange in the moment in which it costs most, such as when all clients \
               come back after a restart.",
-    fix: "Let the server wait for `pingInterval` before its first heartbeat, as engine.io does; where the library sends it \
-          at once (socketioxide), there is no setting for it, and an issue there is the way.",
+    fix: "Let the server wait for `pingInterval` before its first heartbeat, as engine.io does; where the library \
+          sends it at once (socketioxide), there is no setting for it: open an issue there.",
     effort: Effort::Days,
     faults: &[Fault::PingsAtOnce],
     run: |probe| Box::pin(run(probe)),

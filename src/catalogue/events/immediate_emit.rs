@@ -78,7 +78,10 @@ async fn run(probe: &Probe) -> Verdict {
                 tried
             ))
             .extent(lost.len(), tried)
-            .sent(say!("CONNECT, and with its reply {ping}", ping = on_wire(namespace, &ping.emit, &Vars::new())))
+            .sent(say!(
+                "CONNECT, then {ping} right after the reply",
+                ping = on_wire(namespace, &ping.emit, &Vars::new())
+            ))
             .received(say!(
                 "no `{reply}` in time ({over}), though a later `{event}` on the same connection was answered",
                 reply = ping.reply,

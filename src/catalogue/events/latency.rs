@@ -19,7 +19,7 @@ use crate::{
 
 pub const CHECK: Check = Check {
     id: "events.latency",
-    title: "pong comes about as fast as the server answers at all",
+    title: "pong does not take much longer than the server's other answers",
     level: Level::May,
     row: Row::C12,
     cites: &[cite::CHECKLIST],

@@ -205,7 +205,7 @@ async fn expect_dead(probe: &Probe, polling: &Polling, early: End) -> Verdict {
         End::Dead { failed: None } => return Ok(()),
         End::Dead { failed: Some(response) } => {
             return fail(
-                "The server fails over a request of a session that it has given up, before it refuses the next",
+                "A request for a session that has ended causes a server error, before the next one is refused",
             )
             .sent("POSTs with the sid of a session that its client has left")
             .received(response)

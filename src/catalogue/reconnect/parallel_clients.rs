@@ -28,8 +28,8 @@ pub const CHECK: Check = Check {
     isolation: Isolation::SideBySide,
     effects: &[],
     wait: Wait::None,
-    meaning: "As soon as two people are online, answers go to the wrong one: the one waits in vain, the other sees \
-              what was not meant for them.",
+    meaning: "As soon as two people are online, answers go to the wrong one: one client never gets its answer, and \
+              the other sees what was not meant for it.",
     fix: "Answer the socket that the handler was registered on, `io.on('connection', (socket) => { socket.on('ping', \
           () => socket.emit('pong')) })`, and keep no `let socket` outside of it, on `globalThis` or on `nitroApp`.",
     effort: Effort::Hours,

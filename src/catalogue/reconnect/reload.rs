@@ -30,7 +30,7 @@ use crate::{
 
 pub const CHECK: Check = Check {
     id: "reconnect.reload",
-    title: "After a reload the server is back, and there is one of it",
+    title: "After a reload the server is back, and only one instance runs",
     level: Level::Must,
     row: Row::C9,
     cites: &[cite::SIO_NUXT, cite::CHECKLIST],

@@ -22,7 +22,7 @@ pub const CHECK: Check = Check {
     isolation: Isolation::Notifications,
     effects: &[Effect::Broadcasts],
     wait: Wait::None,
-    meaning: "Some people see what happened and others do not, by no rule that they could know.",
+    meaning: "Some people see what happened and others do not, seemingly at random.",
     fix: "Emit to all by `globalThis.io.emit(…)`, on the one `Server` that both transports are bound to, not on a list \
           of sockets or crossws peers of one's own; with several processes, add an adapter such as \
           `@socket.io/redis-adapter`.",

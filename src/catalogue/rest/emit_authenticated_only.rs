@@ -23,7 +23,7 @@ pub const CHECK: Check = Check {
     isolation: Isolation::Notifications,
     effects: &[Effect::Broadcasts],
     wait: Wait::None,
-    meaning: "Anybody who opens a connection reads along, without any token.",
+    meaning: "Anybody who opens a connection can read these events, without any token.",
     fix: "Emit on the Socket.IO server or a namespace, `globalThis.io.emit(…)`: that reaches those whom `io.use()` let \
           in. Never write to `io.engine.clients` or to crossws peers.",
     effort: Effort::Minutes,
@@ -55,7 +55,7 @@ async fn run(probe: &Probe) -> Verdict {
             ))
             .sent(super::on_wire(rest, &vars))
             .received(say!("at the connection without a CONNECT: 4{heard}", heard = heard.encode()))
-            .expected("nothing there")
+            .expected("nothing on that connection")
             .stop();
         }
     }

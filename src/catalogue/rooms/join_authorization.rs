@@ -27,7 +27,7 @@ pub const CHECK: Check = Check {
     isolation: Isolation::Rooms,
     effects: &[],
     wait: Wait::None,
-    meaning: "Every user reads along in every room, and speaks in it, by knowing its name.",
+    meaning: "Any user who knows a room's name can read and send messages in it.",
     fix: "Ask in the handler whether the user may: `socket.on('join_room', async (room, ack) => { if (!(await \
           mayJoin(socket.data.user, room))) return ack?.({ ok: false }); socket.join(room) })`.",
     effort: Effort::Hours,

@@ -25,7 +25,8 @@ pub const CHECK: Check = Check {
     isolation: Isolation::Rooms,
     effects: &[],
     wait: Wait::None,
-    meaning: "People go on reading a room that they have left, or fall silent in rooms that they have not.",
+    meaning: "People keep receiving from rooms that they have left, or stop receiving from rooms that they have not \
+              left.",
     fix: "Leave the room that the event names, and no other: \
           `socket.on('leave_room', (room) => socket.leave(room))`, by the very name that `socket.join(room)` got.",
     effort: Effort::Minutes,

@@ -33,8 +33,8 @@ pub const CHECK: Check = Check {
     isolation: Isolation::Alone,
     effects: &[Effect::Malformed, Effect::Endangers],
     wait: Wait::None,
-    meaning: "Whoever knows how to misspell a room's name is in the room, past every question that was asked for the name \
-              itself; and two groups that mean to be apart read each other's messages.",
+    meaning: "A misspelt room name gets a client into the room without the access checks for the real name; and two \
+              groups that should be separate read each other's messages.",
     fix: "Join and send by the name as it came, and refuse what is no name: `if (typeof room !== 'string') return`. Where names \
           are folded on purpose (`room.trim().toLowerCase()`), fold them before all else, and declare it (rooms.names = \
           \"folded\").",
@@ -69,7 +69,7 @@ async fn run(probe: &Probe) -> Verdict {
             level: Level::Should,
         },
         Variant {
-            what: "the same name with a blank behind it",
+            what: "the same name with a trailing space",
             name: json!(format!("{room} ")),
             of: json!(room),
             level: Level::Should,
@@ -116,7 +116,7 @@ async fn are_apart(probe: &Probe, variant: &Variant) -> Result<bool, Stop> {
     let folds = probe.rooms()?.folds_names;
     match folded {
         Some((said, heard, (packet, event))) if !folds => {
-            fail(say!("A room's name is taken for another's: {what}", what))
+            fail(say!("Two different room names are treated as one: {what}", what))
                 .sent(say!("4{packet} to the room {said}", packet = packet.encode(), said))
                 .received(say!("at the member of the room {heard} alone: 4{event}", heard, event = event.encode()))
                 .expected("nothing outside the room, unless the contract says rooms.names = \"folded\"")

@@ -18,7 +18,7 @@ use crate::{
 
 pub const CHECK: Check = Check {
     id: "rooms.own-room-eavesdrop",
-    title: "Joining a room named by another client's socket id gives access to nothing",
+    title: "Joining a room named after another client's socket id does not give access to that client's messages",
     level: Level::Should,
     row: Row::D,
     cites: &[cite::SIO_ROOMS],
@@ -51,7 +51,7 @@ async fn run(probe: &Probe) -> Verdict {
     victim.fence().await?;
     victim.take_notes(probe);
     if victim.expected_since(from, &rooms.receive, &to_victim).is_empty() {
-        probe.note("a room named by a socket id is not that socket's own");
+        probe.note("a room named after a socket id does not reach that socket");
         return Ok(());
     }
 

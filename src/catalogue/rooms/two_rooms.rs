@@ -52,7 +52,7 @@ async fn run(probe: &Probe) -> Verdict {
         let vars = super::message(probe, room)?;
         let from = outsider.mark();
         if !super::arrives(probe, &both, member, &vars).await? {
-            return unheard(probe, say!("A client in two rooms is not heard in the {name}", name), &vars);
+            return unheard(probe, say!("Messages from a client in two rooms do not reach the {name}", name), &vars);
         }
         outsider.fence().await?;
         outsider.take_notes(probe);
@@ -68,7 +68,7 @@ async fn run(probe: &Probe) -> Verdict {
         }
         let vars = super::message(probe, room)?;
         if !super::arrives(probe, member, &mut both, &vars).await? {
-            return unheard(probe, say!("A client in two rooms does not hear the {name}", name), &vars);
+            return unheard(probe, say!("A client in two rooms gets no messages from the {name}", name), &vars);
         }
         std::mem::swap(&mut here, &mut elsewhere);
     }

@@ -13,7 +13,7 @@ use crate::{
 
 pub const CHECK: Check = Check {
     id: "security.cors-wildcard-credentials",
-    title: "Not all origins are let in together with cookies",
+    title: "Allow-Origin `*` is not combined with credentials",
     level: Level::Must,
     row: Row::D,
     cites: &[cite::FETCH_CREDENTIALS, cite::SIO_CORS, cite::CWE_942],

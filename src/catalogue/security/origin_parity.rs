@@ -17,7 +17,7 @@ use crate::{
 
 pub const CHECK: Check = Check {
     id: "security.origin-parity",
-    title: "A foreign origin finds the same on polling and on WebSocket",
+    title: "A foreign origin is treated the same on polling and on WebSocket",
     level: Level::Must,
     row: Row::D,
     cites: &[cite::SIO_ALLOW_REQUEST, cite::RFC6455_10_2, cite::CWE_1385],
@@ -26,7 +26,7 @@ pub const CHECK: Check = Check {
     isolation: Isolation::SideBySide,
     effects: &[],
     wait: Wait::None,
-    meaning: "The door is guarded on one side only: a page that is refused on polling opens a WebSocket and is in.",
+    meaning: "Only one transport is protected: a page that is refused on polling opens a WebSocket and gets in.",
     fix: "Check where both transports pass: in `io.use((socket, next) => …)` by `socket.handshake.headers.origin`. With \
           the engine bound to Nitro's `websocket` hook, `allowRequest` is not asked for WebSockets: refuse in the hook's \
           `upgrade` as well.",

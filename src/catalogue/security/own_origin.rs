@@ -26,8 +26,8 @@ pub const CHECK: Check = Check {
     isolation: Isolation::SideBySide,
     effects: &[],
     wait: Wait::None,
-    meaning: "Browsers do not get in there: each says the page's origin with every POST and every WebSocket. Tools that say none \
-              see nothing of it.",
+    meaning: "Browsers cannot connect there: they send the page's origin with every POST and every WebSocket. Tools \
+              that send no Origin do not notice.",
     fix: "Name the origin of your own pages where origins are checked: `allowRequest`, `cors.origin`, \
           `cors_allowed_origins`, a WebSocket hook's `upgrade`. A server that compares Origin with Host needs the request's \
           own Host, with its port, from the proxy: in nginx, `proxy_set_header Host $http_host`. If the app lets in its \

@@ -27,7 +27,7 @@ pub const CHECK: Check = Check {
     effects: &[Effect::Heavy],
     wait: Wait::None,
     meaning: "The limit protects nothing: a stranger without any token takes the other transport, and fills the server's \
-              memory with messages as large as he likes.",
+              memory with messages as large as they like.",
     fix: "Give the server that accepts the WebSocket the engine's limit (`new WebSocketServer({ maxPayload: 1e6 })`). Behind \
           Nitro's crossws, close such peers yourself, in the `open` hook: `peer.websocket.on('message', (data) => { if \
           (data.length > engine.opts.maxHttpBufferSize) peer.close(1009) })`.",

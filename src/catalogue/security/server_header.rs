@@ -22,7 +22,7 @@ pub const CHECK: Check = Check {
     isolation: Isolation::SideBySide,
     effects: &[],
     wait: Wait::None,
-    meaning: "Whoever looks for servers with a known hole finds this one by its own word.",
+    meaning: "Attackers who scan for servers with a known vulnerability find this one by its header.",
     fix: "In nginx `server_tokens off;`, in Apache `ServerTokens Prod`, in Express `app.disable('x-powered-by')`; in Nuxt \
           the header holds no version.",
     effort: Effort::Minutes,

@@ -20,7 +20,7 @@ use crate::{
 
 pub const CHECK: Check = Check {
     id: "security.slow-post",
-    title: "A POST that drips keeps nobody else from being served",
+    title: "A slow POST does not stop the server from serving others",
     level: Level::Should,
     row: Row::D,
     cites: &[cite::EIO_POLLING, cite::CWE_400],
@@ -56,7 +56,7 @@ async fn exchange(probe: &Probe) -> Verdict {
         let mut client = probe.open(transport.name(), transport).await?;
         client.round_trip(None).await.map_err(|error| {
             Stop::Broken(say!(
-                "an exchange over {transport} before anything drips: {error} (see socket.unknown-namespace)",
+                "an exchange over {transport} before the slow POST: {error} (see socket.unknown-namespace)",
                 transport,
                 error
             ))
@@ -107,20 +107,20 @@ async fn expect_served(probe: &Probe, others: &mut [Client]) -> Verdict {
     let (exchanges, newcomer) = tokio::join!(join_all(exchanges), newcomer);
     match exchanges.into_iter().chain([newcomer.map(drop)]).find_map(Result::err).map_or(Ok(()), Err) {
         Ok(()) => Ok(()),
-        Err((who, error @ WireError::Timeout { .. })) => fail("While one POST drips, others are not served")
+        Err((who, error @ WireError::Timeout { .. })) => fail("While one POST is sent slowly, others are not served")
             .sent("a POST whose body comes a byte a second")
             .received(say!("{who}: {error}", who, error))
             .expected("an answer to everybody else in time")
             .harms_others()
             .stop(),
         // Their heartbeats were not served either.
-        Err((who, error)) if has_ended(&error) => fail("While one POST drips, others lose their connection")
+        Err((who, error)) if has_ended(&error) => fail("While one POST is sent slowly, others lose their connection")
             .sent("a POST whose body comes a byte a second")
             .received(say!("{who}: {error}", who, error))
             .expected("an answer to everybody else in time")
             .doubtful()
             .harms_others()
             .stop(),
-        Err((who, error)) => Err(Stop::Broken(say!("{who}, while a POST drips: {error}", who, error))),
+        Err((who, error)) => Err(Stop::Broken(say!("{who}, during a slow POST: {error}", who, error))),
     }
 }

@@ -18,7 +18,7 @@ use crate::{
 
 pub const CHECK: Check = Check {
     id: "security.zero-attachments",
-    title: "A binary event with zero attachments is not waited for",
+    title: "The server does not wait after a binary event with zero attachments",
     level: Level::Should,
     row: Row::D,
     cites: &[cite::CVE_2026_69185, cite::SIO_ENCODING],

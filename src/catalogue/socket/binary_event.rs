@@ -178,7 +178,7 @@ async fn comes_back(probe: &Probe, client: &mut Client, ack: &Ack, count: usize)
     }
     if answer.attachments > MAX_ATTACHMENTS {
         let received = format!("4{}", answer.encode()).into();
-        return finding("An acknowledgement announces attachments beyond all measure", received);
+        return finding("An acknowledgement announces far too many attachments", received);
     }
     let until = probe.in_time();
     while client.attachments().len() < before + answer.attachments {

@@ -33,7 +33,7 @@ pub const CHECK: Check = Check {
     isolation: Isolation::Rooms,
     effects: &[],
     wait: Wait::None,
-    meaning: "Pictures and files that others send arrive damaged or as one another, or the client's connection ends on them.",
+    meaning: "Pictures and files that others send arrive damaged or swapped, or the client's connection ends on them.",
     fix: "Send binary data by `emit` alone, with the Buffer in place: `io.to(room).emit('receive_message', { room, message })`. \
           Let nothing write to the engine's socket beside that (`socket.conn.write`, `engine.send`), and nothing between \
           client and server turn binary frames into text.",

@@ -23,8 +23,8 @@ pub const CHECK: Check = Check {
     effects: &[],
     wait: Wait::None,
     meaning: "Clients never get their `connect` event, or have no `socket.id`.",
-    fix: "Serve Socket.IO by the package `socket.io` 3 or newer; the reply is its own work. Where something stands \
-          between, such as `engine.on('connection')` with packets of one's own, let `io.bind(engine)` do it instead.",
+    fix: "Serve Socket.IO by the package `socket.io` 3 or newer, which sends this reply itself. Where your own code \
+          handles packets, such as on `engine.on('connection')`, let `io.bind(engine)` do it instead.",
     effort: Effort::Hours,
     faults: &[Fault::ConnectReplyWithoutSid],
     run: |probe| Box::pin(run(probe)),

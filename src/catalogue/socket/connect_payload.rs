@@ -18,7 +18,7 @@ use crate::{
 
 pub const CHECK: Check = Check {
     id: "socket.connect-payload",
-    title: "A CONNECT whose payload is no object never connects and harms nothing",
+    title: "A CONNECT whose payload is not an object never connects and does no harm",
     level: Level::Must,
     row: Row::P,
     cites: &[cite::SIO_CONNECT, cite::CWE_248],

@@ -30,8 +30,8 @@ pub const CHECK: Check = Check {
     effects: &[],
     wait: Wait::None,
     meaning: "Users who have logged out still act, and still count as present.",
-    fix: "Serve Socket.IO by the package `socket.io`, and register handlers on the `socket` of `io.on('connection')`, not \
-          on the engine's connection: those end with the namespace, these do not.",
+    fix: "Serve Socket.IO by the package `socket.io`, and register handlers on the `socket` of `io.on('connection')`, \
+          not on the engine's connection, whose handlers outlive the namespace.",
     effort: Effort::Hours,
     faults: &[Fault::IgnoresDisconnect],
     run: |probe| Box::pin(run(probe)),

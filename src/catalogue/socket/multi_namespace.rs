@@ -67,7 +67,7 @@ async fn beside(probe: &Probe, second: &str, transport: Transport) -> Verdict {
     };
     if !answers {
         probe.note(say!(
-            "{second} answers no ping: that it goes on after {first} is left was not looked at",
+            "{second} answers no ping: whether it goes on after {first} is left was not checked",
             second = data(second),
             first = data(first)
         ));
