@@ -17,7 +17,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::redact::{self, Redactor};
+use crate::redact::{Redactor, Run};
 
 /// A sentence with its arguments: `say!("{lost} of {sent} messages are lost", lost, sent = all.len())`.
 ///
@@ -147,15 +147,6 @@ fn is_zero(number: &usize) -> bool {
     *number == 0
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum Run {
-    /// As it is.
-    Said(String),
-    /// The label of a secret that stood here.
-    Secret(String),
-}
-
 impl Text {
     fn new(text: String) -> Text {
         Text { runs: vec![Run::Said(text)], more: 0 }
@@ -194,14 +185,12 @@ impl Text {
                 runs.push(run.clone());
                 continue;
             };
-            let marked = redactor.redact_marked(text);
-            let mut rest = marked.as_str();
-            while let Some((range, label)) = redact::find_mark(rest) {
-                take(&rest[..range.start], &mut runs);
-                runs.push(Run::Secret(label.to_owned()));
-                rest = &rest[range.end..];
+            for run in redactor.hide(&text.as_str().into()).runs() {
+                match run {
+                    Run::Said(text) => take(text, &mut runs),
+                    label => runs.push(label.clone()),
+                }
             }
-            take(rest, &mut runs);
         }
         Text { runs, more }
     }

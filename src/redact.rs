@@ -1,13 +1,17 @@
 //! Hides secrets in whatever is shown or written: transcripts, reports, messages.
 
+mod text;
+
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
-use std::ops::{Bound, Range};
-use std::sync::{Arc, LazyLock, PoisonError, RwLock};
+use std::ops::Bound;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, Input, MatchKind};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
+
+pub use text::{Redacted, Run};
 
 /// Secrets shorter than this (in characters) are not hidden: they turn up in any text by chance, and hiding them would
 /// make a report unreadable while it tells the reader what they are.
@@ -19,34 +23,6 @@ pub const SHORTEST_START: usize = 16;
 /// Longer secrets (in bytes) are not looked for in base64. A private key in PEM is below it; beyond are the long texts that
 /// checks send on purpose.
 pub const LONGEST_IN_BASE64: usize = 4096;
-
-/// What begins a label in a marked text. Nobody can guess it, so that no target can write one.
-static OPEN: LazyLock<String> = LazyLock::new(|| format!("\u{e000}{:016x}", rand::random::<u64>()));
-const CLOSE: char = '\u{e001}';
-
-/// The label, as it stands in a marked text.
-pub fn mark(label: &str) -> String {
-    format!("{}{label}{CLOSE}", &*OPEN)
-}
-
-/// The first label in a marked text: where its mark begins and ends, and the label.
-pub fn find_mark(text: &str) -> Option<(Range<usize>, &str)> {
-    let start = text.find(&**OPEN)?;
-    let rest = &text[start + OPEN.len()..];
-    let length = rest.find(CLOSE)?;
-    Some((start..start + OPEN.len() + length + CLOSE.len_utf8(), &rest[..length]))
-}
-
-/// A marked text as people read it: `‹valid token of a›`.
-pub fn shown(text: &str) -> String {
-    let (mut out, mut rest) = (String::with_capacity(text.len()), text);
-    while let Some((range, label)) = find_mark(rest) {
-        out += &rest[..range.start];
-        out += &format!("‹{label}›");
-        rest = &rest[range.end..];
-    }
-    out + rest
-}
 
 /// Replaces every registered secret by its label, `‹valid token of a›`. Clones share what is registered.
 ///
@@ -138,12 +114,22 @@ impl Redactor {
 
     /// The text with every secret replaced by its label. Takes time linear in the text's length.
     pub fn redact(&self, text: &str) -> String {
-        shown(&self.finder().redact(text))
+        let mut out = Redacted::default();
+        self.finder().redact(text, &mut out);
+        out.shown()
     }
 
-    /// The same, where labels are [marked](mark): no text of a target's can pass for one.
-    pub fn redact_marked(&self, text: &str) -> String {
-        self.finder().redact(text)
+    /// The same, where labels are told from what is said.
+    pub fn hide(&self, text: &Redacted) -> Redacted {
+        let finder = self.finder();
+        let mut out = Redacted::default();
+        for run in text.runs() {
+            match run {
+                Run::Said(text) => finder.redact(text, &mut out),
+                Run::Secret(label) => out.hide(label),
+            }
+        }
+        out
     }
 
     fn finder(&self) -> Arc<Finder> {
@@ -277,8 +263,7 @@ impl Finder {
         Some((start, end, &part.kinds[pattern]))
     }
 
-    fn redact(&self, text: &str) -> String {
-        let mut out = String::with_capacity(text.len());
+    fn redact(&self, text: &str, out: &mut Redacted) {
         let mut ahead: Vec<Next> = self.parts.iter().map(|part| part.find(text, 0)).collect();
         // `at` is what was copied, `from` where to look next, `seen` the end of the last stretch that is no JWT.
         let (mut at, mut from, mut seen) = (0, 0, 0);
@@ -286,26 +271,27 @@ impl Finder {
             let rest = &text[start..];
             let run = if rest.starts_with("eyJ") && start >= seen { token_length(rest) } else { 0 };
             let hidden = match kind {
-                Kind::Whole(label) => Some((end - start, mark(label))),
+                Kind::Whole(label) => Some((end - start, label.to_string(), "")),
                 Kind::Start => {
                     let (length, label) = self.start_of(rest);
-                    Some((length, mark(&format!("start of {}", label.unwrap_or("a secret")))))
+                    Some((length, format!("start of {}", label.unwrap_or("a secret")), ""))
                 }
                 Kind::Jwt => None,
             };
             let hidden = match hidden {
                 // A known token with more behind it: another signature, perhaps. A full stop is the sentence's.
-                Some((length, label)) if length < run && rest[length..run].len() > 1 => {
-                    let known = matches!(kind, Kind::Whole(_));
-                    Some((run, if known { format!("{label}…") } else { jwt_label(&rest[..run]) }))
-                }
-                None if run > 0 && is_signed(&rest[..run]) => Some((run, jwt_label(&rest[..run]))),
+                Some((length, label, _)) if length < run && rest[length..run].len() > 1 => match kind {
+                    Kind::Whole(_) => Some((run, label, "…")),
+                    _ => Some((run, jwt_label(&rest[..run]), "")),
+                },
+                None if run > 0 && is_signed(&rest[..run]) => Some((run, jwt_label(&rest[..run]), "")),
                 other => other,
             };
             match hidden {
-                Some((length, label)) => {
-                    out.push_str(&text[at..start]);
-                    out.push_str(&label);
+                Some((length, label, more)) => {
+                    out.say(&text[at..start]);
+                    out.hide(&label);
+                    out.say(more);
                     at = start + length;
                     from = at;
                 }
@@ -315,8 +301,7 @@ impl Finder {
                 }
             }
         }
-        out.push_str(&text[at..]);
-        out
+        out.say(&text[at..]);
     }
 
     /// How much of the text is the start of a secret, and of which: of none in particular when several begin alike.
@@ -365,5 +350,5 @@ fn jwt_label(token: &str) -> String {
         let name = header.get("alg")?.as_str()?;
         (name.len() <= 16 && name.chars().all(|c| c.is_ascii_alphanumeric())).then(|| name.to_owned())
     });
-    mark(&algorithm.map_or_else(|| "JWT".to_owned(), |name| format!("JWT alg={name}")))
+    algorithm.map_or_else(|| "JWT".to_owned(), |name| format!("JWT alg={name}"))
 }

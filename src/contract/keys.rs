@@ -138,7 +138,7 @@ pub const SECTIONS: &[(&str, &str)] = &[
     ("rooms", "How a client joins a room, leaves it, sends to it and hears from it."),
     ("rest", "The HTTP route that makes the server emit to every client."),
     ("ack", "An event that the server acknowledges. None is assumed."),
-    ("choices", "What this deployment does on purpose, so that it is not held against it."),
+    ("choices", "What this deployment does on purpose, so that it is not reported as a failure."),
     ("reload", "How to make the running server reload its code (hot module replacement, a restart)."),
 ];
 
@@ -186,20 +186,23 @@ pub const KEYS: &[Key] = &[
     key("origins", Kind::Texts, "[]", "Foreign origins that the deployment lets in (CORS)")
         .about("Each must get exactly its own Access-Control-Allow-Origin. Empty: pages of the deployment's own origin only."),
     open("origin", Kind::Text, r#""https://app.example.com""#, "Origin of the deployment's own pages, where it is not the target's")
-        .about("Browsers say it with every POST and every WebSocket, and so does siospec. For an app that lets in its public origin alone and is tested elsewhere."),
+        .about("Browsers send it with every POST and every WebSocket handshake, and so does siospec. Set it when the \
+                app allows its public origin only and is tested at another address."),
     key(NODES, Kind::Texts, "[]", "Base URLs of further nodes of this deployment")
         .about("What is emitted on one node must then arrive on the others, once. The flag may be given several times."),
     open("ca-file", Kind::Text, r#""ca.pem""#, "File with certificates (PEM) of authorities to trust beside the platform's")
-        .about("For an authority of the team's own. Relative to the contract's file. The variable SSL_CERT_FILE, which takes the place of the platform's, is heeded on Linux."),
-    key("insecure-tls", Kind::Bool, "false", "The target's certificate is not looked at")
-        .about("For a self-signed one. What rests on it is then not judged."),
+        .about("For a private CA. Relative to the contract's file. On Linux, the environment variable SSL_CERT_FILE \
+                replaces the platform's certificates."),
+    key("insecure-tls", Kind::Bool, "false", "Do not verify the target's certificate")
+        .about("For a self-signed certificate. Checks that depend on the certificate are then not judged."),
     open("client-dir", Kind::Text, r#""app""#, "Folder from which Node finds the socket.io-client to test with")
-        .about("For interop.socket-io-client. Relative to the contract's file. Unless given, it is the current directory, as in the project whose page uses that client."),
+        .about("For interop.socket-io-client. Relative to the contract's file. Default: the current directory, which \
+                is right when siospec runs in the project whose page uses that client."),
     // auth
     key("auth.carrier", Kind::Choice(&["payload", "header", "cookie", "query"]), r#""payload""#, "What carries the token to the server")
         .about("The CONNECT payload (`socket.handshake.auth`) is the recommended place. As \"header\", \"cookie\" or \"query\" every request carries it, from the handshake on; an Authorization header as `Bearer …`."),
-    key("auth.token-field", Kind::Text, r#""token""#, "Name of what holds the token: a field of the CONNECT payload")
-        .about("By auth.carrier, the name of the header, the cookie, or the query's parameter."),
+    key("auth.token-field", Kind::Text, r#""token""#, "Name of the field of the CONNECT payload that holds the token")
+        .about("With another auth.carrier: the name of the header, the cookie, or the query parameter."),
     key("auth.algorithm", Kind::Choice(ALGORITHMS), r#""HS256""#, "Signature algorithm of the tokens")
         .about("HS* needs a secret, the others a private key. For a ready token it is read from its header unless given."),
     key("auth.claims", Kind::Object, r#"{ sub = "{{client}}" }"#, "Claims of a valid token")
@@ -254,7 +257,7 @@ pub const KEYS: &[Key] = &[
     key("rest.credentials", Kind::Headers, "{}", "Headers that prove who makes the REST call")
         .about("As { Authorization = \"Bearer {{token}}\" }, where {{token}} is a valid token. A call without them must be refused. Values are hidden in every report.")
         .vars(CALL),
-    key("rest.body", Kind::Json, r#"{ message = "{{message}}" }"#, "JSON body of the REST call; none for GET and DELETE").vars(CALL),
+    key("rest.body", Kind::Json, r#"{ message = "{{message}}" }"#, "JSON body of the REST call; none for GET, nor for DELETE unless set").vars(CALL),
     key("rest.response", Kind::Json, "{ success = true }", "What the JSON answer to the REST call looks like (a pattern)").vars(PATTERN),
     key("rest.event", Kind::Text, r#""notification""#, "Event that every client gets after the REST call"),
     open("rest.payload", Kind::Json, r#"{ message = "{{message}}" }"#, "What that event's first argument looks like (a pattern)")
@@ -274,7 +277,8 @@ pub const KEYS: &[Key] = &[
     key("choices.namespaces", Kind::Texts, "[]", "Further namespaces that a valid token opens"),
     open("choices.private-room", Kind::Text, r#""admins""#, "A room that the tokens' users may not join"),
     open("choices.private-room-claims", Kind::Object, r#"{ role = "admin" }"#, "Claims by which a user may join the private room")
-        .about("Added to those of auth.claims. For strangers who must not hear what members say; needs the signing secret or key.")
+        .about("Added to those of auth.claims. With them, siospec also checks that other users do not receive the \
+                members' messages; needs the signing secret or key.")
         .vars(&[CLIENT]),
     open("choices.private-room-token-env", Kind::Text, r#""ADMIN_TOKEN""#, "Variable that holds a valid token of a user who may join the private room")
         .about("In place of claims, where siospec makes no tokens."),
@@ -293,8 +297,8 @@ pub const KEYS: &[Key] = &[
     open("reload.url", Kind::Text, r#""http://localhost:3000/__reload""#, "URL that makes the server reload; instead of a command"),
     key("reload.method", Kind::Choice(&["POST", "PUT", "GET"]), r#""POST""#, "Method of the call that makes the server reload"),
     key("reload.keeps-connections", Kind::Bool, "false", "Whether a reload leaves open connections as they are")
-        .about("It is held to that: one that is cut is a failure then. Otherwise one that lives on is taken as a sign that \
-                nothing was reloaded."),
+        .about("If true, a connection that is cut is a failure. If false, a connection that stays open is taken as a \
+                sign that nothing was reloaded."),
     key("reload.deadline", Kind::Duration, r#""30s""#, "How long the server may be away"),
 ];
 
@@ -368,7 +372,7 @@ pub fn flags_from(matches: &ArgMatches) -> Vec<(&'static str, String)> {
 /// example of a key that has no default.
 pub fn commented_file() -> String {
     let mut out = String::from(
-        "# What this Socket.IO deployment promises: siospec holds it to that.\n\
+        "# What this Socket.IO deployment promises. siospec checks it against this.\n\
          # Each commented key shows its default. Flags (--rest-path) and variables (SIOSPEC_REST_PATH) override the file.\n\
          # {{room}}, {{message}} and {{client}} stand for a room, the text of one message, and the name of one client.\n",
     );

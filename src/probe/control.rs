@@ -20,7 +20,7 @@ use super::{Answer, Client, Life, Probe, Stop, Verdict, client::End};
 use crate::message::Message;
 use crate::wire::{
     Endpoint, EnginePacket, Heartbeats, HttpResponse, Polling, Session, SocketPacket, Transcript, Transport, WireError,
-    http::was_starved_since,
+    response::was_starved_since,
 };
 
 /// What was asked, and answered.
@@ -205,8 +205,7 @@ impl Probe {
         };
         self.once(cell, || self.send_lawfully(transport)).await.map_err(|why| {
             Stop::Broken(say!(
-                "over {transport}, a connection does not live on after a lawful event either, so that nothing follows \
-                 from its end: {why}",
+                "over {transport}, a connection ends after a valid event as well, so its end proves nothing: {why}",
                 transport,
                 why
             ))
@@ -321,8 +320,7 @@ impl Probe {
 fn proven(transport: Transport, made: Result<Twin, Message>) -> Result<Served, Stop> {
     made.map(|twin| Served { twin }).map_err(|why| {
         Stop::Broken(say!(
-            "nothing lawful was answered over {transport}, so that nothing follows from what is refused or does not \
-             come: {why}",
+            "even valid requests got no answer over {transport}, so a refusal or silence proves nothing: {why}",
             transport,
             why
         ))
@@ -370,7 +368,7 @@ pub fn is_evasive(response: &HttpResponse) -> bool {
 pub fn to_the_point(what: impl Into<Message>, response: HttpResponse) -> Result<HttpResponse, Stop> {
     if is_evasive(&response) {
         return Err(Stop::Broken(say!(
-            "{what}: answered {response}, which says nothing of what was asked",
+            "{what}: answered {response}, which proves nothing about the request",
             what = what.into(),
             response
         )));

@@ -11,8 +11,7 @@ use crate::{
     redact::Redactor,
     wire::{
         Endpoint, EnginePacket, Frame, Handshake, HttpResponse, Polling, Session, SocketPacket, Transcript, Transport,
-        WireError, engine,
-        http::{BodyKind, Http},
+        WireError, engine, http::Http, response::BodyKind,
     },
 };
 
@@ -117,15 +116,15 @@ impl Untestable {
         match self {
             Untestable::Unreachable(_) => "Is the server running, and are host and port right?",
             Untestable::Tls(_) => {
-                "Check the certificate, its host name and the URL's scheme (http or https). An authority of your own is named by \
-                 --ca-file; --insecure-tls does without."
+                "Check the certificate, its host name and the URL's scheme (http or https). Use --ca-file for a \
+                 certificate authority of your own, or --insecure-tls to skip verification."
             }
             Untestable::NotHttp(_) => "Check the port, and the URL's scheme (http or https).",
             Untestable::Page(_) => {
                 "Socket.IO is not attached there. In Nuxt, see that the server plugin runs and that `path` is the one \
                  given (--path); with the engine bound to Nitro's router, that the route handler is registered."
             }
-            Untestable::Below(_) => "In siospec.toml, `base` and `path` say so once and for all.",
+            Untestable::Below(_) => "Set `base` and `path` in siospec.toml to make this permanent.",
             Untestable::Proxy(_) => "Start the application behind the proxy, or test it directly.",
             Untestable::EngineIo3(_) => "Upgrade the server to socket.io 3 or newer; siospec tests Engine.IO v4.",
             Untestable::Forbidden(_) => {

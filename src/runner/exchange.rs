@@ -15,7 +15,7 @@ use crate::{
     message::Message,
     probe::{Probe, Stop},
     verdict::{CheckResult, Entry, Evidence, Failure, Outcome, Step},
-    wire::http::was_starved_since,
+    wire::response::was_starved_since,
 };
 
 /// How many answers a check may wait for in vain, one after the other, before it counts as stuck; on top of this come
@@ -59,7 +59,7 @@ impl Runner {
                 let reason = finding.failure.reason;
                 Outcome::Broken {
                     reason: say!(
-                        "{out_of_files}, so that nothing follows from this: {reason}",
+                        "{out_of_files}, so this proves nothing: {reason}",
                         out_of_files = OUT_OF_FILES,
                         reason
                     ),
@@ -85,8 +85,8 @@ impl Runner {
         let outcome = match outcome {
             Outcome::Fail(failure) if self.setting.is_long(held_back) => {
                 let reason = say!(
-                    "requests waited up to {time} for their turn (--rate, or the target's own limit), so that nothing \
-                     follows from this: {reason}",
+                    "requests waited up to {time} for their turn (--rate, or the target's own limit), so this proves \
+                     nothing: {reason}",
                     time = held_back,
                     reason = failure.reason
                 );
@@ -112,7 +112,7 @@ impl Runner {
         if let Outcome::Fail(failure) = &result.outcome {
             let headers = self.setting.contract.headers.iter().map(|(name, _)| name.as_str()).collect();
             let around = reproduce::Surroundings { origin: &self.plan.origin, headers, start: self.start_reference() };
-            let script = reproduce::by_hand(&around, failure, &probe.transcript().marked_entries());
+            let script = reproduce::by_hand(&around, failure, &probe.transcript().lines());
             let redactor = &self.setting.redactor;
             let redacted = |step| match step {
                 Step::Comment(comment) => Step::Comment(Message::redacted(&comment, redactor, MAX_QUOTE)),

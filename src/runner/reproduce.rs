@@ -11,9 +11,9 @@ use url::Url;
 use crate::{
     contract::keys::{self, Kind},
     message::Message,
-    redact,
-    verdict::{Direction, Entry, Failure, Step},
-    wire::Transport,
+    redact::{Redacted, Run},
+    verdict::{Direction, Failure, Step},
+    wire::{Transport, transcript::Line},
 };
 
 /// Requests, or frames, beyond this are left out: what takes more is better shown by siospec itself.
@@ -29,15 +29,15 @@ pub struct Surroundings<'a> {
     pub start: Option<String>,
 }
 
-/// The commands for one failure: those of the client that failed, or of the first one; none where nothing was sent. The
-/// transcript's labels are marked, so that what a target said is quoted, whatever it looks like.
-pub fn by_hand(around: &Surroundings, failure: &Failure, transcript: &[Entry]) -> Vec<Step> {
+/// The commands for one failure: those of the client that failed, or of the first one; none where nothing was sent. Each is
+/// built word by word: what a target said is quoted, whatever it looks like, and for a label stands a variable.
+pub fn by_hand(around: &Surroundings, failure: &Failure, transcript: &[Line]) -> Vec<Step> {
     let sent = failure.sent.text();
     let telling: String = sent.lines().next().unwrap_or_default().chars().take(60).collect();
     let transport = transport_of(failure);
     let mut connections: Vec<(&str, usize)> = Vec::new();
     for entry in transcript.iter().filter(|entry| entry.direction == Direction::Sent) {
-        let score = usize::from(!telling.is_empty() && redact::shown(&entry.text).contains(&telling))
+        let score = usize::from(!telling.is_empty() && entry.text.shown().contains(&telling))
             + usize::from(transport.is_some_and(|transport| opens(&entry.text) == Some(transport)));
         match connections.iter_mut().find(|(name, _)| *name == entry.connection) {
             Some((_, best)) => *best = score.max(*best),
@@ -46,7 +46,7 @@ pub fn by_hand(around: &Surroundings, failure: &Failure, transcript: &[Entry]) -
     }
     // Of several, the first.
     let Some((connection, _)) = connections.iter().rev().max_by_key(|(_, score)| *score) else { return Vec::new() };
-    let mut entries: Vec<&Entry> = transcript.iter().filter(|entry| entry.connection == *connection).collect();
+    let mut entries: Vec<&Line> = transcript.iter().filter(|entry| entry.connection == *connection).collect();
     if let Some(transport) = transport.filter(|wanted| entries.iter().any(|entry| opens(&entry.text) == Some(*wanted)))
     {
         // A client of a check that does the same by each transport: what went by the other one was right.
@@ -73,7 +73,8 @@ fn transport_of(failure: &Failure) -> Option<Transport> {
 }
 
 /// The transport of a new session, if the text is the request that opens one.
-fn opens(text: &str) -> Option<Transport> {
+fn opens(text: &Redacted) -> Option<Transport> {
+    let text = text.shown();
     let target = text.lines().next()?.strip_prefix("GET ")?;
     if parameter(target, "sid").is_some() {
         return None;
@@ -87,8 +88,8 @@ fn opens(text: &str) -> Option<Transport> {
 
 /// One thing to do.
 enum Asked {
-    Http { method: String, target: String, headers: Vec<String>, body: String },
-    Upgrade { target: String, headers: Vec<String>, frames: Vec<String> },
+    Http { method: String, target: Redacted, headers: Vec<Redacted>, body: Redacted },
+    Upgrade { target: Redacted, headers: Vec<Redacted>, frames: Vec<Redacted> },
 }
 
 struct Script<'a> {
@@ -103,7 +104,7 @@ struct Script<'a> {
 }
 
 impl Script<'_> {
-    fn write(&mut self, entries: &[&Entry]) {
+    fn write(&mut self, entries: &[&Line]) {
         let steps = steps(entries);
         let total = steps.len();
         // Polls were pending while other requests went out; one at a time, each has its place after what it answers.
@@ -119,8 +120,8 @@ impl Script<'_> {
             }
             if let Asked::Http { method, target, .. } = &step
                 && method == "GET"
-                && parameter(target, "sid").is_some()
-                && parameter(target, "transport") == Some("polling")
+                && parameter(&target.shown(), "sid").is_some()
+                && parameter(&target.shown(), "transport") == Some("polling")
             {
                 if is_answered {
                     owes_poll = Some(step);
@@ -145,16 +146,16 @@ impl Script<'_> {
         }
     }
 
-    fn step(&mut self, step: Asked, entries: &[&Entry]) {
+    fn step(&mut self, step: Asked, entries: &[&Line]) {
         let mut left_out = 0;
         let command = match step {
             Asked::Http { method, target, headers, body } => {
                 let url = self.url(self.around.origin.scheme(), &target);
                 let is_handshake = method == "GET"
-                    && parameter(&target, "transport") == Some("polling")
-                    && parameter(&target, "sid").is_none();
+                    && parameter(&target.shown(), "transport") == Some("polling")
+                    && parameter(&target.shown(), "sid").is_none();
                 let received = entries.iter().filter(|entry| entry.direction == Direction::Received);
-                let sid = received.filter_map(|entry| sid_of_handshake(&entry.text)).nth(self.handshakes);
+                let sid = received.filter_map(|entry| sid_of_handshake(&entry.text.shown())).nth(self.handshakes);
                 self.handshakes += usize::from(is_handshake);
                 if let Some(sid) = sid.filter(|sid| is_handshake && uses(entries, sid)) {
                     let headers = self.headers("-H", &headers);
@@ -191,55 +192,55 @@ impl Script<'_> {
         }
     }
 
-    fn url(&mut self, scheme: &str, target: &str) -> String {
-        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    fn url(&mut self, scheme: &str, target: &Redacted) -> String {
+        let (path, query) = target.split_once("?").unwrap_or_else(|| (target.clone(), Redacted::default()));
         // The cache buster is a new one each time.
-        let query: Vec<&str> = query.split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("t=")).collect();
-        let query = if query.is_empty() { String::new() } else { format!("?{}", query.join("&")) };
+        let query: Vec<Redacted> =
+            query.split("&").into_iter().filter(|pair| !pair.is_empty() && !pair.shown().starts_with("t=")).collect();
         let rest = self.around.origin.as_str().split_once("://").map_or("", |(_, rest)| rest).trim_end_matches('/');
-        self.word(&format!("{scheme}://{rest}{path}{query}"))
+        let mut url = Redacted::from(format!("{scheme}://{rest}"));
+        url.push(&path);
+        url.say(if query.is_empty() { "" } else { "?" });
+        url.push(&Redacted::join(&query, "&"));
+        self.word(&url)
     }
 
-    fn headers(&mut self, flag: &str, own: &[String]) -> String {
-        let declared: Vec<String> = self
+    fn headers(&mut self, flag: &str, own: &[Redacted]) -> String {
+        let declared: Vec<Redacted> = self
             .around
             .headers
             .iter()
-            .map(|name| format!("{name}: {}", redact::mark(&format!("value of {name}"))))
+            .map(|name| {
+                let mut header = Redacted::from(format!("{name}: "));
+                header.hide(&format!("value of {name}"));
+                header
+            })
             .collect();
         // What the check says itself stands in the contract's place.
-        let name = |header: &str| header.split(':').next().unwrap_or_default().to_ascii_lowercase();
+        let name = |header: &Redacted| header.shown().split(':').next().unwrap_or_default().to_ascii_lowercase();
         let declared = declared.iter().filter(|header| !own.iter().any(|other| name(other) == name(header)));
         let words: Vec<String> = declared.chain(own).map(|header| format!(" {flag} {}", self.word(header))).collect();
         words.concat()
     }
 
     /// The text as one word of a shell, with variables where something was hidden.
-    fn word(&mut self, text: &str) -> String {
+    fn word(&mut self, text: &Redacted) -> String {
         let mut out = String::new();
-        let mut rest = text;
-        while !rest.is_empty() {
-            let sid = self.sid.as_deref().and_then(|sid| rest.find(sid).map(|at| (at, sid.len())));
-            let label = redact::find_mark(rest);
-            let end = match (sid, label) {
-                (Some((at, length)), label) if label.as_ref().is_none_or(|(other, _)| at < other.start) => {
-                    out += &literal(&rest[..at]);
-                    out += "\"$sid\"";
-                    at + length
+        for run in text.runs() {
+            match run {
+                Run::Said(text) => {
+                    let parts = match self.sid.as_deref() {
+                        Some(sid) => text.split(sid).collect(),
+                        None => vec![text.as_str()],
+                    };
+                    out += &parts.into_iter().map(literal).collect::<Vec<_>>().join("\"$sid\"");
                 }
-                (_, Some((range, label))) => {
-                    out += &literal(&rest[..range.start]);
+                Run::Secret(label) => {
                     let name = variable(label);
                     let _ = write!(out, "\"${name}\"");
                     self.legend.entry(name).or_insert_with(|| label.to_owned());
-                    range.end
                 }
-                _ => {
-                    out += &literal(rest);
-                    rest.len()
-                }
-            };
-            rest = &rest[end..];
+            }
         }
         if out.is_empty() { "''".to_owned() } else { out }
     }
@@ -313,16 +314,17 @@ fn variable(label: &str) -> String {
     }
 }
 
-fn steps(entries: &[&Entry]) -> Vec<Asked> {
+fn steps(entries: &[&Line]) -> Vec<Asked> {
     let mut steps: Vec<Asked> = Vec::new();
     for entry in entries.iter().filter(|entry| entry.direction == Direction::Sent) {
-        let mut lines = entry.text.split('\n');
-        let first = lines.next().unwrap_or_default();
-        let request = first.split_once(' ').filter(|(method, target)| {
-            !method.is_empty() && method.chars().all(|c| c.is_ascii_uppercase()) && target.starts_with('/')
+        let lines = entry.text.split("\n");
+        let request = lines[0].split_once(" ").filter(|(method, target)| {
+            let method = method.shown();
+            !method.is_empty() && method.chars().all(|c| c.is_ascii_uppercase()) && target.shown().starts_with('/')
         });
         let Some((method, target)) = request else {
-            let is_packet = !entry.text.starts_with("(binary") && !entry.text.starts_with("(close frame");
+            let shown = entry.text.shown();
+            let is_packet = !shown.starts_with("(binary") && !shown.starts_with("(close frame");
             // Polls may have gone out since, while a session moves.
             let frames = steps.iter_mut().rev().find_map(|step| match step {
                 Asked::Upgrade { frames, .. } => Some(frames),
@@ -333,29 +335,30 @@ fn steps(entries: &[&Entry]) -> Vec<Asked> {
             }
             continue;
         };
-        let rest: Vec<&str> = lines.collect();
-        let body_at = rest.iter().position(|line| !is_header(line)).unwrap_or(rest.len());
-        let (method, target) = (method.to_owned(), target.to_owned());
+        let rest = &lines[1..];
+        let body_at = rest.iter().position(|line| !is_header(&line.shown())).unwrap_or(rest.len());
+        let method = method.shown();
         // A balancer's cookies are of a session that is gone; the contract's are added to every request anyway.
-        let headers = rest[..body_at].iter().filter(|line| !line.to_ascii_lowercase().starts_with("cookie:"));
-        let headers: Vec<String> = headers.map(|line| (*line).to_owned()).collect();
-        if headers.iter().any(|header| header == "Upgrade: websocket") {
-            let headers = headers.into_iter().filter(|header| header != "Upgrade: websocket").collect();
+        let headers = rest[..body_at].iter().filter(|line| !line.shown().to_ascii_lowercase().starts_with("cookie:"));
+        let (upgrade, headers): (Vec<Redacted>, Vec<Redacted>) =
+            headers.cloned().partition(|header| header.shown() == "Upgrade: websocket");
+        if !upgrade.is_empty() {
             steps.push(Asked::Upgrade { target, headers, frames: Vec::new() });
             continue;
         }
-        let body = rest[body_at..].join("\n");
-        let packets: Vec<&str> = body.split('\u{1e}').filter(|packet| !is_ours_alone(packet)).collect();
-        if method == "POST" && parameter(&target, "sid").is_some() && packets.is_empty() {
+        let body = Redacted::join(&rest[body_at..], "\n");
+        let packets: Vec<Redacted> = body.split("\u{1e}").into_iter().filter(|packet| !is_ours_alone(packet)).collect();
+        if method == "POST" && parameter(&target.shown(), "sid").is_some() && packets.is_empty() {
             continue;
         }
-        steps.push(Asked::Http { method, target, headers, body: packets.join("\u{1e}") });
+        steps.push(Asked::Http { method, target, headers, body: Redacted::join(&packets, "\u{1e}") });
     }
     steps
 }
 
 /// What siospec sends for its own sake: the fences by which it knows that nothing more comes, and heartbeats.
-fn is_ours_alone(packet: &str) -> bool {
+fn is_ours_alone(packet: &Redacted) -> bool {
+    let packet = packet.shown();
     packet == "3" || packet.contains("/siospec-fence-")
 }
 
@@ -379,6 +382,6 @@ fn sid_of_handshake(text: &str) -> Option<String> {
     Some(sid.to_owned())
 }
 
-fn uses(entries: &[&Entry], sid: &str) -> bool {
-    entries.iter().any(|entry| entry.direction == Direction::Sent && entry.text.contains(sid))
+fn uses(entries: &[&Line], sid: &str) -> bool {
+    entries.iter().any(|entry| entry.direction == Direction::Sent && entry.text.shown().contains(sid))
 }

@@ -3,13 +3,16 @@
 //! This code is the suite's own and shares nothing with the reference server: two ends that share a codec hide each
 //! other's mistakes. HTTP is reqwest, WebSocket framing tokio-tungstenite.
 
+mod endpoint;
 pub mod engine;
 mod entry;
+mod held;
 pub mod http;
 pub mod json;
 pub mod pace;
 mod pool;
 pub mod presence;
+pub mod response;
 pub mod session;
 pub mod socket;
 pub mod transcript;
@@ -19,9 +22,11 @@ use std::time::Duration;
 
 use crate::message::{Arg, Message, ToArg, word};
 
+pub use endpoint::Endpoint;
 pub use engine::{Handshake, Packet as EnginePacket};
 pub use entry::{Direction, Entry};
-pub use http::{Carried, Endpoint, HttpResponse};
+pub use http::Carried;
+pub use response::HttpResponse;
 pub use session::{Heartbeats, Polling, Session};
 pub use socket::Packet as SocketPacket;
 pub use transcript::Transcript;

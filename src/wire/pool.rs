@@ -80,7 +80,7 @@ impl Pools {
             Some(config) => client.tls_backend_preconfigured(config.clone()),
             None => client.tls_danger_accept_invalid_certs(true),
         };
-        client.build().map_err(|error| WireError::Tls(super::http::chain(&error).into()))
+        client.build().map_err(|error| WireError::Tls(super::response::chain(&error).into()))
     }
 }
 

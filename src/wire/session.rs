@@ -23,15 +23,15 @@ use tokio::{
 
 use super::{
     Endpoint, EnginePacket, Frame, Handshake, HttpResponse, Transport, Upgrade, WebSocket, WireError, engine,
-    http::MAX_BODY, websocket::MAX_MESSAGE,
+    held::{Part, weight},
+    response::MAX_BODY,
+    websocket::MAX_MESSAGE,
 };
 use crate::message::{Message, excerpt};
 
 /// Packets, and bytes, that a check has not taken yet; a target that sends more is cut off.
 const MAX_PENDING: usize = 20_000;
 const MAX_PENDING_BYTES: usize = 32 << 20;
-/// Bytes that all open sessions of a run have received, at the most: what a client has heard it keeps.
-const MAX_HELD: usize = 64 << 20;
 /// Polls in a row that may be answered at once and with nothing.
 const MAX_EMPTY_POLLS: usize = 1_000;
 /// Packets that go into one POST at the most.
@@ -177,7 +177,7 @@ pub struct Session {
     ended: Option<WireError>,
     outgoing: mpsc::UnboundedSender<Command>,
     // Counted as long as somebody may keep what was received.
-    _held: Arc<Held>,
+    _held: Arc<Part>,
     // Aborted on drop.
     _tasks: JoinSet<()>,
 }
@@ -381,33 +381,13 @@ fn not_open(got: impl Into<Message>) -> WireError {
 struct Inbox {
     packets: mpsc::Sender<Result<EnginePacket, WireError>>,
     pending: Arc<AtomicUsize>,
-    held: Arc<Held>,
-}
-
-/// What one session has received, as a part of what all of them have, in bytes.
-struct Held {
-    own: AtomicUsize,
-    all: Arc<AtomicUsize>,
-}
-
-impl Held {
-    /// False where all of them have received too much.
-    fn add(&self, bytes: usize) -> bool {
-        self.own.fetch_add(bytes, Ordering::Relaxed);
-        self.all.fetch_add(bytes, Ordering::Relaxed) + bytes <= MAX_HELD
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        self.all.fetch_sub(self.own.load(Ordering::Relaxed), Ordering::Relaxed);
-    }
+    held: Arc<Part>,
 }
 
 fn inbox(endpoint: &Endpoint) -> (Inbox, mpsc::Receiver<Result<EnginePacket, WireError>>, Arc<AtomicUsize>) {
     let (packets, incoming) = mpsc::channel(MAX_PENDING);
     let pending = Arc::new(AtomicUsize::new(0));
-    let held = Arc::new(Held { own: AtomicUsize::new(0), all: endpoint.held() });
+    let held = Arc::new(endpoint.held());
     (Inbox { packets, pending: Arc::clone(&pending), held }, incoming, pending)
 }
 
@@ -420,15 +400,11 @@ impl Inbox {
                 self.end(WireError::Closed(CLOSE_PACKET.into()));
                 false
             }
-            packet if !self.held.add(packet.len()) => {
-                let limit = MAX_HELD >> 20;
-                self.end(WireError::Cut(say!(
-                    "the clients of this run together received more than {limit} MiB",
-                    limit
-                )));
-                false
-            }
             packet => {
+                if let Err(too_much) = self.held.add(weight(&packet)) {
+                    self.end(too_much);
+                    return false;
+                }
                 let pending = self.pending.fetch_add(packet.len(), Ordering::Relaxed) + packet.len();
                 pending <= MAX_PENDING_BYTES && self.packets.try_send(Ok(packet)).is_ok()
             }

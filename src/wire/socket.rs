@@ -150,7 +150,7 @@ impl Packet {
             let (count, tail) = rest.split_once('-').ok_or("a binary packet that does not count its attachments")?;
             attachments = count
                 .parse()
-                .map_err(|_| say!("a number of attachments that is none: {count}", count = excerpt(count, 200)))?;
+                .map_err(|_| say!("an invalid number of attachments: {count}", count = excerpt(count, 200)))?;
             rest = tail;
         }
 

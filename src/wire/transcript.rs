@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::{Direction, Entry};
-use crate::redact::{self, Redactor};
+use crate::redact::{self, Redacted, Redactor};
 
 /// The first lines that are kept, and the last; those between are counted. How an exchange began and how it ended tells
 /// most of what went wrong.
@@ -67,8 +67,15 @@ impl Lines {
     }
 }
 
-struct Line {
-    entry: Entry,
+/// One line as it is kept.
+pub struct Line {
+    at_ms: u64,
+    /// Which of the check's clients or connections.
+    pub connection: String,
+    /// Which way it went.
+    pub direction: Direction,
+    /// What went.
+    pub text: Redacted,
     /// How many characters the text had beyond those kept.
     cut: usize,
     /// Of the text, as far as it is shown.
@@ -98,13 +105,19 @@ impl Transcript {
     }
 
     /// Writes one line.
-    pub fn record(&self, connection: &str, direction: Direction, text: &str) {
+    pub fn record(&self, connection: &str, direction: Direction, text: impl Into<Redacted>) {
         let at_ms = self.start.elapsed().as_millis() as u64;
+        let text = text.into();
+        let kept = text.cut(MAX_KEPT);
+        let line = Line {
+            at_ms,
+            connection: connection.to_owned(),
+            direction,
+            cut: text.length() - kept.length(),
+            bytes: kept.cut(MAX_TEXT).shown().len(),
+            text: kept,
+        };
         let mut inner = self.inner.lock().expect("no writer panics while it holds the lock");
-        let end_of = |characters| text.char_indices().nth(characters).map_or(text.len(), |(end, _)| end);
-        let end = end_of(MAX_KEPT);
-        let entry = Entry { at_ms, connection: connection.to_owned(), direction, text: text[..end].to_owned() };
-        let line = Line { entry, cut: text[end..].chars().count(), bytes: end_of(MAX_TEXT) };
         let inner = &mut *inner;
         if inner.last.lines.is_empty() && inner.first.has_room_for(&line) {
             inner.first.push(line);
@@ -119,48 +132,48 @@ impl Transcript {
 
     /// What was written so far, free of secrets; a remark says how many lines were not kept, if any, where they would be.
     pub fn entries(&self) -> Vec<Entry> {
-        self.read(|text| self.redactor.redact(text))
+        self.lines().into_iter().map(Line::entry).collect()
     }
 
-    /// The same, where labels are [marked](redact::mark).
-    pub fn marked_entries(&self) -> Vec<Entry> {
-        self.read(|text| self.redactor.redact_marked(text))
-    }
-
-    fn read(&self, redact: impl Fn(&str) -> String) -> Vec<Entry> {
+    /// The same, where the labels of secrets are told from what is said.
+    pub fn lines(&self) -> Vec<Line> {
         let inner = self.inner.lock().expect("no writer panics while it holds the lock");
-        let shown = |line: &Line| Entry { text: shown(line, &redact), ..line.entry.clone() };
-        let mut entries: Vec<Entry> = inner.first.lines.iter().map(shown).collect();
-        let mut last = inner.last.lines.iter().map(shown).peekable();
+        let mut lines: Vec<Line> = inner.first.lines.iter().map(|line| self.free_of_secrets(line)).collect();
         if inner.dropped > 0 {
-            entries.push(left_out(inner.dropped, last.peek()));
+            lines.push(Line::left_out(inner.dropped, inner.last.lines.front().map_or(0, |next| next.at_ms)));
         }
-        entries.extend(last);
-        entries
+        lines.extend(inner.last.lines.iter().map(|line| self.free_of_secrets(line)));
+        lines
+    }
+
+    /// Secrets are hidden before the text is cut to what is shown, so that no half of one slips through.
+    fn free_of_secrets(&self, line: &Line) -> Line {
+        let hidden = self.redactor.hide(&line.text);
+        let total = hidden.length() + line.cut;
+        let text = if line.cut == 0 && total <= MAX_TEXT {
+            hidden
+        } else {
+            // Hidden secrets make a text shorter. Where it was cut off before, half a secret may stand at its very end.
+            let sure = if line.cut > 0 { hidden.length().saturating_sub(redact::SHORTEST_START) } else { MAX_TEXT };
+            let mut head = hidden.cut(sure.min(MAX_TEXT));
+            let missing = total - head.length();
+            head.say(&format!("… ({missing} more characters)"));
+            head
+        };
+        Line { text, connection: line.connection.clone(), ..*line }
     }
 }
 
-/// Secrets are hidden before the text is cut to what is shown, so that no half of one slips through.
-fn shown(line: &Line, redact: impl Fn(&str) -> String) -> String {
-    let text = redact(&line.entry.text);
-    let total = text.chars().count() + line.cut;
-    if line.cut == 0 && total <= MAX_TEXT {
-        return text;
+impl Line {
+    /// The remark that stands for lines that were not kept, at the time of the next that was.
+    fn left_out(lines: usize, at_ms: u64) -> Line {
+        let text = left_out_text(lines).into();
+        Line { at_ms, connection: String::new(), direction: Direction::Remark, text, cut: 0, bytes: 0 }
     }
-    // Hidden secrets make a text shorter. Where it was cut off before, half a secret may stand at its very end.
-    let sure = if line.cut > 0 { (total - line.cut).saturating_sub(redact::SHORTEST_START) } else { MAX_TEXT };
-    let head: String = text.chars().take(sure.min(MAX_TEXT)).collect();
-    let missing = total - head.chars().count();
-    format!("{head}… ({missing} more characters)")
-}
 
-/// The remark that stands for lines that were not kept, at the time of the next that was.
-fn left_out(lines: usize, next: Option<&Entry>) -> Entry {
-    Entry {
-        at_ms: next.map_or(0, |next| next.at_ms),
-        connection: String::new(),
-        direction: Direction::Remark,
-        text: left_out_text(lines),
+    /// The line as a report has it.
+    fn entry(self) -> Entry {
+        Entry { at_ms: self.at_ms, connection: self.connection, direction: self.direction, text: self.text.shown() }
     }
 }
 
@@ -205,7 +218,7 @@ fn cut(entries: &mut Vec<Entry>, half: usize, size: impl Fn(&Entry) -> usize) {
     let last = entries.len() - fit(&mut entries[first..].iter().rev());
     let missing: usize = entries[first..last].iter().map(lines).sum();
     if missing > 0 {
-        let remark = left_out(missing, entries.get(last));
+        let remark = Line::left_out(missing, entries.get(last).map_or(0, |next| next.at_ms)).entry();
         entries.splice(first..last, [remark]);
     }
 }

@@ -22,7 +22,7 @@ use tokio_tungstenite::{
 };
 use url::Url;
 
-use super::{Direction, Endpoint, EnginePacket, HttpResponse, WireError, http::Answered};
+use super::{Direction, Endpoint, EnginePacket, HttpResponse, WireError, endpoint::Answered};
 use crate::message::{Message, excerpt, quote};
 
 /// A larger message from the target closes the connection, in bytes.
@@ -131,7 +131,7 @@ impl WebSocket {
     /// # Errors
     /// As [`WebSocket::send_text`].
     pub async fn send_binary(&mut self, data: Bytes) -> Result<(), WireError> {
-        self.endpoint.record(Direction::Sent, &shown(&data));
+        self.endpoint.record(Direction::Sent, shown(&data));
         self.send(WsMessage::binary(data)).await
     }
 
@@ -160,7 +160,7 @@ impl WebSocket {
         match timeout(deadline, self.stream.send(message)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(WireError::Closed(error.to_string().into())),
-            Err(_) => Err(WireError::Timeout { what: "room to send", after: deadline }),
+            Err(_) => Err(WireError::Timeout { what: "space in the send buffer", after: deadline }),
         }
     }
 
@@ -204,10 +204,10 @@ impl WebSocket {
             };
             match &frame {
                 Frame::Text(text) => self.endpoint.record(Direction::Received, text),
-                Frame::Binary(data) => self.endpoint.record(Direction::Received, &shown(data)),
-                Frame::Closed(how) => self.endpoint.record(Direction::Received, &format!("(closed: {})", how.text())),
+                Frame::Binary(data) => self.endpoint.record(Direction::Received, shown(data)),
+                Frame::Closed(how) => self.endpoint.record(Direction::Received, format!("(closed: {})", how.text())),
                 Frame::TooLarge => {
-                    self.endpoint.record(Direction::Remark, &format!("a message of more than {MAX_MESSAGE} bytes"));
+                    self.endpoint.record(Direction::Remark, format!("a message of more than {MAX_MESSAGE} bytes"));
                 }
             }
             return frame;

@@ -190,7 +190,7 @@ fn no_target_can_write_a_label() -> TestResult {
     };
     let origin = "http://127.0.0.1:1".parse()?;
     let around = Surroundings { origin: &origin, headers: vec!["x-key$(touch pwned)"], start: None };
-    let commands = script(&by_hand(&around, &failure, &transcript.marked_entries()));
+    let commands = script(&by_hand(&around, &failure, &transcript.lines()));
     assert!(commands.contains(&format!(r#"'42["join_room","{SID}"]'"#)), "{commands}");
     assert!(commands.contains(r#"'40{"token":"'"$TOKEN"'"}'"#), "{commands}");
     assert!(commands.contains(r#"'x-key$(touch pwned): '"$X_KEY__TOUCH_PWNED_""#), "{commands}");

@@ -12,12 +12,12 @@ use crate::{
     fault::Fault,
     probe::{Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
-    wire::{HttpResponse, WireError, http::BodyKind},
+    wire::{HttpResponse, WireError, response::BodyKind},
 };
 
 pub const CHECK: Check = Check {
     id: "deploy.tls",
-    title: "TLS is valid, WebSocket works over it, and http leads to https",
+    title: "TLS is valid, WebSocket works over it, and nothing is served over plain http",
     level: Level::Must,
     row: Row::D,
     cites: &[cite::RFC9110_4_2_2, cite::RFC9525_6, cite::RFC6455_4],
@@ -59,7 +59,7 @@ async fn run(probe: &Probe) -> Verdict {
     if answer.is_redirect() {
         return match plain.join(answer.header("location")) {
             Ok(to) if to.scheme() == "https" => Ok(()),
-            _ => finding("Plain http leads elsewhere than to https").stop(),
+            _ => finding("Plain http redirects, but not to https").stop(),
         };
     }
     if answer.is_success() && answer.kind() == BodyKind::Html {

@@ -12,7 +12,7 @@ use crate::{
     message::Message,
     probe::{Probe, Verdict, fail},
     verdict::{Level, Row},
-    wire::http::BodyKind,
+    wire::response::BodyKind,
 };
 
 pub const CHECK: Check = Check {

@@ -21,10 +21,7 @@ use crate::{
     message::{Message, data},
     probe::{Probe, Stop, Verdict, fail, to_the_point},
     verdict::{Level, Row},
-    wire::{
-        HttpResponse, Transport,
-        http::{BodyKind, headers},
-    },
+    wire::{HttpResponse, Transport, http::headers, response::BodyKind},
 };
 
 pub const CHECK: Check = Check {
@@ -39,7 +36,8 @@ pub const CHECK: Check = Check {
     isolation: Isolation::Notifications,
     effects: &[Effect::Malformed],
     wait: Wait::None,
-    meaning: "Strangers learn where the application lies, what it is made of and which holes are known in that version.",
+    meaning: "Strangers learn the application's file paths, its components and the known vulnerabilities of that \
+              version.",
     fix: "Run the built server (`nuxt build`, `node .output/server/index.mjs`), not `nuxt dev`, which shows stack traces on \
           purpose. Throw `createError({ statusCode: 400, message: 'invalid body' })` with a text of your own, not the text of \
           what a library threw; in nginx `server_tokens off;`.",

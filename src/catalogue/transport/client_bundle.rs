@@ -8,7 +8,7 @@ use crate::{
     fault::Fault,
     probe::{Probe, Stop, Verdict, fail, to_the_point},
     verdict::{Level, Row},
-    wire::http::BodyKind,
+    wire::response::BodyKind,
 };
 
 pub const CHECK: Check = Check {

@@ -10,7 +10,7 @@ use crate::{
     fault::Fault,
     probe::{Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
-    wire::{Handshake, Transport, WireError, engine, http::BodyKind},
+    wire::{Handshake, Transport, WireError, engine, response::BodyKind},
 };
 
 pub const CHECK: Check = Check {

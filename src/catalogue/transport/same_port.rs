@@ -13,7 +13,7 @@ use crate::{
     message::data,
     probe::{Probe, Stop, Verdict, fail, nuxt_base},
     verdict::{Evidence, Level, Row},
-    wire::{HttpResponse, http::BodyKind},
+    wire::{HttpResponse, response::BodyKind},
 };
 
 pub const CHECK: Check = Check {

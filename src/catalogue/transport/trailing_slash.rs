@@ -9,7 +9,7 @@ use crate::{
     fault::Fault,
     probe::{Probe, Stop, Verdict, fail, to_the_point},
     verdict::{Level, Row},
-    wire::{Transport, engine, http::BodyKind},
+    wire::{Transport, engine, response::BodyKind},
 };
 
 pub const CHECK: Check = Check {
