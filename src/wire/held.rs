@@ -10,7 +10,7 @@ use std::sync::{
 use super::{EnginePacket, WireError};
 
 /// Bytes that all open sessions of a run, and the answers being read, take at the most.
-const MAX_HELD: usize = 64 << 20;
+const MAX_HELD: usize = 32 << 20;
 /// What a packet takes beside its data, and a value of JSON beside its text, once they are read and kept; in bytes.
 const PACKET: usize = 128;
 const VALUE: usize = 64;
