@@ -26,6 +26,16 @@ fn is_up_to_date(#[case] name: &str, #[case] made: String) {
     assert!(kept == made, "docs/{name} is stale: run `UPDATE_DOCS=1 cargo test -- docs` and commit it");
 }
 
+/// What is written by hand names the number of checks that there are.
+#[rstest]
+#[case::readme(include_str!("../../README.md"))]
+#[case::changelog(include_str!("../../CHANGELOG.md"))]
+#[test]
+fn the_number_of_checks_is_right(#[case] text: &str) {
+    let number = format!("{} checks", catalogue::all().count());
+    assert!(text.contains(&number), "{number}");
+}
+
 fn checks() -> String {
     let mut page = String::from(
         "# The checks\n\nMade from the catalogue. `siospec explain ID` says all there is about one; \

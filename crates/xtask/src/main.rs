@@ -1,13 +1,17 @@
-//! `cargo xtask new-check AREA.NAME`: lays out a check, its fault, and what is left to do.
+//! `cargo xtask new-check AREA.NAME [--fault FAULT]`: lays out a check, its fault, and what is left to do.
 
 use std::{env, fs, io, path::Path, process::ExitCode};
 
-const USAGE: &str = "usage: cargo xtask new-check AREA.NAME, such as rooms.two-rooms";
+const USAGE: &str =
+    "usage: cargo xtask new-check AREA.NAME [--fault FAULT], such as rooms.two-rooms --fault one-room-only";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let made = match &arguments[..] {
-        [command, id] if command == "new-check" => new_check(Path::new("."), id),
+        [command, id] if command == "new-check" => new_check(Path::new("."), id, None),
+        [command, id, flag, fault] if command == "new-check" && flag == "--fault" => {
+            new_check(Path::new("."), id, Some(fault))
+        }
         _ => Err(USAGE.to_owned()),
     };
     match made {
@@ -22,15 +26,15 @@ fn main() -> ExitCode {
     }
 }
 
-fn new_check(root: &Path, id: &str) -> Result<String, String> {
+fn new_check(root: &Path, id: &str, fault: Option<&str>) -> Result<String, String> {
     let (area, name) = id.split_once('.').ok_or(USAGE)?;
-    let is_kebab = |text: &str| {
-        let is_part =
-            |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
-        text.starts_with(|c: char| c.is_ascii_lowercase()) && text.split('-').all(is_part)
-    };
     if !is_kebab(area) || !is_kebab(name) {
         return Err(format!("`{id}`: an id is AREA.NAME, in small letters, with hyphens between words"));
+    }
+    // What the server does, and not what the check finds.
+    let fault = fault.map_or_else(|| format!("breaks-{name}"), str::to_owned);
+    if !is_kebab(&fault) {
+        return Err(format!("`{fault}`: a fault is named in small letters, with hyphens between words"));
     }
     let catalogue = root.join("src/catalogue");
     if !catalogue.is_dir() {
@@ -46,27 +50,37 @@ fn new_check(root: &Path, id: &str) -> Result<String, String> {
     if check_file.exists() {
         return Err(format!("{} is there already", check_file.display()));
     }
-    // The fault wants a name of its own by the end: what the server does, and not what the check finds.
-    let fault = format!("Breaks{}", camel(name));
+    let variant = camel(&fault);
     let others = siblings(&area_file)?;
     let area_text = listed(&read(&area_file)?, &module)?;
-    let fault_text = with_fault(&read(&faults_file)?, &others, &fault, &format!("breaks-{name}"))?;
-    write(&check_file, &check(id, &fault))?;
+    let fault_text = with_fault(&read(&faults_file)?, &others, &variant, &fault)?;
+    write(&check_file, &check(id, &variant))?;
     write(&area_file, &area_text)?;
     write(&faults_file, &fault_text)?;
     Ok(format!(
         "{check}: the check. It says that it is not written yet, and so passes nowhere.\n\
-         {faults}: its fault, `breaks-{name}`; give it a name that says what the server does.\n\
+         {faults}: its fault, `{fault}`.\n\
          \n\
          Left to do, in this order:\n\
-         1. src/mock: one `if faults.has(Fault::{fault})` where the reference server commits it.\n\
-         2. {check}: the exchange, and each TODO.\n\
-         3. INSTA_UPDATE=always SIOSPEC_FAULTS=breaks-{name} cargo test -- matrix::each_fault_fails_exactly\n\
-         4. UPDATE_DOCS=1 cargo test -- docs lang, and a translation for each empty text in locales/th.po.\n\
-         5. UPDATE_EXPECTATIONS=1 cargo test -- implementations, for the servers that are not ours; README's number of checks.",
+         1. src/mock: `if faults.has(Fault::{variant})` where the reference server commits it.\n\
+         2. {check}: the exchange, and each TODO; then `cargo fmt`.\n\
+         3. It fails under its fault, and there alone (with the first build, 4 minutes):\n\
+         \u{20}  INSTA_UPDATE=always SIOSPEC_FAULTS={fault} cargo test -- matrix::each_fault_fails_exactly\n\
+         4. It passes on nothing that shows nothing (3 minutes):\n\
+         \u{20}  cargo test -- blind\n\
+         5. What servers that are not ours do (2 minutes; with Node and Python):\n\
+         \u{20}  UPDATE_EXPECTATIONS=1 cargo test -- implementations:: --include-ignored\n\
+         6. The documents and the templates for a translator; the number of checks in README and CHANGELOG:\n\
+         \u{20}  UPDATE_DOCS=1 cargo test -- docs::\n\
+         \u{20}  UPDATE_DOCS=1 cargo test -- lang::",
         check = check_file.display(),
         faults = faults_file.display(),
     ))
+}
+
+fn is_kebab(text: &str) -> bool {
+    let is_part = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+    text.starts_with(|c: char| c.is_ascii_lowercase()) && text.split('-').all(is_part)
 }
 
 fn areas(catalogue: &Path) -> Vec<String> {
@@ -102,10 +116,12 @@ fn listed(text: &str, module: &str) -> Result<String, String> {
     let at =
         after.map_or_else(|| lines.iter().position(is_module), |at| Some(at + 1)).ok_or("the area has no modules")?;
     lines.insert(at, own);
-    let begin = lines.iter().position(|line| line.starts_with("checks![")).ok_or("the area has no `checks![…]`")?;
-    let end = lines[begin..].iter().position(|line| line == "];").ok_or("`checks![…]` is not closed")?;
-    lines.insert(begin + end, format!("    {module},"));
-    Ok(lines.join("\n") + "\n")
+    let text = lines.join("\n") + "\n";
+    let (before, rest) = text.split_once("checks![").ok_or("the area has no `checks![…]`")?;
+    let (list, after) = rest.split_once(']').ok_or("`checks![…]` is not closed")?;
+    let checks = list.split(',').map(str::trim).filter(|name| !name.is_empty()).chain([module]);
+    let checks: String = checks.map(|name| format!("    {name},\n")).collect();
+    Ok(format!("{before}checks![\n{checks}]{after}"))
 }
 
 /// The faults with a new one, behind the last that a check of the area names.
@@ -156,7 +172,10 @@ pub const CHECK: Check = Check {{
     run: |probe| Box::pin(run(probe)),
 }};
 
-async fn run(_probe: &Probe) -> Verdict {{
+// TODO: `rooms/own_room_eavesdrop.rs` is a model for exchanges of connected clients, `rest/response.rs` for requests; what a
+// check can call is in `src/probe`.
+async fn run(probe: &Probe) -> Verdict {{
+    let _client = probe.client("a", probe.transport()).await?;
     // A pass is something that was seen. Until there is an exchange, nothing was.
     Err(Stop::Broken("TODO: this check is not written yet".into()))
 }}
