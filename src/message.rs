@@ -17,7 +17,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::redact::{Redactor, Run};
+use crate::redact::{Redactor, Run, first};
 
 /// A sentence with its arguments: `say!("{lost} of {sent} messages are lost", lost, sent = all.len())`.
 ///
@@ -153,7 +153,7 @@ impl Text {
     }
 
     fn cut(text: &str, limit: usize) -> Text {
-        let kept = text.char_indices().nth(limit).map_or(text, |(end, _)| &text[..end]);
+        let kept = first(text, limit);
         Text { runs: vec![Run::Said(kept.to_owned())], more: text[kept.len()..].chars().count() }
     }
 
@@ -169,27 +169,19 @@ impl Text {
         out
     }
 
+    /// Labels do not count towards the limit.
     fn redacted(&self, redactor: &Redactor, limit: usize) -> Text {
         let (mut runs, mut left, mut more) = (Vec::new(), limit, self.more);
-        let mut take = |text: &str, runs: &mut Vec<Run>| {
-            let kept: String = text.chars().take(left).collect();
-            let length = kept.chars().count();
-            left -= length;
-            more += text.chars().count() - length;
-            if !kept.is_empty() {
-                runs.push(Run::Said(kept));
-            }
-        };
-        for run in &self.runs {
+        for run in redactor.hide(&self.runs).runs() {
             let Run::Said(text) = run else {
                 runs.push(run.clone());
                 continue;
             };
-            for run in redactor.hide(&text.as_str().into()).runs() {
-                match run {
-                    Run::Said(text) => take(text, &mut runs),
-                    label => runs.push(label.clone()),
-                }
+            let kept = first(text, left);
+            left -= kept.chars().count();
+            more += text[kept.len()..].chars().count();
+            if !kept.is_empty() {
+                runs.push(Run::Said(kept.to_owned()));
             }
         }
         Text { runs, more }

@@ -11,7 +11,7 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind, Input, MatchKind};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 
-pub use text::{Redacted, Run};
+pub use text::{Redacted, Run, first};
 
 /// Secrets shorter than this (in characters) are not hidden: they turn up in any text by chance, and hiding them would
 /// make a report unreadable while it tells the reader what they are.
@@ -120,10 +120,10 @@ impl Redactor {
     }
 
     /// The same, where labels are told from what is said.
-    pub fn hide(&self, text: &Redacted) -> Redacted {
+    pub fn hide(&self, runs: &[Run]) -> Redacted {
         let finder = self.finder();
         let mut out = Redacted::default();
-        for run in text.runs() {
+        for run in runs {
             match run {
                 Run::Said(text) => finder.redact(text, &mut out),
                 Run::Secret(label) => out.hide(label),

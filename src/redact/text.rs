@@ -20,6 +20,13 @@ impl Run {
             Run::Secret(label) => label.chars().count() + 2,
         }
     }
+
+    fn size(&self) -> usize {
+        match self {
+            Run::Said(text) => text.len(),
+            Run::Secret(label) => label.len() + '‹'.len_utf8() + '›'.len_utf8(),
+        }
+    }
 }
 
 /// The text as a whole.
@@ -28,18 +35,12 @@ pub struct Redacted(Vec<Run>);
 
 impl<T: Into<String>> From<T> for Redacted {
     fn from(text: T) -> Redacted {
-        let mut whole = Redacted::default();
-        whole.say(&text.into());
-        whole
+        let text = text.into();
+        Redacted(if text.is_empty() { Vec::new() } else { vec![Run::Said(text)] })
     }
 }
 
 impl Redacted {
-    /// The label of a secret, in its place.
-    pub fn secret(label: &str) -> Redacted {
-        Redacted(vec![Run::Secret(label.to_owned())])
-    }
-
     /// Its stretches.
     pub fn runs(&self) -> &[Run] {
         &self.0
@@ -124,6 +125,11 @@ impl Redacted {
         self.0.iter().map(Run::length).sum()
     }
 
+    /// How many bytes a reader sees.
+    pub fn size(&self) -> usize {
+        self.0.iter().map(Run::size).sum()
+    }
+
     /// So many characters of it at the most; a label is not cut.
     #[must_use]
     pub fn cut(&self, limit: usize) -> Redacted {
@@ -143,7 +149,7 @@ impl Redacted {
     }
 }
 
-/// The first characters of a text.
-fn first(text: &str, characters: usize) -> &str {
+/// The first characters of a text, at most so many.
+pub fn first(text: &str, characters: usize) -> &str {
     &text[..text.char_indices().nth(characters).map_or(text.len(), |(end, _)| end)]
 }

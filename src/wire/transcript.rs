@@ -108,15 +108,12 @@ impl Transcript {
     pub fn record(&self, connection: &str, direction: Direction, text: impl Into<Redacted>) {
         let at_ms = self.start.elapsed().as_millis() as u64;
         let text = text.into();
-        let kept = text.cut(MAX_KEPT);
-        let line = Line {
-            at_ms,
-            connection: connection.to_owned(),
-            direction,
-            cut: text.length() - kept.length(),
-            bytes: kept.cut(MAX_TEXT).shown().len(),
-            text: kept,
-        };
+        let length = text.length();
+        // Most lines are short, and are kept as they came.
+        let text = if length > MAX_KEPT { text.cut(MAX_KEPT) } else { text };
+        let cut = length - text.length();
+        let bytes = if length > MAX_TEXT { text.cut(MAX_TEXT).size() } else { text.size() };
+        let line = Line { at_ms, connection: connection.to_owned(), direction, text, cut, bytes };
         let mut inner = self.inner.lock().expect("no writer panics while it holds the lock");
         let inner = &mut *inner;
         if inner.last.lines.is_empty() && inner.first.has_room_for(&line) {
@@ -148,7 +145,7 @@ impl Transcript {
 
     /// Secrets are hidden before the text is cut to what is shown, so that no half of one slips through.
     fn free_of_secrets(&self, line: &Line) -> Line {
-        let hidden = self.redactor.hide(&line.text);
+        let hidden = self.redactor.hide(line.text.runs());
         let total = hidden.length() + line.cut;
         let text = if line.cut == 0 && total <= MAX_TEXT {
             hidden
@@ -182,7 +179,7 @@ fn left_out_text(lines: usize) -> String {
 }
 
 /// How many lines an entry stands for: those that such a remark counts, and else itself.
-fn lines(entry: &Entry) -> usize {
+fn stands_for(entry: &Entry) -> usize {
     let is_remark = entry.direction == Direction::Remark && entry.connection.is_empty();
     let number = entry.text.split(' ').next().filter(|_| is_remark).and_then(|number| number.parse().ok());
     number.filter(|number| left_out_text(*number) == entry.text).unwrap_or(1)
@@ -216,7 +213,7 @@ fn cut(entries: &mut Vec<Entry>, half: usize, size: impl Fn(&Entry) -> usize) {
     };
     let first = fit(&mut entries.iter());
     let last = entries.len() - fit(&mut entries[first..].iter().rev());
-    let missing: usize = entries[first..last].iter().map(lines).sum();
+    let missing: usize = entries[first..last].iter().map(stands_for).sum();
     if missing > 0 {
         let remark = Line::left_out(missing, entries.get(last).map_or(0, |next| next.at_ms)).entry();
         entries.splice(first..last, [remark]);
