@@ -9,6 +9,7 @@ use std::{
 use super::{Event, MOST_OUTAGES, Runner, exchange::Exchange, lock, presence::blame};
 use crate::{
     catalogue::{Check, Isolation},
+    message::Message,
     probe::{Probe, Setting},
     verdict::{CheckResult, Outcome},
 };
@@ -21,6 +22,7 @@ const TRIES_BELOW_LIMIT: usize = 3;
 const OVERTAXED: usize = 3;
 /// How many checks of a run get one that could not be judged for one answer that did not come.
 const LONE_LOOKS: usize = 3;
+const RESTARTS: &str = "the development server restarted each time that this ran";
 const AFTER_OUTAGE: &str = "judged alone: the target went down while this ran alongside other checks";
 
 impl Runner {
@@ -71,11 +73,7 @@ impl Runner {
                 return match is_there {
                     Ok(()) => self.tried_after_outage(check, result).await,
                     Err(_) if was_alone && result.is_failure() => result,
-                    Err(why) => {
-                        let reason =
-                            say!("the target went down while this ran, and did not come back in time: {why}", why);
-                        self.redacted(CheckResult { outcome: Outcome::Broken { reason }, ..result })
-                    }
+                    Err(why) => self.unjudged(result, went_down(&why)),
                 };
             }
         }
@@ -90,6 +88,11 @@ impl Runner {
             return self.tried_at_leisure(check, result, late).await;
         }
         result
+    }
+
+    /// The result where nothing follows from what was seen.
+    fn unjudged(&self, result: CheckResult, reason: Message) -> CheckResult {
+        self.redacted(CheckResult { outcome: Outcome::Broken { reason }, ..result })
     }
 
     /// What becomes of a check that could not be judged, or was left without an answer, while the target was slow with what
@@ -177,21 +180,20 @@ impl Runner {
         let is_there = self.until_somebody_is_there().await;
         let outages = self.outages().len();
         let reason = match is_there {
-            Err(why) => Some(say!("the target went down while this ran, and did not come back in time: {why}", why)),
+            Err(why) => Some(went_down(&why)),
             Ok(()) if outages > MOST_OUTAGES => {
                 Some("the target went down while this ran, as it did before, and this is not tried any further".into())
             }
             Ok(()) => None,
         };
         if let Some(reason) = reason {
-            return self.redacted(CheckResult { outcome: Outcome::Broken { reason }, ..first });
+            return self.unjudged(first, reason);
         }
         let Exchange { result: mut second, .. } = self.exchange(check).await;
         second.notes.push(AFTER_OUTAGE.into());
         if self.goes_down_again(outages).await {
             if self.is_dev_server().await {
-                let reason = "the development server restarted each time that this ran".into();
-                return CheckResult { outcome: Outcome::Broken { reason }, ..second };
+                return self.unjudged(second, RESTARTS.into());
             }
             if self.takes_it_down(check).await {
                 blame(&mut second);
@@ -215,14 +217,13 @@ impl Runner {
                 reason,
                 why
             );
-            return self.redacted(CheckResult { outcome: Outcome::Broken { reason }, ..first });
+            return self.unjudged(first, reason);
         }
         let was_down = self.setting.http.presence().outage_since(begun).is_some();
         let outages = self.outages().len();
         let Exchange { result: mut second, harms_others, .. } = self.exchange(check).await;
         if harms_others && self.goes_down_again(outages).await && self.is_dev_server().await {
-            let reason = "the development server restarted each time that this ran".into();
-            return CheckResult { outcome: Outcome::Broken { reason }, ..second };
+            return self.unjudged(second, RESTARTS.into());
         }
         if matches!(second.outcome, Outcome::Pass) && was_down {
             second.notes.push(AFTER_OUTAGE.into());
@@ -234,8 +235,7 @@ impl Runner {
                  {reason}",
                 reason
             );
-            let first = self.redacted(CheckResult { outcome: Outcome::Broken { reason }, ..first });
-            return first.tried_again(second);
+            return self.unjudged(first, reason).tried_again(second);
         }
         if harms_others {
             *lock(&self.is_explained) = true;
@@ -247,4 +247,8 @@ impl Runner {
         }
         second
     }
+}
+
+fn went_down(why: &Message) -> Message {
+    say!("the target went down while this ran, and did not come back in time: {why}", why)
 }
