@@ -21,7 +21,7 @@ use tokio::{
 /// What goes wrong, once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mishap {
-    /// The first connection whose first request opens a session by this transport is answered 503.
+    /// The first request that opens a session by this transport is answered 503, and its connection closed.
     Refuses(&'static str),
     /// The first answer that holds this text comes so much later.
     Delays(&'static str, Duration),
@@ -43,8 +43,7 @@ pub struct Relay {
     _tasks: JoinSet<()>,
 }
 
-/// Bytes of a request's head, at the most.
-const LONGEST_HEAD: usize = 16 << 10;
+const REFUSAL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
 impl Relay {
     pub async fn start(server: SocketAddr, mishap: Mishap) -> io::Result<Relay> {
@@ -65,67 +64,60 @@ impl Relay {
 }
 
 async fn relay(mut client: TcpStream, server: SocketAddr, mishap: Mishap, happened: &AtomicBool) -> io::Result<()> {
-    let head = read_head(&mut client).await?;
-    if let Mishap::Refuses(transport) = mishap {
-        let line = String::from_utf8_lossy(&head);
-        let line = line.lines().next().unwrap_or_default();
-        let opens = line.contains(&format!("transport={transport}")) && !line.contains("sid=");
-        if opens && !happened.swap(true, Ordering::SeqCst) {
-            let refusal = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-            client.write_all(refusal).await?;
-            return client.shutdown().await;
-        }
-    }
     let mut server = TcpStream::connect(server).await?;
-    if mishap == Mishap::IsSlow {
-        let (mut from_client, mut to_client) = client.split();
-        let (mut from_server, mut to_server) = server.split();
-        let up = slowly(Some(head), &mut from_client, &mut to_server);
-        let down = slowly(None, &mut from_server, &mut to_client);
-        return tokio::try_join!(up, down).map(drop);
+    let (from_client, to_client) = &mut client.split();
+    let (from_server, to_server) = &mut server.split();
+    match mishap {
+        Mishap::Refuses(transport) => {
+            let mut data = vec![0; 64 << 10];
+            let mut answers = vec![0; 64 << 10];
+            loop {
+                tokio::select! {
+                    length = from_client.read(&mut data) => {
+                        let sent = &data[..length?];
+                        if opens_session(sent, transport) && !happened.swap(true, Ordering::SeqCst) {
+                            to_client.write_all(REFUSAL).await?;
+                            return to_client.shutdown().await;
+                        }
+                        if sent.is_empty() {
+                            return to_server.shutdown().await;
+                        }
+                        to_server.write_all(sent).await?;
+                    }
+                    length = from_server.read(&mut answers) => {
+                        let answer = &answers[..length?];
+                        if answer.is_empty() {
+                            return to_client.shutdown().await;
+                        }
+                        to_client.write_all(answer).await?;
+                    }
+                }
+            }
+        }
+        Mishap::IsSlow => tokio::try_join!(slowly(from_client, to_server), slowly(from_server, to_client)).map(drop),
+        Mishap::Delays(text, by) => tokio::try_join!(
+            pass(from_client, to_server, None, happened),
+            pass(from_server, to_client, Some((text.as_bytes(), by)), happened)
+        )
+        .map(drop),
     }
-    server.write_all(&head).await?;
-    let (mut from_client, mut to_client) = client.split();
-    let (mut from_server, mut to_server) = server.split();
-    let answers = match mishap {
-        Mishap::Delays(text, by) => Some((text.as_bytes(), by)),
-        Mishap::Refuses(_) | Mishap::IsSlow => None,
-    };
-    tokio::try_join!(
-        pass(&mut from_client, &mut to_server, None, happened),
-        pass(&mut from_server, &mut to_client, answers, happened)
-    )
-    .map(drop)
 }
 
-async fn read_head(client: &mut TcpStream) -> io::Result<Vec<u8>> {
-    let mut head = Vec::new();
-    while !head.windows(4).any(|end| end == b"\r\n\r\n") {
-        if head.len() > LONGEST_HEAD || client.read_buf(&mut head).await? == 0 {
-            return Err(io::ErrorKind::InvalidData.into());
-        }
-    }
-    Ok(head)
+/// Whether that is the head of a handshake. A connection may have served other requests before.
+fn opens_session(sent: &[u8], transport: &str) -> bool {
+    let text = String::from_utf8_lossy(sent);
+    let line = text.lines().next().unwrap_or_default();
+    line.starts_with("GET ") && line.contains(&format!("transport={transport}")) && !line.contains("sid=")
 }
 
 /// Passes on what comes, in order, each part when it has been on its way for long enough.
-async fn slowly(
-    head: Option<Vec<u8>>,
-    from: &mut (impl AsyncRead + Unpin),
-    to: &mut (impl AsyncWrite + Unpin),
-) -> io::Result<()> {
+async fn slowly(from: &mut (impl AsyncRead + Unpin), to: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
     let (sender, mut on_the_way) = mpsc::channel::<(Instant, Vec<u8>)>(ON_THE_WAY);
     let read = async move {
         let mut data = vec![0; 64 << 10];
-        let mut head = head;
         loop {
-            let part = match head.take() {
-                Some(head) => head,
-                None => {
-                    let length = from.read(&mut data).await?;
-                    data[..length].to_vec()
-                }
-            };
+            let length = from.read(&mut data).await?;
+            let part = data[..length].to_vec();
             let stall = if rand::random_ratio(1, STALLS) { STALL } else { Duration::ZERO };
             let arrives = Instant::now() + Duration::from_millis(rand::random_range(DELAY_MS)) + stall;
             let is_end = part.is_empty();
