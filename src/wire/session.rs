@@ -18,7 +18,7 @@ use serde_json::Value;
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinSet,
-    time::{Instant, sleep_until, timeout_at},
+    time::{Instant, sleep, sleep_until, timeout_at},
 };
 
 use super::{
@@ -66,9 +66,20 @@ impl Polling {
 
     /// When to ask again, where the answer is that the session is not known, so soon after its handshake that it need not be.
     fn may_be_known_at(&self, response: &HttpResponse) -> Option<Instant> {
-        let is_unknown =
-            || serde_json::from_slice::<Value>(&response.body).is_ok_and(|body| body["code"] == UNKNOWN_SID);
-        self.young_until.filter(|until| Instant::now() < *until && response.status == 400 && is_unknown())
+        self.young_until.filter(|until| Instant::now() < *until && is_unknown(response))
+    }
+
+    /// Whether the session is not known yet, and soon after is: asked right after its handshake, by a client that does not
+    /// share a connection with it.
+    ///
+    /// # Errors
+    /// As [`Endpoint::send`].
+    pub async fn is_known_late(&self) -> Result<bool, WireError> {
+        if !is_unknown(&self.post(EnginePacket::Noop.encode()).await?) {
+            return Ok(false);
+        }
+        sleep(YOUNG).await;
+        Ok(self.post(EnginePacket::Noop.encode()).await?.is_success())
     }
 
     /// One request of the session, sent once more where that is not known yet.
@@ -145,6 +156,11 @@ impl Polling {
         }
         Err(WireError::Status { method: "POST", response: Box::new(response) })
     }
+}
+
+fn is_unknown(response: &HttpResponse) -> bool {
+    let says = || serde_json::from_slice::<Value>(&response.body).is_ok_and(|body| body["code"] == UNKNOWN_SID);
+    response.status == 400 && says()
 }
 
 enum Command {

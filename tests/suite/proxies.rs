@@ -5,6 +5,7 @@ use std::time::Duration;
 use rstest::rstest;
 use siospec::{
     causes,
+    message::Message,
     mock::{Cluster, DEFAULT_JWT_SECRET, ReferenceServer},
     verdict::{CheckResult, Level, Outcome, RunReport},
 };
@@ -177,6 +178,39 @@ async fn affinity_by_cookie_is_affinity(
     } else {
         assert_first_cause(&report, "no-sticky-sessions");
     }
+    Ok(())
+}
+
+/// The workers of `@socket.io/sticky`; the word of a new session takes so many milliseconds more.
+async fn workers(balancing: &str, late: &str) -> Result<(Service, String), Stop> {
+    let fixture = Fixture::shared("node").await?;
+    Ok(start_node_with(&fixture, &["cluster.mjs", balancing, late], PING_TIMEOUT).await?)
+}
+
+#[rstest]
+#[test]
+#[ignore = "a whole run each: for .ci/run, and for changes to the wire"]
+async fn affinity_by_the_first_request_is_affinity(
+    #[values("round-robin", "least-connection")] balancing: &str,
+    #[values("0", "10")] late: &str,
+) -> TestResult {
+    require(Tool::Node)?;
+    let (_service, url) = workers(balancing, late).await?;
+    assert_healthy(&judged(&url).await);
+    Ok(())
+}
+
+/// Each connection goes to the next worker, until the session is known.
+#[rstest]
+#[test]
+async fn a_session_that_is_known_late_is_asked_for_again() -> TestResult {
+    require(Tool::Node)?;
+    let (_service, url) = workers("round-robin", "10").await?;
+    let named = ["interop.rust-socketio", "events.ping-pong"];
+    let report = score_part(&url, &PROMISES, &named).await.unwrap_or_else(|untestable| panic!("{untestable}"));
+    assert_healthy(&report);
+    let notes: Vec<String> = result(&report, named[0]).notes.iter().map(Message::text).collect();
+    assert!(notes.iter().any(|note| note.contains("as it is between the workers here")), "{notes:?}");
     Ok(())
 }
 

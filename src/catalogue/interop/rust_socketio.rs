@@ -73,25 +73,40 @@ mod client {
     /// How often a session is asked for without its cookies: often enough for a balancer that goes by turns.
     const WITHOUT_COOKIES: usize = 4;
 
+    /// How often is looked whether a session is known late: workers that do not know it yet are asked by chance.
+    const HURRIED: usize = 8;
+
     pub async fn run(probe: &Probe) -> Verdict {
         if probe.contract().path.is_empty() {
             return Err(Stop::Skip("rust_socketio asks at /socket.io/ where a URL has no path".into()));
         }
-        let mut ways = stock::ways(probe);
-        if probe.target().usable(Transport::Polling) && goes_by_cookie(probe).await? {
+        let ways = stock::ways(probe);
+        let polls = probe.target().usable(Transport::Polling);
+        if polls && goes_by_cookie(probe).await? {
             let reason = "rust_socketio keeps no cookies, and by polling sessions are found again by a cookie here";
-            ways.retain(|way| matches!(way, Way::WebSocket));
-            if ways.is_empty() {
-                return Err(Stop::Skip(reason.into()));
-            }
-            probe.note(say!("judged on WebSocket alone: {reason}", reason));
+            return without_polling(probe, ways, reason).await;
         }
+        let verdict = stock::drive::<RustSocketio>(probe, ways.clone()).await;
+        if polls && matches!(verdict, Err(Stop::Fail(_))) && is_known_late(probe).await? {
+            let reason = "rust_socketio asks for a session by another connection right after the handshake, and not again \
+                          where that is too early, as it is between the workers here";
+            return without_polling(probe, ways, reason).await;
+        }
+        verdict
+    }
+
+    /// What is left to judge of a client that cannot poll here.
+    async fn without_polling(probe: &Probe, mut ways: Vec<Way>, reason: &'static str) -> Verdict {
+        ways.retain(|way| matches!(way, Way::WebSocket));
+        if ways.is_empty() {
+            return Err(Stop::Skip(reason.into()));
+        }
+        probe.note(say!("judged on WebSocket alone: {reason}", reason));
         stock::drive::<RustSocketio>(probe, ways).await
     }
 
     /// Whether a session is not known to who lacks the cookie that came with its handshake.
     async fn goes_by_cookie(probe: &Probe) -> Result<bool, Stop> {
-        let lost = |error: WireError| Stop::Broken(say!("a session by polling: {error}", error));
         let endpoint = probe.endpoint("with cookies");
         let (handshake, _) = Session::polling_handshake(&endpoint).await.map_err(lost)?;
         if !endpoint.has_cookies() {
@@ -106,6 +121,24 @@ mod client {
             }
         }
         Ok(false)
+    }
+
+    /// Whether a session is not known at first to who asks for it by another connection, as between the workers of
+    /// `@socket.io/sticky`.
+    async fn is_known_late(probe: &Probe) -> Result<bool, Stop> {
+        for number in 1..=HURRIED {
+            let (handshake, _) =
+                Session::polling_handshake(&probe.endpoint(&format!("handshake {number}"))).await.map_err(lost)?;
+            let hurried = probe.endpoint(&format!("hurried {number}"));
+            if Polling::new(&hurried, &handshake.sid).is_known_late().await.map_err(lost)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn lost(error: WireError) -> Stop {
+        Stop::Broken(say!("a session by polling: {error}", error))
     }
 
     /// The library's client, on a runtime of its own: its tasks know no end, and go with that runtime.
