@@ -16,17 +16,18 @@ use reqwest::{
 };
 use tokio::{
     sync::watch,
-    time::{Instant, sleep, timeout},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 use url::Url;
 
 use super::{
-    Direction, Transcript, Transport, WireError,
+    Direction, EnginePacket, Handshake, Transcript, Transport, WireError, engine,
     held::Part,
     http::{Asked, Carried, Http, Page},
     pace,
     pool::{Keep, noting_connection},
     response::{HttpResponse, classify, read, say_cookies, wire_text},
+    young::{self, YOUNG},
 };
 use crate::redact::Redacted;
 
@@ -59,6 +60,8 @@ pub struct Endpoint {
     as_it_comes: bool,
     /// The token that every Engine.IO request carries.
     carried: Option<Carried>,
+    /// Whether a session that is not known counts as such however young it is.
+    takes_first_answers: bool,
 }
 
 /// What came of an upgrade.
@@ -94,6 +97,7 @@ impl Endpoint {
             cookies: Arc::default(),
             kept: Arc::default(),
             as_it_comes: false,
+            takes_first_answers: false,
         }
     }
 
@@ -114,6 +118,13 @@ impl Endpoint {
     /// turned away for coming too fast.
     pub fn as_it_comes(mut self) -> Endpoint {
         self.as_it_comes = true;
+        self
+    }
+
+    /// The same endpoint, which does not ask again for a session that is not known so soon after its handshake: the answer may
+    /// come from another node, and say nothing about the first.
+    pub fn taking_first_answers(mut self) -> Endpoint {
+        self.takes_first_answers = true;
         self
     }
 
@@ -258,7 +269,38 @@ impl Endpoint {
             let request = client.request(method.clone(), url.clone()).headers(headers.clone());
             self.attempt(request, method, url, headers, body.clone(), deadline)
         };
-        self.at_its_pace(request, |response| Some(response)).await
+        self.as_known(url, request, |response| Some(response)).await
+    }
+
+    /// Makes a request, and once more where its session need not have been known yet.
+    async fn as_known<T, F: Future<Output = Result<T, WireError>>>(
+        &self,
+        url: &Url,
+        request: impl Fn() -> F,
+        response: fn(&T) -> Option<&HttpResponse>,
+    ) -> Result<T, WireError> {
+        let young = &self.http.young;
+        let young_until = young.until(url).filter(|_| !self.takes_first_answers);
+        let answer = self.at_its_pace(&request, response).await?;
+        if let Some(sid) = response(&answer).and_then(opened) {
+            young.opened(&sid);
+        }
+        let is_unknown = |answer: &T| response(answer).is_some_and(young::is_unknown);
+        let Some(known_at) = young_until.filter(|_| is_unknown(&answer)) else { return Ok(answer) };
+        let why = say!("a session of the last {time} may not be known everywhere yet; asked again", time = YOUNG);
+        self.record(Direction::Remark, why.text());
+        sleep_until(known_at).await;
+        let answer = self.at_its_pace(&request, response).await?;
+        if !is_unknown(&answer) {
+            young.note_late();
+        }
+        Ok(answer)
+    }
+
+    /// Whether a session of this run was not known right after its handshake, and was a moment later, as between the workers of
+    /// `@socket.io/sticky`.
+    pub fn knows_sessions_late(&self) -> bool {
+        self.http.young.has_seen_late()
     }
 
     /// Makes a request when it is its turn, and again where `refusal` shows that it was turned away for coming too fast.
@@ -397,7 +439,7 @@ impl Endpoint {
     pub(super) async fn upgrade(&self, url: Url, headers: HeaderMap) -> Result<Answered, WireError> {
         let headers = self.as_browsers_do(&Method::GET, &url, headers);
         let upgrade = || self.attempt_upgrade(&url, &headers);
-        self.at_its_pace(upgrade, Answered::refusal).await
+        self.as_known(&url, upgrade, Answered::refusal).await
     }
 
     async fn attempt_upgrade(&self, url: &Url, headers: &HeaderMap) -> Result<Answered, WireError> {
@@ -556,5 +598,16 @@ fn say_headers(line: &mut Redacted, headers: &HeaderMap) {
         let value = String::from_utf8_lossy(value.as_bytes());
         line.say(&format!("\n{name}: "));
         if *name == COOKIE { say_cookies(line, &value) } else { line.say(&value) }
+    }
+}
+
+/// The session that an answer opens.
+fn opened(response: &HttpResponse) -> Option<String> {
+    if response.status != 200 || !response.body.starts_with(b"0{") {
+        return None;
+    }
+    match engine::decode_payload(&response.text()).ok()?.into_iter().next()? {
+        EnginePacket::Open(data) => Handshake::parse(&data).ok().map(|handshake| handshake.sid),
+        _ => None,
     }
 }

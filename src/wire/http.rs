@@ -19,6 +19,7 @@ use super::{
     pace::Pace,
     pool::{Keep, Pools},
     presence::Presence,
+    young::Young,
 };
 use crate::{
     lag::{self, Lateness},
@@ -81,6 +82,7 @@ pub struct Http {
     pub(super) carried: Option<Carried>,
     /// What all of them hold of what the target sent.
     pub(super) held: Held,
+    pub(super) young: Arc<Young>,
 }
 
 /// The requests that the target has not answered yet, of those that it can answer at once.
@@ -151,6 +153,7 @@ impl Http {
             presence: Arc::default(),
             carried: None,
             held: Held::default(),
+            young: Arc::default(),
         })
     }
 

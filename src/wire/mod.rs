@@ -17,6 +17,7 @@ pub mod session;
 pub mod socket;
 pub mod transcript;
 pub mod websocket;
+mod young;
 
 use std::time::Duration;
 
@@ -31,6 +32,7 @@ pub use session::{Heartbeats, Polling, Session};
 pub use socket::Packet as SocketPacket;
 pub use transcript::Transcript;
 pub use websocket::{Frame, Upgrade, WebSocket};
+pub use young::YOUNG;
 
 /// A low-level way to carry Engine.IO packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

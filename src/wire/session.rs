@@ -14,11 +14,10 @@ use std::{
 
 use bytes::Bytes;
 use reqwest::{Method, header::HeaderMap};
-use serde_json::Value;
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinSet,
-    time::{Instant, sleep, sleep_until, timeout_at},
+    time::{Instant, timeout_at},
 };
 
 use super::{
@@ -36,11 +35,6 @@ const MAX_PENDING_BYTES: usize = 32 << 20;
 const MAX_EMPTY_POLLS: usize = 1_000;
 /// Packets that go into one POST at the most.
 const MAX_BATCH: usize = 500;
-/// How long after its handshake a session that is not known is asked for once more: workers behind one port may tell each
-/// other of it (`@socket.io/sticky`).
-const YOUNG: Duration = Duration::from_millis(50);
-/// The code of that answer (Engine.IO, "Session ID unknown").
-const UNKNOWN_SID: u64 = 1;
 /// How [`WireError::Closed`] tells that a session was ended by its server, and not by a connection that was cut.
 pub const CLOSE_PACKET: &str = "by an Engine.IO close packet";
 
@@ -49,40 +43,14 @@ pub const CLOSE_PACKET: &str = "by an Engine.IO close packet";
 pub struct Polling {
     endpoint: Endpoint,
     sid: String,
-    /// Until when a session may still be on its way from the worker that opened it to the others.
-    young_until: Option<Instant>,
 }
 
 impl Polling {
     /// Continues the session `sid`.
     pub fn new(endpoint: &Endpoint, sid: &str) -> Polling {
-        Polling { endpoint: endpoint.clone(), sid: sid.to_owned(), young_until: None }
+        Polling { endpoint: endpoint.clone(), sid: sid.to_owned() }
     }
 
-    /// Continues a session that was opened just now, as [`YOUNG`] has it.
-    fn just_opened(endpoint: &Endpoint, sid: &str) -> Polling {
-        Polling { young_until: Some(Instant::now() + YOUNG), ..Polling::new(endpoint, sid) }
-    }
-
-    /// When to ask again, where the answer is that the session is not known, so soon after its handshake that it need not be.
-    fn may_be_known_at(&self, response: &HttpResponse) -> Option<Instant> {
-        self.young_until.filter(|until| Instant::now() < *until && is_unknown(response))
-    }
-
-    /// Whether the session is not known yet, and soon after is: asked right after its handshake, by a client that does not
-    /// share a connection with it.
-    ///
-    /// # Errors
-    /// As [`Endpoint::send`].
-    pub async fn is_known_late(&self) -> Result<bool, WireError> {
-        if !is_unknown(&self.post(EnginePacket::Noop.encode()).await?) {
-            return Ok(false);
-        }
-        sleep(YOUNG).await;
-        Ok(self.post(EnginePacket::Noop.encode()).await?.is_success())
-    }
-
-    /// One request of the session, sent once more where that is not known yet.
     async fn ask(
         &self,
         method: Method,
@@ -90,18 +58,8 @@ impl Polling {
         body: Option<Bytes>,
         deadline: Duration,
     ) -> Result<HttpResponse, WireError> {
-        let ask = async || {
-            let url = self.endpoint.engine_url(Transport::Polling, Some(&self.sid));
-            self.endpoint.send(method.clone(), url, headers.clone(), body.clone(), deadline).await
-        };
-        let answer = ask().await?;
-        match self.may_be_known_at(&answer) {
-            Some(soon) => {
-                sleep_until(soon).await;
-                ask().await
-            }
-            None => Ok(answer),
-        }
+        let url = self.endpoint.engine_url(Transport::Polling, Some(&self.sid));
+        self.endpoint.send(method, url, headers, body, deadline).await
     }
 
     /// One GET, answered within `deadline`.
@@ -156,11 +114,6 @@ impl Polling {
         }
         Err(WireError::Status { method: "POST", response: Box::new(response) })
     }
-}
-
-fn is_unknown(response: &HttpResponse) -> bool {
-    let says = || serde_json::from_slice::<Value>(&response.body).is_ok_and(|body| body["code"] == UNKNOWN_SID);
-    response.status == 400 && says()
 }
 
 enum Command {
@@ -219,7 +172,7 @@ impl Session {
         match transport {
             Transport::Polling => {
                 let (handshake, early) = Session::polling_handshake(endpoint).await?;
-                let polling = Polling::just_opened(endpoint, &handshake.sid);
+                let polling = Polling::new(endpoint, &handshake.sid);
                 Ok(Session::over_polling_with(polling, handshake, early, heartbeats))
             }
             Transport::WebSocket => {

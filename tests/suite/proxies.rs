@@ -195,6 +195,9 @@ async fn affinity_by_the_first_request_is_affinity(
     #[values("0", "10")] late: &str,
 ) -> TestResult {
     require(Tool::Node)?;
+    // The word of a session is late enough by itself.
+    static TURNS: Semaphore = Semaphore::const_new(1);
+    let _turn = TURNS.acquire().await?;
     let (_service, url) = workers(balancing, late).await?;
     assert_healthy(&judged(&url).await);
     Ok(())

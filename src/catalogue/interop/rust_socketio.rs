@@ -112,8 +112,10 @@ mod client {
         if !endpoint.has_cookies() {
             return Ok(false);
         }
+        // By then it is known wherever it will be.
+        Polling::new(&endpoint, &handshake.sid).push(&[EnginePacket::Noop]).await.map_err(lost)?;
         for number in 1..=WITHOUT_COOKIES {
-            let stranger = probe.endpoint(&format!("cookieless {number}"));
+            let stranger = probe.endpoint(&format!("cookieless {number}")).taking_first_answers();
             let answer =
                 Polling::new(&stranger, &handshake.sid).post(EnginePacket::Noop.encode()).await.map_err(lost)?;
             if !answer.is_success() {
@@ -127,12 +129,12 @@ mod client {
     /// `@socket.io/sticky`.
     async fn is_known_late(probe: &Probe) -> Result<bool, Stop> {
         for number in 1..=HURRIED {
-            let (handshake, _) =
-                Session::polling_handshake(&probe.endpoint(&format!("handshake {number}"))).await.map_err(lost)?;
-            let hurried = probe.endpoint(&format!("hurried {number}"));
-            if Polling::new(&hurried, &handshake.sid).is_known_late().await.map_err(lost)? {
+            let endpoint = probe.endpoint(&format!("hurried {number}"));
+            if endpoint.knows_sessions_late() {
                 return Ok(true);
             }
+            let (handshake, _) = Session::polling_handshake(&endpoint.labelled("handshake")).await.map_err(lost)?;
+            Polling::new(&endpoint, &handshake.sid).post(EnginePacket::Noop.encode()).await.map_err(lost)?;
         }
         Ok(false)
     }
