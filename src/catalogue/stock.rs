@@ -41,6 +41,9 @@ pub const REQUIRES: &[&str] = &[
 /// How often its connections are cut, until it asks for a new session.
 const CUTS: usize = 3;
 
+/// The room that it joins.
+const ROOM: &str = "room";
+
 /// How the client connects.
 #[derive(Clone, Copy)]
 pub enum Way {
@@ -141,6 +144,10 @@ pub async fn drive<L: Library>(probe: &Probe, ways: Vec<Way>) -> Verdict {
 /// All that the client does, connected in one way.
 async fn exchange<L: Library>(probe: &Probe, way: Way) -> Verdict {
     let mut relay = relay(probe).await?;
+    if probe.contract().rooms.is_some() {
+        // So that the client is a user who may join it.
+        probe.room(ROOM)?;
+    }
     let mut client = Stock::<L>::connect(probe, way, relay.as_ref()).await?;
     client.ping(probe, "").await?;
     match &probe.contract().rooms {
@@ -271,9 +278,10 @@ impl<L: Library> Stock<L> {
 
     /// Joins a room and hears what another member sends there.
     async fn hear_room(&mut self, probe: &Probe, declared: &Rooms) -> Verdict {
-        let room = Vars::new().room(probe.nonce("room"));
+        let name = probe.room(ROOM)?;
+        let room = Vars::new().room(name.clone());
         let mut sender = probe.client(&format!("sender ({})", self.way.name()), probe.transport()).await?;
-        rooms::join(probe, &mut sender, room.get("room").unwrap_or_default()).await?;
+        rooms::join(probe, &mut sender, &name).await?;
         self.emit(probe, &declared.join, &room).await.or_else(Finding::stop)?;
         // Nothing tells when the join has taken effect, so that more than one message may be needed.
         let end = probe.in_time();

@@ -228,6 +228,10 @@ pub const KEYS: &[Key] = &[
     open("auth.token-file", Kind::Text, r#""token.txt""#, "File that holds a valid token"),
     open("auth.token-command", Kind::Command, r#""node scripts/token.mjs""#, "Shell command that prints a valid token")
         .about("Run at most once, for at most 10 s."),
+    open("auth.login-path", Kind::UrlTarget, r#""/api/auth/login""#, "Path of the call by which users log in")
+        .about("For [[users]] with `login`, which is the call's JSON body. A token that runs out is had anew."),
+    key("auth.login-method", Kind::Choice(&["POST", "PUT"]), r#""POST""#, "Method of the login call"),
+    key("auth.login-token", Kind::Text, r#""/token""#, "Where the token is in the answer to the login call (JSON Pointer, RFC 6901)"),
     // ping
     key("ping.enabled", Kind::Bool, "true", "Whether the server answers a ping event"),
     key("ping.event", Kind::Text, r#""ping""#, "Event that a client sends for the server to answer").vars(EMIT),
@@ -247,6 +251,9 @@ pub const KEYS: &[Key] = &[
     open("rooms.receive-payload", Kind::Json, r#"{ message = "{{message}}" }"#, "What the first argument of the received message looks like (a pattern)")
         .about("A pattern: objects may hold more than is listed, {{any}} matches anything. Without it, the message must occur somewhere in the arguments.")
         .vars(PATTERN),
+    key("rooms.pool", Kind::Array, "[]", "Rooms that exist, where clients cannot join any other")
+        .about("Texts or numbers: \"{{room}}\" alone is of the room's own kind. Which users may join which of them is said by \
+                [[users]]. Empty: each check joins rooms that nobody used before."),
     key("rooms.names", Kind::Choice(&["distinct", "folded"]), r#""distinct""#, "Whether names that differ are different rooms")
         .about("As \"folded\", names that differ in letter case, in blanks around them, or in being a number or a text may be one room's."),
     // rest
@@ -395,9 +402,22 @@ pub fn commented_file() -> String {
             }
         }
     }
+    out.push_str(USERS);
     out.push_str(WAIVE);
     out
 }
+
+/// About `[[users]]`, which is no key: there can be several.
+const USERS: &str = "
+# Users that the deployment knows, where tokens of others are refused. Each has one source of tokens: `claims` beside those
+# of auth.claims, `token`, `token-env`, `token-file`, `token-command`, or `login`, the JSON body of the login call, where
+# `password-env` names the variable that holds `password`; without any, {{client}} in auth.claims is its name. `rooms` are
+# those of rooms.pool that it may join; all unless given.
+# e.g. [[users]]
+#      name = \"anna\"
+#      login = { email = \"anna@example.com\", password-env = \"ANNA_PASSWORD\" }
+#      rooms = [7, 8]
+";
 
 /// About `[[waive]]`, which is no key: there can be several.
 const WAIVE: &str = "

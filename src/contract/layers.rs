@@ -12,6 +12,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::error::{Error, Origin, Problem};
 use super::keys::{self, ENV_PREFIX, KEYS, Key, Kind, RESERVED_VARIABLES};
+use super::table;
+use super::users::{self, DeclaredUser};
 use super::waive::{self, Waiver};
 use super::{FILE_NAME, template};
 use crate::secret::Secret;
@@ -64,6 +66,7 @@ pub(super) struct Merged {
     pub file: Option<(PathBuf, String)>,
     pub problems: Vec<Problem>,
     pub waivers: Vec<Waiver>,
+    pub users: Vec<DeclaredUser>,
 }
 
 impl Merged {
@@ -74,6 +77,7 @@ impl Merged {
             file: layers.file,
             problems: Vec::new(),
             waivers: Vec::new(),
+            users: Vec::new(),
         };
         for key in KEYS {
             if let Some(default) = key.default {
@@ -110,8 +114,10 @@ impl Merged {
                     Ok(json) => self.set(key, json, origin),
                     Err(wrong) => self.wrong(key, wrong, origin),
                 }
-            } else if dotted == waive::TABLE {
-                self.waivers = waive::read(value, &mut self.problems);
+            } else if dotted == waive::SHAPE.table {
+                self.waivers = table::read(&waive::SHAPE, value, &mut self.problems, waive::read);
+            } else if dotted == users::SHAPE.table {
+                self.users = table::read(&users::SHAPE, value, &mut self.problems, users::read);
             } else if let Some((section, _)) = keys::SECTIONS.iter().find(|(section, _)| *section == dotted) {
                 match value.get_ref() {
                     DeValue::Table(inner) => self.walk(inner, section),
@@ -124,7 +130,8 @@ impl Merged {
                     }),
                 }
             } else {
-                let tables = keys::SECTIONS.iter().map(|(name, _)| *name).chain([waive::TABLE]);
+                let tables =
+                    keys::SECTIONS.iter().map(|(name, _)| *name).chain([waive::SHAPE.table, users::SHAPE.table]);
                 let candidates = KEYS.iter().map(|key| key.name).chain(tables);
                 self.problems.push(Problem {
                     title: format!("unknown key `{dotted}`"),
@@ -258,6 +265,18 @@ impl Merged {
         self.problems.push(Problem { title: title.into(), place, label: label.to_owned(), help, hides_strings: false });
     }
 
+    /// Notes a mistake at a place of the file.
+    pub fn reject_at(&mut self, place: Range<usize>, title: impl Into<String>, label: &str, help: Option<String>) {
+        let (title, label) = (title.into(), label.to_owned());
+        self.problems.push(Problem { title, place: Origin::File(place), label, help, hides_strings: false });
+    }
+
+    /// The same, where what stands there may be secret.
+    pub fn reject_unseen_at(&mut self, place: Range<usize>, title: String, label: &str, help: Option<String>) {
+        let label = label.to_owned();
+        self.problems.push(Problem { title, place: Origin::File(place), label, help, hides_strings: true });
+    }
+
     /// How a message names a key: by its flag or variable where it came from one.
     pub fn called(&self, name: &str) -> String {
         match self.values.get(name).map(|given| &given.origin) {
@@ -345,7 +364,7 @@ impl Merged {
 }
 
 /// A value that is not what its key wants.
-struct Wrong {
+pub(super) struct Wrong {
     expected: String,
     /// What it was; `None` where saying so would show a secret.
     found: Option<String>,
@@ -362,7 +381,7 @@ impl Wrong {
         self
     }
 
-    fn text(&self) -> String {
+    pub fn text(&self) -> String {
         match &self.found {
             Some(found) => format!("expected {}, found {found}", self.expected),
             None => format!("expected {}", self.expected),
@@ -513,7 +532,7 @@ fn default_value(key: &Key, default: &str) -> Value {
         .unwrap_or_else(|| unreachable!("{} has a default that it does not accept", key.name))
 }
 
-fn json_of(value: &DeValue<'_>) -> Result<Value, Wrong> {
+pub(super) fn json_of(value: &DeValue<'_>) -> Result<Value, Wrong> {
     Ok(match value {
         DeValue::String(text) => Value::String(text.to_string()),
         DeValue::Boolean(truth) => Value::Bool(*truth),

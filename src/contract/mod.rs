@@ -8,6 +8,8 @@ pub mod keys;
 mod layers;
 mod pattern;
 mod read;
+mod table;
+mod users;
 mod waive;
 
 pub mod template;
@@ -26,6 +28,7 @@ pub use layers::{Layers, MAX_DURATION, environment, file};
 pub use pattern::{Expect, Mismatch, Pattern};
 pub(crate) use read::signing_key;
 pub use template::Vars;
+pub use users::{KnownUser, UserSource};
 pub use waive::{Objection, Waiver, today};
 
 use crate::redact::Redactor;
@@ -70,6 +73,8 @@ pub struct Contract {
     pub client_from: Option<PathBuf>,
     /// How clients prove who they are.
     pub auth: Auth,
+    /// The users that the deployment knows; none where it takes any that a token names.
+    pub users: Vec<KnownUser>,
     /// The event that the server answers; `None` when declared off.
     pub ping: Option<Ping>,
     /// How rooms work; `None` when declared off.
@@ -122,6 +127,19 @@ pub struct Auth {
     pub source: Option<TokenSource>,
     /// The public key that the server verifies with (PEM), as its file reads; `None` unless declared.
     pub public_key: Option<String>,
+    /// The call by which users log in; `None` unless declared.
+    pub login: Option<LoginCall>,
+}
+
+/// The call by which users log in.
+#[derive(Clone, Debug)]
+pub struct LoginCall {
+    /// Its method.
+    pub method: http::Method,
+    /// Its path and query.
+    pub path: String,
+    /// Where the token is in the answer (JSON Pointer, RFC 6901).
+    pub token: String,
 }
 
 /// What carries a token to the server.
@@ -209,6 +227,8 @@ pub struct Rooms {
     pub send: Emit,
     /// What the members of the room get.
     pub receive: Expect,
+    /// The rooms that exist; none where any can be joined.
+    pub pool: Vec<Value>,
     /// Names that differ may be one room's, on purpose.
     pub folds_names: bool,
 }
@@ -392,6 +412,18 @@ impl Contract {
             || self.rooms.as_ref().is_some_and(|rooms| rooms.send.carries_message())
     }
 
+    /// A room that some users may join, and others may not.
+    pub fn closed_room(&self) -> Option<Value> {
+        if let Some(room) = &self.choices.private_room {
+            return Some(room.as_str().into());
+        }
+        let parts = |room: &&Value| {
+            let may = self.users.iter().filter(|user| user.may_join(room)).count();
+            may > 0 && may < self.users.len()
+        };
+        self.rooms.as_ref()?.pool.iter().find(parts).cloned()
+    }
+
     /// The folder from which Node finds `socket.io-client`: the declared one, or the current directory where the package is
     /// installed in it or above (Node.js, "Loading from `node_modules` folders").
     pub fn client_dir(&self) -> Option<PathBuf> {
@@ -463,6 +495,19 @@ impl Contract {
             }
             Some(TokenSource::Token(token)) => redactor.conceal(token.expose(), "valid token"),
             Some(TokenSource::Command(_)) | None => {}
+        }
+        for user in &self.users {
+            match &user.source {
+                Some(UserSource::Token(token)) => {
+                    redactor.conceal(token.expose(), &format!("valid token of {}", user.name));
+                }
+                Some(UserSource::Login(body)) => {
+                    for secret in users::login_secrets(body) {
+                        redactor.conceal(&secret, &format!("login of {}", user.name));
+                    }
+                }
+                Some(UserSource::Claims(_) | UserSource::Command(_)) | None => {}
+            }
         }
         if let Some(PrivateMember::Token(token)) = &self.choices.private_member {
             redactor.conceal(token.expose(), "token of a member of the private room");

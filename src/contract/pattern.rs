@@ -67,11 +67,8 @@ fn compare(pattern: &Value, value: &Value, vars: &Vars, path: &mut String) -> Re
             if names.iter().any(|name| *name == template::ANY || vars.get(name).is_none()) {
                 return Ok(());
             }
-            let wanted = template::render_text(text, vars);
-            match value {
-                Value::String(found) if *found == wanted => Ok(()),
-                _ => Err(mismatch(quote(&Value::String(wanted)), quote(value), path)),
-            }
+            let wanted = template::render(pattern, vars);
+            if is_same(&wanted, value) { Ok(()) } else { Err(mismatch(quote(&wanted), quote(value), path)) }
         }
         (Value::Object(fields), Value::Object(found)) => {
             for (name, wanted) in fields {
@@ -97,10 +94,16 @@ fn compare(pattern: &Value, value: &Value, vars: &Vars, path: &mut String) -> Re
             }
             Ok(())
         }
-        // JavaScript has one kind of number: 1 and 1.0 are the same.
-        (Value::Number(wanted), Value::Number(found)) if wanted == found || wanted.as_f64() == found.as_f64() => Ok(()),
-        (wanted, found) if wanted == found => Ok(()),
+        (wanted, found) if is_same(wanted, found) => Ok(()),
         (wanted, found) => Err(mismatch(quote(&template::render(wanted, vars)), quote(found), path)),
+    }
+}
+
+/// JavaScript has one kind of number: 1 and 1.0 are the same.
+fn is_same(wanted: &Value, found: &Value) -> bool {
+    match (wanted, found) {
+        (Value::Number(wanted), Value::Number(found)) => wanted == found || wanted.as_f64() == found.as_f64(),
+        _ => wanted == found,
     }
 }
 

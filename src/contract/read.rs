@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{
     Ack, Auth, Carrier, Choices, Contract, Emit, Error, Expect, File, Layers, Pattern, Ping, PrivateMember, Reload,
-    ReloadAction, Rest, Rooms, Secret, TokenSource, layers::Merged,
+    ReloadAction, Rest, Rooms, Secret, TokenSource, layers::Merged, users,
 };
 
 impl Contract {
@@ -40,11 +40,13 @@ impl Contract {
     /// template does not know, two sources of tokens, a key that does not fit the algorithm, a file that cannot be read.
     pub fn load<E: Iterator<Item = (String, String)>>(layers: Layers<E>) -> Result<Self, Error> {
         let mut given = Merged::new(layers);
+        let (auth, pool) = (auth(&mut given), rooms_pool(&mut given));
         let contract = Self {
             path: path_of(&given.text("path")),
             base: path_of(&given.text("base")),
             page: page(&given),
             says_where: given.is_given("base") || given.is_given("page"),
+            users: users::resolve(&mut given, &auth, &pool),
             namespace: with_slash(&given.text("namespace")),
             deadline: given.duration("deadline").unwrap_or_default(),
             headers: given.headers("headers"),
@@ -54,7 +56,7 @@ impl Contract {
             authorities: authorities(&mut given),
             insecure_tls: given.flag("insecure-tls"),
             client_from: given.optional_text("client-dir").map(|folder| given.resolve("client-dir", &folder)),
-            auth: auth(&mut given),
+            auth,
             ping: given
                 .flag("ping.enabled")
                 .then(|| Ping { emit: emit(&given, "ping.event", "ping.args"), reply: given.text("ping.reply") }),
@@ -63,6 +65,7 @@ impl Contract {
                 leave: emit(&given, "rooms.leave-event", "rooms.leave-args"),
                 send: emit(&given, "rooms.send-event", "rooms.send-args"),
                 receive: expect(&given, "rooms.receive-event", "rooms.receive-payload"),
+                pool,
                 folds_names: given.text("rooms.names") == "folded",
             }),
             rest: given.flag("rest.enabled").then(|| rest(&given)),
@@ -105,6 +108,20 @@ fn with_slash(path: &str) -> String {
 fn path_of(path: &str) -> String {
     let path = path.trim_matches('/');
     if path.is_empty() { String::new() } else { format!("/{path}") }
+}
+
+/// The rooms that exist, each a text or a number.
+fn rooms_pool(given: &mut Merged) -> Vec<Value> {
+    const NAME: &str = "rooms.pool";
+    let pool = given.array(NAME);
+    for (at, room) in pool.iter().enumerate() {
+        if !matches!(room, Value::String(_) | Value::Number(_)) {
+            given.reject(NAME, format!("`{NAME}`: {room} is no room"), "expected texts or numbers", None);
+        } else if pool[..at].contains(room) {
+            given.reject(NAME, format!("`{NAME}` has {room} twice"), "each once", None);
+        }
+    }
+    pool
 }
 
 fn emit(given: &Merged, event: &str, args: &str) -> Emit {
@@ -282,6 +299,7 @@ fn auth(given: &mut Merged) -> Auth {
         audience: given.optional_text("auth.audience"),
         source,
         public_key,
+        login: users::login_call(given, &path_of(&given.text("base"))),
     }
 }
 
@@ -375,7 +393,7 @@ fn file_text(given: &mut Merged, name: &str, file: &str) -> Option<String> {
     }
 }
 
-fn read_file(path: &Path) -> Result<String, String> {
+pub(super) fn read_file(path: &Path) -> Result<String, String> {
     /// A key or token is far smaller; `/dev/zero` is far larger.
     const LIMIT: u64 = 1024 * 1024;
     use std::io::Read;

@@ -16,7 +16,8 @@ pub const ANY: &str = "any";
 /// The values of one rendering. A name without a value renders as the empty text, and in a pattern matches anything.
 #[derive(Clone, Debug, Default)]
 pub struct Vars {
-    room: Option<String>,
+    /// The room, and how it reads inside a text.
+    room: Option<(Value, String)>,
     message: Option<String>,
     client: Option<String>,
     token: Option<String>,
@@ -28,9 +29,11 @@ impl Vars {
         Self::default()
     }
 
-    /// Sets `{{room}}`.
-    pub fn room(mut self, room: impl Into<String>) -> Self {
-        self.room = Some(room.into());
+    /// Sets `{{room}}`: a text, or a number, which stays one where nothing else stands beside it.
+    pub fn room(mut self, room: impl Into<Value>) -> Self {
+        let room = room.into();
+        let text = room.as_str().map_or_else(|| room.to_string(), str::to_owned);
+        self.room = Some((room, text));
         self
     }
 
@@ -55,11 +58,19 @@ impl Vars {
     /// The value of a name, if it has one.
     pub fn get(&self, name: &str) -> Option<&str> {
         match name {
-            ROOM => self.room.as_deref(),
+            ROOM => self.room.as_ref().map(|(_, text)| text.as_str()),
             MESSAGE => self.message.as_deref(),
             CLIENT => self.client.as_deref(),
             TOKEN => self.token.as_deref(),
             _ => None,
+        }
+    }
+
+    /// The value of a name, of the kind that it has.
+    fn value(&self, name: &str) -> Option<Value> {
+        match (name, &self.room) {
+            (ROOM, Some((room, _))) => Some(room.clone()),
+            _ => self.get(name).map(Value::from),
         }
     }
 }
@@ -126,10 +137,14 @@ pub fn render_text(text: &str, vars: &Vars) -> String {
     render_text_with(text, vars, str::to_owned)
 }
 
-/// Fills in every text inside a value; the names of object fields stay as they are.
+/// Fills in every text inside a value; the names of object fields stay as they are. A text that is one template, and nothing
+/// else, becomes the value itself: `"{{room}}"` a number where rooms are numbers.
 pub fn render(value: &Value, vars: &Vars) -> Value {
     match value {
-        Value::String(text) => Value::String(render_text(text, vars)),
+        Value::String(text) => match pieces(text)[..] {
+            [Piece::Name(name)] => vars.value(name).unwrap_or_else(|| "".into()),
+            _ => Value::String(render_text(text, vars)),
+        },
         Value::Array(items) => Value::Array(items.iter().map(|item| render(item, vars)).collect()),
         Value::Object(fields) => {
             Value::Object(fields.iter().map(|(name, field)| (name.clone(), render(field, vars))).collect())

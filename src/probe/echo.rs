@@ -26,7 +26,7 @@ pub struct Echo<'a> {
 
 enum Way<'a> {
     Ack { ack: &'a Ack, client: Box<Client>, last_id: u64 },
-    Room { rooms: &'a Rooms, room: String, sender: Box<Client>, member: Box<Client> },
+    Room { rooms: &'a Rooms, room: Value, sender: Box<Client>, member: Box<Client> },
 }
 
 /// What became of a message.
@@ -70,11 +70,11 @@ impl Probe {
                 Way::Ack { ack, client, last_id: 0 }
             }
             (_, Some(rooms)) if rooms.send.carries_message() => {
-                let room = self.nonce("room");
+                let room = self.room("room")?;
                 let mut sender = self.client(&format!("{name} sender"), transport).await?;
                 let mut member = self.client(&format!("{name} member"), transport).await?;
                 for client in [&mut sender, &mut member] {
-                    client.emit(&rooms.join, &Vars::new().room(&room));
+                    client.emit(&rooms.join, &Vars::new().room(room.clone()));
                     client.catch_up().await?;
                 }
                 Way::Room { rooms, room, sender: Box::new(sender), member: Box::new(member) }
@@ -233,7 +233,7 @@ impl Echo<'_> {
         let vars = Vars::new().message(message);
         match &self.way {
             Way::Ack { .. } => vars,
-            Way::Room { room, .. } => vars.room(room),
+            Way::Room { room, .. } => vars.room(room.clone()),
         }
     }
 

@@ -14,7 +14,8 @@ pub mod tokens;
 mod upgrade;
 
 use std::{
-    sync::{Arc, Mutex},
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
 
@@ -38,7 +39,7 @@ pub use tokens::Tokens;
 pub use upgrade::Upgraded;
 
 use crate::{
-    contract::{Call, Contract, Emit, Expect, Ping, PrivateMember, Rest, Rooms, Vars},
+    contract::{Call, Contract, Emit, Expect, KnownUser, Ping, PrivateMember, Rest, Rooms, Vars},
     lag::Lag,
     message::{Message, word},
     redact::Redactor,
@@ -84,6 +85,21 @@ pub struct Probe {
     transcript: Transcript,
     notes: Mutex<Vec<Message>>,
     disorder: Arc<Mutex<Option<Disorder>>>,
+    cast: Mutex<Cast>,
+}
+
+/// Which of the declared rooms and users a check has.
+struct Cast {
+    /// By what they are for, so that a second look takes the same.
+    rooms: BTreeMap<String, Value>,
+    /// How many users it asked for, from a chance beginning: checks that run side by side are to be different people.
+    users: usize,
+}
+
+impl Cast {
+    fn new() -> Cast {
+        Cast { rooms: BTreeMap::new(), users: rand::random_range(0..1_000) }
+    }
 }
 
 /// One user of the deployment: the same one may connect several times.
@@ -100,7 +116,14 @@ impl Probe {
         let Setting { contract, target, http, .. } = &*setting;
         let endpoint =
             Endpoint::new(http.clone(), &target.origin, &contract.path, contract.deadline, transcript.clone());
-        Probe { setting, endpoint, transcript, notes: Mutex::default(), disorder: Arc::default() }
+        Probe {
+            setting,
+            endpoint,
+            transcript,
+            notes: Mutex::default(),
+            disorder: Arc::default(),
+            cast: Mutex::new(Cast::new()),
+        }
     }
 
     /// The same, whose requests are sent as they come: what turns them away for coming too fast is their answer.
@@ -194,9 +217,59 @@ impl Probe {
         format!("siospec-{purpose}-{:016x}", rand::random::<u64>())
     }
 
-    /// A user of this check alone.
+    /// A user of this check alone; where the contract declares users, the next of those who may join the rooms of this check.
     pub fn user(&self, label: &str) -> User {
-        User { name: self.nonce(label) }
+        let rooms: Vec<Value> = self.cast().rooms.values().cloned().collect();
+        self.known_user(|user| rooms.iter().all(|room| user.may_join(room)))
+            .or_else(|| self.known_user(|_| true))
+            .unwrap_or_else(|| User { name: self.nonce(label) })
+    }
+
+    /// The next of the declared users for whom that holds.
+    pub fn known_user(&self, is_wanted: impl Fn(&KnownUser) -> bool) -> Option<User> {
+        let wanted: Vec<&KnownUser> = self.tokens().users().filter(|user| is_wanted(user)).collect();
+        let mut cast = self.cast();
+        cast.users += 1;
+        let next = wanted.get(cast.users % wanted.len().max(1))?;
+        Some(User { name: next.name.clone() })
+    }
+
+    /// A room that nobody else is in; where the contract declares rooms, the next of those, which other checks may be in as well.
+    ///
+    /// # Errors
+    /// [`Stop::Skip`] when this check has all of the declared rooms already.
+    pub fn room(&self, purpose: &str) -> Result<Value, Stop> {
+        let pool = self.contract().rooms.as_ref().map_or(&[][..], |rooms| &rooms.pool);
+        if pool.is_empty() {
+            return Ok(self.nonce(purpose).into());
+        }
+        let mut cast = self.cast();
+        if let Some(room) = cast.rooms.get(purpose) {
+            return Ok(room.clone());
+        }
+        // The rooms in which most users can meet, those of this check included.
+        let meeting = |room: &&Value| {
+            let with = |user: &&KnownUser| cast.rooms.values().chain([*room]).all(|room| user.may_join(room));
+            self.tokens().users().filter(with).count()
+        };
+        let free = || pool.iter().filter(|room| !cast.rooms.values().any(|taken| taken == *room));
+        let most = free().map(|room| meeting(&room)).max();
+        let best: Vec<&Value> = free().filter(|room| Some(meeting(room)) == most).collect();
+        let Some(room) = best.get(cast.users % best.len().max(1)).map(|room| (*room).clone()) else {
+            let count = cast.rooms.len() + 1;
+            return Err(Stop::Skip(say!("needs {count} rooms: declare more (rooms.pool)", count)));
+        };
+        cast.rooms.insert(purpose.to_owned(), room.clone());
+        Ok(room)
+    }
+
+    /// Whether the rooms of the deployment are declared, so that there are no others.
+    pub fn has_room_pool(&self) -> bool {
+        self.contract().rooms.as_ref().is_some_and(|rooms| !rooms.pool.is_empty())
+    }
+
+    fn cast(&self) -> MutexGuard<'_, Cast> {
+        self.cast.lock().expect("no check panics while it holds the cast")
     }
 
     /// Hides a secret that the target has told, in every output.
@@ -364,7 +437,17 @@ impl Probe {
     ///
     /// # Errors
     /// As [`Probe::client_of`].
-    pub async fn private_member(&self, label: &str, transport: Transport) -> Result<Option<Client>, Stop> {
+    pub async fn private_member(
+        &self,
+        room: &Value,
+        label: &str,
+        transport: Transport,
+    ) -> Result<Option<Client>, Stop> {
+        if self.contract().choices.private_room.is_none()
+            && let Some(user) = self.known_user(|user| user.may_join(room))
+        {
+            return self.client_of(&user, label, transport).await.map(Some);
+        }
         let token = match &self.contract().choices.private_member {
             None => {
                 self.note(

@@ -21,12 +21,13 @@ use tokio::io::AsyncReadExt;
 use tokio::sync::OnceCell;
 
 use crate::contract::{
-    Auth, Carrier, Secret, TOKEN_COMMAND_DEADLINE, TOKEN_COMMAND_OUTPUT, TokenSource, Vars, signing_key, template,
+    Auth, Carrier, Contract, KnownUser, Secret, TOKEN_COMMAND_DEADLINE, TOKEN_COMMAND_OUTPUT, TokenSource, UserSource,
+    Vars, signing_key, template,
 };
 use crate::message::Message;
 use crate::redact::Redactor;
 use crate::shell;
-use crate::wire::Carried;
+use crate::wire::{Carried, Endpoint};
 
 /// How long a valid token is valid, and by how much a bad one misses its time.
 const HOUR: i64 = 3600;
@@ -42,6 +43,13 @@ const REUSE: Duration = Duration::from_secs(20 * 60);
 pub enum TokenError {
     /// The command of `auth.token-command` failed, hung, or printed something else.
     Command(Message),
+    /// A user could not log in.
+    Login {
+        /// Which one.
+        user: String,
+        /// What came of it.
+        how: Message,
+    },
     /// Signing failed.
     Signing {
         /// The algorithm asked for.
@@ -60,6 +68,7 @@ impl TokenError {
     pub fn message(&self) -> Message {
         match self {
             TokenError::Command(how) => say!("auth.token-command {how}", how),
+            TokenError::Login { user, how } => say!("{user} cannot log in: {how}", user, how),
             TokenError::Signing { algorithm, reason } => {
                 say!("cannot sign with {algorithm}: {reason}", algorithm = format!("{algorithm:?}"), reason)
             }
@@ -80,14 +89,27 @@ struct Shared {
     auth: Auth,
     redactor: Redactor,
     printed: OnceCell<Result<String, TokenError>>,
+    users: Vec<Known>,
+    /// By which users log in.
+    endpoint: OnceLock<Endpoint>,
     own_key: Option<EncodingKey>,
     foreign_key: OnceLock<Result<EncodingKey, TokenError>>,
     made: Mutex<HashMap<String, (Instant, String)>>,
 }
 
+/// A user that the deployment knows.
+struct Known {
+    user: KnownUser,
+    /// Its token of its own source, and when that is to be had anew.
+    token: tokio::sync::Mutex<Option<(Instant, Result<String, TokenError>)>>,
+    /// The last such token.
+    last: Mutex<Option<String>>,
+}
+
 impl Tokens {
-    /// A maker of tokens as `auth` describes them.
-    pub fn new(auth: &Auth, redactor: Redactor) -> Self {
+    /// A maker of tokens as the contract describes them.
+    pub fn new(contract: &Contract, redactor: Redactor) -> Self {
+        let auth = &contract.auth;
         let own_key = match &auth.source {
             Some(TokenSource::Secret(secret)) if auth.algorithm.family() == AlgorithmFamily::Hmac => {
                 redactor.conceal(secret.expose(), "HMAC secret");
@@ -102,6 +124,8 @@ impl Tokens {
                 auth: auth.clone(),
                 redactor,
                 printed: OnceCell::new(),
+                users: contract.users.iter().cloned().map(Known::new).collect(),
+                endpoint: OnceLock::new(),
                 own_key,
                 foreign_key: OnceLock::new(),
                 made: Mutex::new(HashMap::new()),
@@ -111,7 +135,25 @@ impl Tokens {
 
     /// Whether there is any way to a valid token.
     pub fn has_source(&self) -> bool {
+        let users = &self.shared.users;
         self.shared.auth.source.is_some()
+            || (!users.is_empty() && users.iter().all(|known| known.user.source.is_some()))
+    }
+
+    /// The users that the deployment knows; none where it takes any.
+    pub fn users(&self) -> impl ExactSizeIterator<Item = &KnownUser> {
+        self.shared.users.iter().map(|known| &known.user)
+    }
+
+    /// Lets users log in there.
+    pub fn log_in_at(&self, endpoint: Endpoint) {
+        let _ = self.shared.endpoint.set(endpoint);
+    }
+
+    /// The known user of that name; where users are declared and none has it, the first.
+    fn known(&self, client: &str) -> Option<&Known> {
+        let users = &self.shared.users;
+        users.iter().find(|known| known.user.name == client).or(users.first())
     }
 
     /// Whether the signing secret or key is known, so that tokens with chosen faults can be made.
@@ -196,6 +238,14 @@ impl Tokens {
     /// # Errors
     /// The command failed, or signing did.
     pub async fn valid(&self, client: &str) -> Result<Option<String>, TokenError> {
+        let known = self.known(client);
+        let client = known.map_or(client, |known| &known.user.name);
+        if let Some(known) = known
+            && matches!(known.user.source, Some(UserSource::Token(_) | UserSource::Command(_) | UserSource::Login(_)))
+        {
+            let token = known.own_token(self).await?;
+            return Ok(Some(self.keep(&format!("valid token of {client}"), &token)));
+        }
         match &self.shared.auth.source {
             None => Ok(None),
             Some(TokenSource::Token(token)) => Ok(Some(self.keep("valid token", token.expose()))),
@@ -470,8 +520,12 @@ impl Tokens {
     fn claims(&self, client: &str) -> Map<String, Value> {
         let auth = &self.shared.auth;
         let mut claims = Map::new();
+        let known = self.known(client);
+        let client = known.map_or(client, |known| &known.user.name);
         // A ready token knows best what this server wants to see; a bad token then differs in one respect only.
+        let own = known.and_then(|known| known.last.lock().unwrap_or_else(PoisonError::into_inner).clone());
         let ready = match &auth.source {
+            _ if own.is_some() => own.as_deref(),
             Some(TokenSource::Token(token)) => Some(token.expose()),
             Some(TokenSource::Command(_)) => self.shared.printed.get().and_then(|printed| printed.as_deref().ok()),
             _ => None,
@@ -488,7 +542,12 @@ impl Tokens {
             if let Some(audience) = &auth.audience {
                 claims.insert("aud".into(), audience.as_str().into());
             }
-            claims.extend(auth.claims.iter().map(|(name, claim)| (name.clone(), template::render(claim, &vars))));
+            let own = match known.map(|known| &known.user.source) {
+                Some(Some(UserSource::Claims(own))) => Some(own),
+                _ => None,
+            };
+            let all = auth.claims.iter().chain(own.into_iter().flatten());
+            claims.extend(all.map(|(name, claim)| (name.clone(), template::render(claim, &vars))));
         }
         for (name, value) in [("iat", now()), ("exp", now() + HOUR)] {
             // A claim of the template is the user's choice; one of a ready token may have run out.
@@ -552,6 +611,74 @@ impl Tokens {
         self.shared.redactor.conceal(token, label);
         token.to_owned()
     }
+}
+
+impl Known {
+    fn new(user: KnownUser) -> Known {
+        Known { user, token: tokio::sync::Mutex::default(), last: Mutex::default() }
+    }
+
+    /// The user's token, had anew where it is about to run out.
+    async fn own_token(&self, tokens: &Tokens) -> Result<String, TokenError> {
+        // Whoever needs it meanwhile waits for the one that is had.
+        let mut kept = self.token.lock().await;
+        if let Some((until, token)) = &*kept
+            && Instant::now() < *until
+        {
+            return token.clone();
+        }
+        let token = match &self.user.source {
+            Some(UserSource::Token(token)) => Ok(token.expose().to_owned()),
+            Some(UserSource::Command(command)) => run_command(command).await,
+            Some(UserSource::Login(body)) => self.log_in(tokens, body).await,
+            Some(UserSource::Claims(_)) | None => Err(TokenError::NoKey),
+        };
+        let life = token.as_deref().map_or(REUSE, life_of);
+        *kept = Some((Instant::now() + life, token.clone()));
+        if let Ok(token) = &token {
+            *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(token.clone());
+        }
+        token
+    }
+
+    async fn log_in(&self, tokens: &Tokens, body: &Secret) -> Result<String, TokenError> {
+        let failed = |how: Message| TokenError::Login { user: self.user.name.clone(), how };
+        let (Some(call), Some(endpoint)) = (&tokens.shared.auth.login, tokens.shared.endpoint.get()) else {
+            return Err(failed("nothing says where (auth.login-path)".into()));
+        };
+        let asked = format!("{} {}", call.method, call.path);
+        let headers = Endpoint::content_type("application/json");
+        let body = Some(body.expose().to_owned().into());
+        // Nobody has a token yet.
+        let endpoint = endpoint.labelled("login").carrying(None);
+        let answer = endpoint
+            .send(call.method.clone(), endpoint.url(&call.path), headers, body, endpoint.deadline())
+            .await
+            .map_err(|error| failed(say!("{asked}: {error}", asked, error)))?;
+        if !answer.is_success() {
+            return Err(failed(say!("{asked} was answered {answer}", asked, answer)));
+        }
+        let said: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        let token = said.pointer(&call.token).and_then(Value::as_str).filter(|token| !token.is_empty());
+        // The answer stays out of the reason: the token may be elsewhere in it.
+        let missing = || {
+            let status = answer.status;
+            say!(
+                "{asked} was answered {status}, without a token at {place} (auth.login-token)",
+                asked,
+                status,
+                place = call.token
+            )
+        };
+        token.map(str::to_owned).ok_or_else(|| failed(missing()))
+    }
+}
+
+/// How long a token is used: until half of its life is over, where it tells.
+fn life_of(token: &str) -> Duration {
+    let expires = split(token).and_then(|(_, claims, _)| decode_object(claims)?.get("exp")?.as_i64());
+    let left = expires.map(|expires| Duration::from_secs(u64::try_from(expires - now()).unwrap_or_default()));
+    left.map_or(REUSE, |left| REUSE.min(left / 2))
 }
 
 impl std::fmt::Debug for Tokens {

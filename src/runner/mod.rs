@@ -36,7 +36,7 @@ use crate::{
     probe::{Controls, Setting, Tokens, Untestable, admit, trust},
     redact::Redactor,
     verdict::{CheckResult, Gate, Lack, Outcome, RunReport},
-    wire::http::Http,
+    wire::{Endpoint, Transcript, http::Http},
 };
 
 /// How many checks run at once unless told otherwise. Nearly all of a check's time is waiting for the target.
@@ -143,7 +143,15 @@ impl Runner {
         let http = Http::new(&plan.contract.headers, plan.contract.deadline, trust(&plan.contract))
             .map_err(|error| Untestable::Tls(say!("No HTTP client could be set up: {error}.", error)))?
             .at_rate(plan.rate);
-        let tokens = Tokens::new(&plan.contract.auth, redactor.clone());
+        let tokens = Tokens::new(&plan.contract, redactor.clone());
+        let transcript = Transcript::new(redactor.clone());
+        tokens.log_in_at(Endpoint::new(
+            http.clone(),
+            &plan.origin,
+            &plan.contract.path,
+            plan.contract.deadline,
+            transcript,
+        ));
         let http = http.carrying(tokens.carried_by_default().await);
         let (http, target) = admit(http, &plan.origin, &plan.contract, &redactor, &tokens).await?;
         tokens.prepare().await;

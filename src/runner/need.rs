@@ -99,8 +99,8 @@ pub(super) fn missing(need: Need, setting: &Setting) -> Option<(Message, Option<
         Need::FixedNamespaces if contract.choices.dynamic_namespaces => {
             "the contract declares that any namespace can be connected to (choices.dynamic-namespaces)"
         }
-        Need::PrivateRoom if contract.choices.private_room.is_none() => {
-            "the contract declares no private room (choices.private-room)"
+        Need::PrivateRoom if contract.closed_room().is_none() => {
+            "the contract declares no room that some users may not join (choices.private-room, or rooms.pool and [[users]])"
         }
         Need::Origins if contract.origins.is_empty() => "the contract declares no foreign origin (origins)",
         Need::Cookie

@@ -6,8 +6,8 @@ use std::time::Duration;
 use rstest::rstest;
 use serde_json::{Value, json};
 use siospec::contract::{
-    Contract, Error, Expect, Layers, Pattern, PrivateMember, ReloadAction, Secret, TokenSource, Vars, clap_args,
-    commented_file, flags_from, keys,
+    Contract, Error, Expect, Layers, Pattern, PrivateMember, ReloadAction, Secret, TokenSource, UserSource, Vars,
+    clap_args, commented_file, flags_from, keys,
 };
 use siospec::redact::Redactor;
 
@@ -257,6 +257,26 @@ fn an_unknown_key_is_shown_with_its_line_and_the_nearest_name() {
     "keep one"
 )]
 #[case("[auth]\nalgorithm = \"RS256\"\nsecret = \"x\"", "does not fit auth.algorithm RS256", "private key")]
+#[case("users = 1", "`users` is a list of tables, not a number", "[[users]]")]
+#[case("[[users]]\nrooms = []", "a user without `name`", "siospec.toml:1:1")]
+#[case("[[users]]\nname = \"a\"\nroms = []", "unknown key `users.roms`", "did you mean `rooms`?")]
+#[case("[[users]]\nname = \"a\"\n[[users]]\nname = \"a\"", "two users are called \"a\"", "siospec.toml:4:8")]
+#[case(
+    "[[users]]\nname = \"a\"\nrooms = [7]",
+    "user \"a\" may join 7, which is none of rooms.pool",
+    "siospec.toml:3:9"
+)]
+#[case("[[users]]\nname = \"a\"\nclaims = { id = 7 }", "has claims, and nothing signs them", "auth.secret-env")]
+#[case("[[users]]\nname = \"a\"\nclaims = 7", "`users.claims`: expected a table", "siospec.toml:3:10")]
+#[case("[[users]]\nname = \"a\"\nlogin = { pin = 1 }", "logs in, and nothing says where", "auth.login-path")]
+#[case("[[users]]\nname = \"a\"\ntoken-env = \"NOWHERE\"", "NOWHERE is named here, and is not set", "set NOWHERE")]
+#[case(
+    "[[users]]\nname = \"a\"\ntoken = \"x\"\ntoken-command = \"y\"",
+    "two sources of one user's tokens: `token` and `token-command`",
+    "keep one"
+)]
+#[case("[rooms]\npool = [7, 7]", "`rooms.pool` has 7 twice", "siospec.toml:2:8")]
+#[case("[rooms]\npool = [true]", "`rooms.pool`: true is no room", "texts or numbers")]
 #[test]
 fn a_mistake_in_the_file_says_what_and_where(#[case] file: &str, #[case] what: &str, #[case] hint: &str) {
     let text = message(file);
@@ -316,6 +336,10 @@ fn a_mistake_in_a_flag_names_it() {
 #[case("[rest.headers]\nX-Pass = [\"hunter2-hunter2\"]")]
 #[case("[headers]\nX-Any = \"hunter2-hunter2\\n\"")]
 #[case("scret = \"hunter2-hunter2\"")]
+#[case("[[users]]\nname = \"a\"\nlogin = \"hunter2-hunter2\"")]
+#[case("[[users]]\nname = \"a\"\nlogin = { password = \"hunter2-hunter2\" }")]
+#[case("[[users]]\nname = \"a\"\ntoken = \"hunter2-hunter2\"\ntoken-env = \"B\"")]
+#[case("[[users]]\npasword = \"hunter2-hunter2\"")]
 #[case("[auth]\nsecret = \"hunter2-hunter2")]
 #[case("[auth]\ntoken = '''\nhunter2-hunter2\n''' x")]
 #[case("#secret = \"hunter2-hunter2\n[auth]\nsecret = \"a\" \"hunter2-hunter2\"")]
@@ -334,6 +358,40 @@ fn a_message_about_a_secret_flag_does_not_quote_it() {
     assert!(text.contains("--headers: expected headers") && !text.contains("hunter2"), "{text}");
     let text = load("", &[], &[("headers", "hunter2")]).unwrap_err().to_string();
     assert!(!text.contains("hunter2"), "{text}");
+}
+
+#[rstest]
+#[test]
+fn a_room_keeps_its_kind() {
+    let contract = load(
+        "[rooms]\npool = [7]\nsend-args = [{ id = \"{{room}}\", name = \"room {{room}}\" }]\nreceive-payload = { id = \"{{room}}\" }",
+        &[],
+        &[],
+    );
+    let rooms = contract.unwrap().rooms.unwrap();
+    let number = Vars::new().room(7);
+    assert_eq!(rooms.send.render(&number).1, [json!({ "id": 7, "name": "room 7" })]);
+    assert!(rooms.receive.check(&[json!({ "id": 7.0 })], &number).is_ok());
+    let text = rooms.receive.check(&[json!({ "id": "7" })], &number).unwrap_err();
+    assert_eq!(text.message().text(), "at .id: expected 7, got \"7\"");
+    assert_eq!(rooms.send.render(&Vars::new().room("7")).1, [json!({ "id": "7", "name": "room 7" })]);
+}
+
+#[rstest]
+#[test]
+fn users_have_rooms_and_tokens_of_their_own() {
+    let file = "[auth]\nsecret = \"hunter2\"\nlogin-path = \"login\"\n[rooms]\npool = [7, \"lobby\"]\n\
+                [[users]]\nname = \"ada\"\nclaims = { id = 1 }\n\
+                [[users]]\nname = \"ben\"\nrooms = [7]\nlogin = { email = \"b\", password-env = \"PW\" }\n";
+    let contract = load(file, &[("PW", "hunter2")], &[]).unwrap_or_else(|error| panic!("{error}"));
+    let [ada, ben] = &contract.users[..] else { panic!("{:?}", contract.users) };
+    assert!(matches!(&ada.source, Some(UserSource::Claims(claims)) if claims["id"] == 1));
+    assert!(ada.may_join(&json!("lobby")) && ben.may_join(&json!(7)) && !ben.may_join(&json!("lobby")));
+    let Some(UserSource::Login(body)) = &ben.source else { panic!("{ben:?}") };
+    assert_eq!(body.expose(), r#"{"email":"b","password":"hunter2"}"#);
+    assert_eq!(contract.auth.login.as_ref().map(|call| call.path.as_str()), Some("/login"));
+    assert_eq!(contract.closed_room(), Some(json!("lobby")));
+    assert!(!format!("{contract:?}").contains("hunter2"));
 }
 
 #[rstest]

@@ -662,7 +662,7 @@ async fn what_shows_a_failure_by_hand_can_be_run(folder: TempDir) -> TestResult 
         env: std::iter::empty(),
         flags: vec![("auth.secret", DEFAULT_JWT_SECRET.to_owned())],
     });
-    let token = Tokens::new(&contract.expect("a contract").auth, Redactor::new()).valid("anna").await;
+    let token = Tokens::new(&contract.expect("a contract"), Redactor::new()).valid("anna").await;
     let token = token.expect("a token").expect("a source of tokens");
     let (script, output) = tokio::task::spawn_blocking(move || -> std::io::Result<(String, Said)> {
         let mut command = process::siospec(&at);

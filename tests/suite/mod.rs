@@ -29,6 +29,7 @@ mod report;
 mod runner;
 mod target;
 mod tokens;
+mod users;
 mod wire;
 mod workflows;
 mod xtask;

@@ -26,7 +26,7 @@ fn tokens(flags: &[(&'static str, &str)]) -> (Tokens, Redactor) {
     })
     .unwrap_or_else(|error| panic!("{error}"));
     let redactor = Redactor::new();
-    (Tokens::new(&contract.auth, redactor.clone()), redactor)
+    (Tokens::new(&contract, redactor.clone()), redactor)
 }
 
 fn wait<T>(future: impl Future<Output = T>) -> T {

@@ -84,6 +84,8 @@ async fn rejected(probe: &Probe, label: &str, transport: Transport) -> Result<Op
 
 /// Makes the server notify everybody and, where rooms are declared, send to a room; until those who should hear it have.
 async fn broadcast(probe: &Probe) -> Verdict {
+    let rooms = probe.contract().rooms.as_ref();
+    let room = rooms.map(|declared| Ok::<_, Stop>((declared, probe.room("room")?))).transpose()?;
     let mut admitted = probe.clients("admitted", &[probe.transport(); 2]).await?;
     let [hearer, sender] = &mut admitted[..] else { return Err(Stop::Broken("a client is missing".into())) };
 
@@ -96,8 +98,8 @@ async fn broadcast(probe: &Probe) -> Verdict {
         return Err(Stop::Broken(reason));
     }
 
-    let Some(declared) = &probe.contract().rooms else { return Ok(()) };
-    let vars = rooms::message(probe, &probe.nonce("room"))?;
+    let Some((declared, room)) = room else { return Ok(()) };
+    let vars = rooms::message(probe, &room)?;
     for member in [&mut *hearer, &mut *sender] {
         member.emit(&declared.join, &vars);
         member.fence().await?;

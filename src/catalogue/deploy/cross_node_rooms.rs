@@ -35,7 +35,7 @@ pub const CHECK: Check = Check {
 async fn run(probe: &Probe) -> Verdict {
     let receive = &probe.rooms()?.receive.event;
     let nodes = super::nodes(probe)?;
-    let room = probe.nonce("room");
+    let room = probe.room("room")?;
     let mut clients = super::members(probe, &nodes, &room).await?;
     for way in super::ways(nodes.len()) {
         let [from, to] = way.map(|node| data(authority(&nodes[node])));

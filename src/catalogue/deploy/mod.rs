@@ -13,6 +13,7 @@ mod tls;
 mod upstream_survives;
 
 use futures::future::try_join_all;
+use serde_json::Value;
 use url::Url;
 
 use super::checks;
@@ -52,7 +53,7 @@ async fn clients(probe: &Probe, nodes: &[Url]) -> Result<Vec<Client>, Stop> {
 }
 
 /// A connected client on each node, all in one room. That a join works at all is judged by `rooms.member-receives`.
-async fn members(probe: &Probe, nodes: &[Url], room: &str) -> Result<Vec<Client>, Stop> {
+async fn members(probe: &Probe, nodes: &[Url], room: &Value) -> Result<Vec<Client>, Stop> {
     let mut clients = clients(probe, nodes).await?;
     for client in &mut clients {
         super::rooms::join(probe, client, room).await?;

@@ -64,7 +64,7 @@ async fn run(probe: &Probe) -> Verdict {
 
 async fn room_messages(probe: &Probe, nodes: &[Url]) -> Verdict {
     let rooms = probe.rooms()?;
-    let room = probe.nonce("room");
+    let room = probe.room("room")?;
     let mut clients = super::members(probe, nodes, &room).await?;
     for [from, to] in super::ways(nodes.len()) {
         let [sender, receiver] = clients

@@ -96,7 +96,7 @@ async fn acknowledged(probe: &Probe, ack: &Ack, transport: Transport) -> Verdict
 
 /// Messages to a room, known by what they say.
 async fn delivered(probe: &Probe, declared: &Rooms, transport: Transport) -> Verdict {
-    let room = probe.nonce("room");
+    let room = probe.room("room")?;
     let nonce = probe.nonce("order");
     let mut sender = probe.client(&format!("sender ({})", transport.name()), transport).await?;
     let mut member = probe.client(&format!("member ({})", transport.name()), transport).await?;
@@ -108,7 +108,7 @@ async fn delivered(probe: &Probe, declared: &Rooms, transport: Transport) -> Ver
     while let Some(numbers) = burst.next() {
         let from = member.mark();
         for number in numbers.clone() {
-            sender.emit(&declared.send, &Vars::new().room(&room).message(text(&nonce, number)));
+            sender.emit(&declared.send, &Vars::new().room(room.clone()).message(text(&nonce, number)));
         }
         let event = declared.receive.event.as_str();
         let number_of = |packet: &SocketPacket| {

@@ -89,7 +89,7 @@ fn variations(probe: &Probe, emit: &Emit) -> Vec<(&'static str, Vec<Value>)> {
     let text = probe.nonce("junk");
     let deep = (0..DEPTH).fold(Value::Null, |inner, _| json!({ "a": inner }));
     let long = "x".repeat(LONG.min(probe.target().handshake().max_payload().map_or(LONG, |limit| limit / 2)));
-    let vars = Vars::new().room(&text).message(&text);
+    let vars = Vars::new().room(text.as_str()).message(&text);
     let (_, declared) = emit.render(&vars);
     let mut surplus = declared;
     surplus.extend([json!(1), Value::Null, json!({ "siospec": text }), json!([])]);

@@ -46,8 +46,8 @@ async fn run(probe: &Probe) -> Verdict {
 }
 
 async fn exchange(probe: &Probe) -> Verdict {
+    let room = probe.room("room")?;
     let mut peers = probe.clients("peer", &probe.mixed_transports(2)).await?;
-    let room = probe.nonce("room");
     if let (Some(_), [sender, receiver]) = (&probe.contract().rooms, &mut peers[..]) {
         rooms::join(probe, sender, &room).await?;
         rooms::join(probe, receiver, &room).await?;

@@ -92,7 +92,8 @@ pub(in crate::catalogue) async fn ids(probe: &Probe, client: &mut Client) -> Res
 
 async fn run(probe: &Probe) -> Verdict {
     let declared = probe.rooms()?;
-    let (transport, user, room) = (probe.transport(), probe.user("user"), probe.nonce("room"));
+    let (transport, room) = (probe.transport(), probe.room("room")?);
+    let user = probe.user("user");
     let mut client = probe.client_of(&user, "before", transport).await?;
     let mut sender = probe.client("sender", transport).await?;
     ids(probe, &mut client).await?;

@@ -77,6 +77,9 @@ async fn run(probe: &Probe) -> Verdict {
 
 /// The events that became more for a user that reconnects, with their numbers connection by connection.
 async fn compare(probe: &Probe, transport: Transport) -> Result<BTreeMap<String, Vec<usize>>, Stop> {
+    if probe.tokens().users().len() == 1 {
+        return Err(Stop::Skip("needs two users: declare another one ([[users]])".into()));
+    }
     let user = probe.user("user");
     let same = vec![user; RECONNECTS + 1];
     let different: Vec<User> = (0..=RECONNECTS).map(|number| probe.user(&format!("stranger{number}"))).collect();

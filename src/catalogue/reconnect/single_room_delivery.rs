@@ -5,6 +5,7 @@
 //! behind a fence. That the message arrives at all is judged by `rooms.member-receives`.
 
 use futures::future::try_join_all;
+use serde_json::Value;
 
 use super::RECONNECTS;
 use crate::{
@@ -36,7 +37,7 @@ pub const CHECK: Check = Check {
 
 async fn run(probe: &Probe) -> Verdict {
     let declared = probe.rooms()?;
-    let room = probe.nonce("room");
+    let room = probe.room("room")?;
     let vars = rooms::message(probe, &room)?;
     let users = probe.transports().into_iter().map(|transport| member(probe, &room, transport));
     let mut members = try_join_all(users).await?;
@@ -82,7 +83,7 @@ async fn run(probe: &Probe) -> Verdict {
 }
 
 /// A user's last connection, in the room as its earlier ones were.
-async fn member(probe: &Probe, room: &str, transport: Transport) -> Result<Client, Stop> {
+async fn member(probe: &Probe, room: &Value, transport: Transport) -> Result<Client, Stop> {
     let user = probe.user("user");
     for _ in 0..RECONNECTS {
         let mut client = probe.client_of(&user, transport.name(), transport).await?;

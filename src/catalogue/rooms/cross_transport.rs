@@ -32,7 +32,7 @@ pub const CHECK: Check = Check {
 
 async fn run(probe: &Probe) -> Verdict {
     let receive = &probe.rooms()?.receive.event;
-    let room = probe.nonce("room");
+    let room = probe.room("room")?;
     let mut clients = probe.clients("member", &[Transport::Polling, Transport::WebSocket]).await?;
     for client in &mut clients {
         super::join(probe, client, &room).await?;

@@ -35,7 +35,7 @@ pub const CHECK: Check = Check {
 async fn run(probe: &Probe) -> Verdict {
     let rooms = probe.rooms()?;
     let transport = probe.transport();
-    let room = probe.nonce("room");
+    let room = probe.room("room")?;
     let [sender, mut stayer] = super::members(probe, &room, [transport; 2]).await?;
     let (clean, abrupt) = (probe.user("clean"), probe.user("abrupt"));
     let (mut leaver, mut dropped) =

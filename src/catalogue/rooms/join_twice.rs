@@ -31,7 +31,7 @@ pub const CHECK: Check = Check {
 
 async fn run(probe: &Probe) -> Verdict {
     let receive = &probe.rooms()?.receive.event;
-    let room = probe.nonce("room");
+    let room = probe.room("room")?;
     let [sender, mut member] = super::members(probe, &room, [probe.transport(); 2]).await?;
     super::join(probe, &mut member, &room).await?;
     match super::copies(probe, &sender, &mut member, &room).await? {

@@ -36,15 +36,15 @@ pub const CHECK: Check = Check {
 
 async fn run(probe: &Probe) -> Verdict {
     let rooms = probe.rooms()?;
-    let (left, kept) = (probe.nonce("left"), probe.nonce("kept"));
+    let (left, kept) = (probe.room("left")?, probe.room("kept")?);
     let [sender, mut stayer, mut leaver] = super::members(probe, &left, [probe.transport(); 3]).await?;
     super::join(probe, &mut stayer, &kept).await?;
     super::join(probe, &mut leaver, &kept).await?;
     super::settle(probe, &stayer, &mut leaver, &kept).await?;
     super::deliver(probe, &sender, &mut leaver, &super::message(probe, &left)?).await?;
 
-    let leave = on_wire(&probe.contract().namespace, &rooms.leave, &Vars::new().room(&left));
-    leaver.emit(&rooms.leave, &Vars::new().room(&left));
+    let leave = on_wire(&probe.contract().namespace, &rooms.leave, &Vars::new().room(left.clone()));
+    leaver.emit(&rooms.leave, &Vars::new().room(left.clone()));
     leaver.fence().await?;
     let end = probe.in_time();
     let mut pause = probe.target().quiet_window();

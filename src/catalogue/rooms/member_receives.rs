@@ -35,7 +35,7 @@ pub const CHECK: Check = Check {
 
 async fn run(probe: &Probe) -> Verdict {
     let rooms = probe.rooms()?;
-    let room = probe.nonce("room");
+    let room = probe.room("room")?;
     let mut clients = probe.clients("member", &[probe.transport(); 2]).await?;
     for client in &mut clients {
         super::join(probe, client, &room).await?;

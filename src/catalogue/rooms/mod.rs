@@ -13,6 +13,7 @@ mod payload;
 mod two_rooms;
 
 use futures::future::try_join_all;
+use serde_json::Value;
 use tokio::time::Instant;
 
 use super::checks;
@@ -38,14 +39,14 @@ checks![
 ];
 
 /// The variables of a new message to `room`. Where the contract's events carry no message, none is looked for.
-pub(super) fn message(probe: &Probe, room: &str) -> Result<Vars, Stop> {
-    let vars = Vars::new().room(room);
+pub(super) fn message(probe: &Probe, room: &Value) -> Result<Vars, Stop> {
+    let vars = Vars::new().room(room.clone());
     Ok(if probe.rooms()?.send.carries_message() { vars.message(probe.nonce("message")) } else { vars })
 }
 
 /// Connected clients that have joined `room`, over these transports; what the first one sends to the room reaches all
 /// others.
-async fn members<const N: usize>(probe: &Probe, room: &str, transports: [Transport; N]) -> Result<[Client; N], Stop> {
+async fn members<const N: usize>(probe: &Probe, room: &Value, transports: [Transport; N]) -> Result<[Client; N], Stop> {
     let mut clients = probe.clients("member", &transports).await?;
     try_join_all(clients.iter_mut().map(|client| join(probe, client, room))).await?;
     if let [sender, receivers @ ..] = &mut clients[..] {
@@ -55,13 +56,13 @@ async fn members<const N: usize>(probe: &Probe, room: &str, transports: [Transpo
 }
 
 /// Joins `room`. The fence tells that the server has taken the event, not that its handler is done.
-pub(super) async fn join(probe: &Probe, client: &mut Client, room: &str) -> Result<(), Stop> {
-    client.emit(&probe.rooms()?.join, &Vars::new().room(room));
+pub(super) async fn join(probe: &Probe, client: &mut Client, room: &Value) -> Result<(), Stop> {
+    client.emit(&probe.rooms()?.join, &Vars::new().room(room.clone()));
     client.catch_up().await
 }
 
 /// Waits until the joins of both have taken effect. That they do is judged by `rooms.member-receives`.
-pub(super) async fn settle(probe: &Probe, sender: &Client, receiver: &mut Client, room: &str) -> Result<(), Stop> {
+pub(super) async fn settle(probe: &Probe, sender: &Client, receiver: &mut Client, room: &Value) -> Result<(), Stop> {
     match unsettled(probe, sender, receiver, room).await? {
         None => Ok(()),
         Some(_) => Err(undelivered(&probe.rooms()?.receive)),
@@ -75,7 +76,7 @@ pub(super) async fn unsettled(
     probe: &Probe,
     sender: &Client,
     receiver: &mut Client,
-    room: &str,
+    room: &Value,
 ) -> Result<Option<Vars>, Stop> {
     let rooms = probe.rooms()?;
     let end = probe.in_time();
@@ -126,7 +127,7 @@ async fn copies(
     probe: &Probe,
     sender: &Client,
     receiver: &mut Client,
-    room: &str,
+    room: &Value,
 ) -> Result<Option<(usize, Vars)>, Stop> {
     let rooms = probe.rooms()?;
     let from = receiver.mark();

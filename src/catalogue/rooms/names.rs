@@ -58,6 +58,11 @@ struct Variant {
 
 async fn run(probe: &Probe) -> Verdict {
     let rooms = probe.rooms()?;
+    if probe.has_room_pool() {
+        return Err(Stop::Skip(
+            "the contract declares which rooms exist (rooms.pool), and there are no other names".into(),
+        ));
+    }
     // Lower case but for one letter.
     let room = probe.nonce("Room");
     let number = u64::from(rand::random::<u32>()) + 7_000_000_000;
@@ -201,7 +206,7 @@ fn packet(probe: &Probe, emit: &Emit, vars: Vars, room: &Value) -> SocketPacket 
         Value::String(name) => name.clone(),
         _ => probe.nonce("place"),
     };
-    let (event, mut args) = emit.render(&vars.room(&mark));
+    let (event, mut args) = emit.render(&vars.room(mark.as_str()));
     args.iter_mut().for_each(|arg| place(arg, &mark, room));
     SocketPacket::event(&probe.contract().namespace, &event, &args)
 }

@@ -30,7 +30,7 @@ pub const CHECK: Check = Check {
 
 async fn run(probe: &Probe) -> Verdict {
     let rooms = probe.rooms()?;
-    let room = probe.nonce("room");
+    let room = probe.room("room")?;
     let [sender, mut member] = super::members(probe, &room, [probe.transport(); 2]).await?;
     let mut outsiders = probe.clients("outsider", &probe.transports()).await?;
     let vars = super::message(probe, &room)?;

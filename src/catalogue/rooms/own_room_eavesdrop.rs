@@ -8,6 +8,8 @@
 //! hears what is sent to it, and never joined it) does it matter what the first one hears there: a room that merely has
 //! such a name, as an application that prefixes its rooms would make, is harmless.
 
+use serde_json::Value;
+
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     contract::Vars,
@@ -69,7 +71,7 @@ async fn run(probe: &Probe) -> Verdict {
     fail("A client that joins the room named by another's socket id hears what is sent to that id")
         .sent(say!(
             "{join} by one client, then {message} by the client with that id",
-            join = on_wire(namespace, &rooms.join, &Vars::new().room(&id)),
+            join = on_wire(namespace, &rooms.join, &Vars::new().room(id.clone())),
             message = on_wire(namespace, &rooms.send, &to_itself)
         ))
         .received(say!("at the first client: 4{heard}", heard = heard.encode()))
@@ -78,7 +80,7 @@ async fn run(probe: &Probe) -> Verdict {
 }
 
 /// A connected client and its Socket.IO id, from the CONNECT reply.
-async fn with_id(probe: &Probe) -> Result<(Client, String), Stop> {
+async fn with_id(probe: &Probe) -> Result<(Client, Value), Stop> {
     let mut client = probe.open("victim", probe.transport()).await?;
     let credentials = probe.credentials(&probe.user("victim")).await?;
     match client.connect(credentials).await? {
@@ -86,7 +88,7 @@ async fn with_id(probe: &Probe) -> Result<(Client, String), Stop> {
             let id = reply.data.as_ref().and_then(|data| data.get("sid")?.as_str());
             let id = id.ok_or_else(|| Stop::Broken("the CONNECT reply has no sid (see socket.connect)".into()))?;
             client.fence().await?;
-            Ok((client, id.to_owned()))
+            Ok((client, id.into()))
         }
         answer => Err(Stop::Broken(say!("{answer} (see auth.valid-token)", answer))),
     }

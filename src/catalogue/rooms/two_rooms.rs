@@ -37,7 +37,7 @@ pub const CHECK: Check = Check {
 
 async fn run(probe: &Probe) -> Verdict {
     let rooms = probe.rooms()?;
-    let (first, second) = (probe.nonce("first"), probe.nonce("second"));
+    let (first, second) = (probe.room("first")?, probe.room("second")?);
     let [mut both, mut in_first] = super::members(probe, &first, [probe.transport(); 2]).await?;
     let mut in_second = probe.client("second", probe.transport()).await?;
     super::join(probe, &mut both, &second).await?;

@@ -54,7 +54,7 @@ async fn over(probe: &Probe, ack: &Ack, transport: Transport) -> Verdict {
     let mark = client.mark();
     let mut asked = Vec::new();
     for id in IDS {
-        let vars = Vars::new().room(probe.nonce("room")).message(probe.nonce(&format!("ack-{id}")));
+        let vars = Vars::new().room(probe.room("room")?).message(probe.nonce(&format!("ack-{id}")));
         let (event, args) = ack.emit.render(&vars);
         let packet = SocketPacket { ack_id: Some(id), ..SocketPacket::event(namespace, &event, &args) };
         client.send(&packet);

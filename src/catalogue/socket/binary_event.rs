@@ -125,7 +125,7 @@ async fn comes_back(probe: &Probe, client: &mut Client, ack: &Ack, count: usize)
     let namespace = &probe.contract().namespace;
     let transport = client.transport();
     let nonce = probe.nonce("message");
-    let (event, mut args) = ack.emit.render(&Vars::new().room(probe.nonce("room")).message(&nonce));
+    let (event, mut args) = ack.emit.render(&Vars::new().room(probe.room("room")?).message(&nonce));
     let in_place = if count == 1 { placeholder(0) } else { (0..count).map(placeholder).collect() };
     if !replace(&mut args, &nonce, &in_place) {
         probe.note("the bytes were not looked at: {{message}} is no argument of its own in ack.args");

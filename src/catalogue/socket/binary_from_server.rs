@@ -130,8 +130,8 @@ async fn look(probe: &Probe, way: Way<'_>, over: Transport) -> Result<bool, Stop
 }
 
 async fn in_room(probe: &Probe, declared: &Rooms, over: Transport) -> Result<bool, Stop> {
-    let room = probe.nonce("room");
-    let Some(sent) = Sent::new(probe, &declared.send, Vars::new().room(&room)) else {
+    let room = probe.room("room")?;
+    let Some(sent) = Sent::new(probe, &declared.send, Vars::new().room(room.clone())) else {
         probe.note("no binary data was sent to a room: {{message}} is no argument of its own in rooms.send-args");
         return Ok(false);
     };
@@ -183,7 +183,7 @@ async fn in_room(probe: &Probe, declared: &Rooms, over: Transport) -> Result<boo
 }
 
 async fn in_ack(probe: &Probe, ack: &Ack, over: Transport) -> Result<bool, Stop> {
-    let Some(mut sent) = Sent::new(probe, &ack.emit, Vars::new().room(probe.nonce("room"))) else {
+    let Some(mut sent) = Sent::new(probe, &ack.emit, Vars::new().room(probe.room("room")?)) else {
         probe.note("no binary data was acknowledged: {{message}} is no argument of its own in ack.args");
         return Ok(false);
     };
