@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::future::Future;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::signature::{EcdsaKeyPair, Ed25519KeyPair, RsaKeyPair};
@@ -285,9 +285,7 @@ fn a_command_runs_once() {
 #[test]
 fn a_command_that_fails_says_why(#[case] command: &str, #[case] said: &str) {
     let (tokens, _) = tokens(&[("auth.token-command", command)]);
-    let start = Instant::now();
     assert_eq!(wait(tokens.valid("a")).unwrap_err().message().text(), said);
-    assert!(start.elapsed() < Duration::from_secs(5));
 }
 
 /// The public key of a private one, as `openssl pkey -pubout` writes it.
