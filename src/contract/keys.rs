@@ -254,6 +254,8 @@ pub const KEYS: &[Key] = &[
     key("rooms.pool", Kind::Array, "[]", "Rooms that exist, where clients cannot join any other")
         .about("Texts or numbers: \"{{room}}\" alone is of the room's own kind. Which users may join which of them is said by \
                 [[users]]. Empty: each check joins rooms that nobody used before."),
+    key("rooms.joined-on-connect", Kind::Bool, "false", "Whether a client is in all rooms of its user as soon as it connects")
+        .about("Then only users who may not join a room (rooms.pool, [[users]]) are outside it."),
     key("rooms.names", Kind::Choice(&["distinct", "folded"]), r#""distinct""#, "Whether names that differ are different rooms")
         .about("As \"folded\", names that differ in letter case, in blanks around them, or in being a number or a text may be one room's."),
     // rest

@@ -229,6 +229,8 @@ pub struct Rooms {
     pub receive: Expect,
     /// The rooms that exist; none where any can be joined.
     pub pool: Vec<Value>,
+    /// A client is in all rooms of its user as soon as it connects.
+    pub joined_on_connect: bool,
     /// Names that differ may be one room's, on purpose.
     pub folds_names: bool,
 }

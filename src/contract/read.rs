@@ -66,6 +66,7 @@ impl Contract {
                 send: emit(&given, "rooms.send-event", "rooms.send-args"),
                 receive: expect(&given, "rooms.receive-event", "rooms.receive-payload"),
                 pool,
+                joined_on_connect: given.flag("rooms.joined-on-connect"),
                 folds_names: given.text("rooms.names") == "folded",
             }),
             rest: given.flag("rest.enabled").then(|| rest(&given)),

@@ -247,10 +247,13 @@ impl Probe {
         if let Some(room) = cast.rooms.get(purpose) {
             return Ok(room.clone());
         }
-        // The rooms in which most users can meet, those of this check included.
+        // The rooms in which most users can meet, those of this check included; and first those that somebody is outside of,
+        // where the others are in them anyway.
+        let wants_outsider = self.contract().rooms.as_ref().is_some_and(|rooms| rooms.joined_on_connect);
         let meeting = |room: &&Value| {
             let with = |user: &&KnownUser| cast.rooms.values().chain([*room]).all(|room| user.may_join(room));
-            self.tokens().users().filter(with).count()
+            let has_outsider = self.tokens().users().any(|user| !user.may_join(room));
+            (wants_outsider && has_outsider, self.tokens().users().filter(with).count())
         };
         let free = || pool.iter().filter(|room| !cast.rooms.values().any(|taken| taken == *room));
         let most = free().map(|room| meeting(&room)).max();
@@ -261,6 +264,23 @@ impl Probe {
         };
         cast.rooms.insert(purpose.to_owned(), room.clone());
         Ok(room)
+    }
+
+    /// A user who is in the first of these rooms alone unless it joins the other: where users are in all of theirs as soon as they
+    /// connect, one who may not join that.
+    ///
+    /// # Errors
+    /// [`Stop::Skip`] where there is none.
+    pub fn user_outside(&self, inside: Option<&Value>, outside: &Value, label: &str) -> Result<User, Stop> {
+        if !self.rooms()?.joined_on_connect {
+            return Ok(self.user(label));
+        }
+        let is_there = |user: &KnownUser| inside.is_none_or(|room| user.may_join(room));
+        self.known_user(|user| !user.may_join(outside) && is_there(user)).ok_or_else(|| {
+            let needs = "needs a user who may not join the room ([[users]]): the others are in it as soon as they connect \
+                         (rooms.joined-on-connect)";
+            Stop::Skip(needs.into())
+        })
     }
 
     /// Whether the rooms of the deployment are declared, so that there are no others.

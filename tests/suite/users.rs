@@ -71,6 +71,24 @@ async fn rooms_that_exist_are_judged_with_real_strangers() -> TestResult {
 }
 
 #[rstest]
+#[test]
+async fn rooms_that_are_joined_on_connect_have_outsiders() -> TestResult {
+    require(Tool::Node)?;
+    let (_service, url) = school("joins-on-connect").await?;
+    let flags = [&OF_ROOMS[..], &["--rooms-joined-on-connect=true"]].concat();
+    let (said, code, report) = run(&url, PASSWORD, &flags).await?;
+    assert_eq!(code, Some(0), "{said}");
+    let skipped: Vec<&str> = report
+        .results
+        .iter()
+        .filter(|result| !matches!(result.outcome, Outcome::Pass))
+        .map(|result| result.id.as_str())
+        .collect();
+    assert_eq!(skipped, ["rooms.disconnect-leaves", "rooms.names"], "{said}");
+    Ok(())
+}
+
+#[rstest]
 #[case::membership_is_not_looked_at("open-rooms", "rooms.join-authorization", Level::Should)]
 #[case::messages_go_to_everybody("to-everybody", "rooms.outsider-silent", Level::Must)]
 #[case::rooms_come_back_as_texts("text-rooms", "rooms.member-receives", Level::Must)]

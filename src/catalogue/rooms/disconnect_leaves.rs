@@ -8,7 +8,7 @@
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
     fault::Fault,
-    probe::{Probe, Verdict},
+    probe::{Probe, Stop, Verdict},
     verdict::{Level, Row},
 };
 
@@ -34,6 +34,11 @@ pub const CHECK: Check = Check {
 
 async fn run(probe: &Probe) -> Verdict {
     let rooms = probe.rooms()?;
+    if rooms.joined_on_connect {
+        let declared =
+            "the contract declares that a client is in its rooms as soon as it connects (rooms.joined-on-connect)";
+        return Err(Stop::Skip(declared.into()));
+    }
     let transport = probe.transport();
     let room = probe.room("room")?;
     let [sender, mut stayer] = super::members(probe, &room, [transport; 2]).await?;

@@ -32,7 +32,11 @@ async fn run(probe: &Probe) -> Verdict {
     let rooms = probe.rooms()?;
     let room = probe.room("room")?;
     let [sender, mut member] = super::members(probe, &room, [probe.transport(); 2]).await?;
-    let mut outsiders = probe.clients("outsider", &probe.transports()).await?;
+    let mut outsiders = Vec::new();
+    for transport in probe.transports() {
+        let user = probe.user_outside(None, &room, "outsider")?;
+        outsiders.push(probe.client_of(&user, &format!("outsider ({})", transport.name()), transport).await?);
+    }
     let vars = super::message(probe, &room)?;
     super::deliver(probe, &sender, &mut member, &vars).await?;
     for outsider in &mut outsiders {

@@ -38,8 +38,15 @@ pub const CHECK: Check = Check {
 async fn run(probe: &Probe) -> Verdict {
     let rooms = probe.rooms()?;
     let (first, second) = (probe.room("first")?, probe.room("second")?);
-    let [mut both, mut in_first] = super::members(probe, &first, [probe.transport(); 2]).await?;
-    let mut in_second = probe.client("second", probe.transport()).await?;
+    let transport = probe.transport();
+    let (user_of_first, user_of_second) =
+        (probe.user_outside(Some(&first), &second, "first")?, probe.user_outside(Some(&second), &first, "second")?);
+    let mut both = probe.client("both", transport).await?;
+    let mut in_first = probe.client_of(&user_of_first, "first", transport).await?;
+    let mut in_second = probe.client_of(&user_of_second, "second", transport).await?;
+    super::join(probe, &mut both, &first).await?;
+    super::join(probe, &mut in_first, &first).await?;
+    super::settle(probe, &both, &mut in_first, &first).await?;
     super::join(probe, &mut both, &second).await?;
     super::join(probe, &mut in_second, &second).await?;
     super::settle(probe, &both, &mut in_second, &second).await?;
