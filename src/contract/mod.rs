@@ -28,7 +28,7 @@ pub use layers::{Layers, MAX_DURATION, environment, file};
 pub use pattern::{Expect, Mismatch, Pattern};
 pub(crate) use read::signing_key;
 pub use template::Vars;
-pub use users::{KnownUser, UserSource};
+pub use users::{KnownUser, LoginBody, UserSource};
 pub use waive::{Objection, Waiver, today};
 
 use crate::redact::Redactor;
@@ -504,8 +504,8 @@ impl Contract {
                     redactor.conceal(token.expose(), &format!("valid token of {}", user.name));
                 }
                 Some(UserSource::Login(body)) => {
-                    for secret in users::login_secrets(body) {
-                        redactor.conceal(&secret, &format!("login of {}", user.name));
+                    for secret in &body.secrets {
+                        redactor.conceal(secret.expose(), &format!("login of {}", user.name));
                     }
                 }
                 Some(UserSource::Claims(_) | UserSource::Command(_)) | None => {}

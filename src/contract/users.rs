@@ -46,8 +46,17 @@ pub enum UserSource {
     Token(Secret),
     /// A shell command that prints one.
     Command(String),
-    /// The login call, with this JSON body.
-    Login(Secret),
+    /// The login call.
+    Login(LoginBody),
+}
+
+/// What a user logs in with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoginBody {
+    /// The body of the call, as JSON.
+    pub json: Secret,
+    /// What of it must not be shown: what variables hold, and what is secret by the name of its field.
+    pub secrets: Vec<Secret>,
 }
 
 impl KnownUser {
@@ -173,17 +182,23 @@ fn user_source(given: &mut Merged, auth: &Auth, name: &str, declared: Declared) 
                 );
                 return None;
             }
-            let mut body = Map::new();
+            let (mut body, mut secrets) = (Map::new(), Vec::new());
             for (field, value) in fields {
                 match (field.strip_suffix(FROM_VARIABLE), value) {
                     (Some(field), Value::String(named)) => {
                         let secret = variable(given, named, &place)?;
                         body.insert(field.to_owned(), secret.expose().into());
+                        secrets.push(secret);
                     }
-                    _ => drop(body.insert(field.clone(), value.clone())),
+                    _ => {
+                        if is_secret(field) {
+                            secrets.push(Secret::new(value.as_str().map_or_else(|| value.to_string(), str::to_owned)));
+                        }
+                        body.insert(field.clone(), value.clone());
+                    }
                 }
             }
-            Some(UserSource::Login(Secret::new(Value::Object(body).to_string())))
+            Some(UserSource::Login(LoginBody { json: Secret::new(Value::Object(body).to_string()), secrets }))
         }
         _ => None,
     }
@@ -203,18 +218,10 @@ fn variable(given: &mut Merged, named: &str, place: &Range<usize>) -> Option<Sec
     text.map(|text| Secret::new(text.trim()))
 }
 
-/// The texts of a login that must not be shown: what stands in the fields that are secret by their name.
-pub(super) fn login_secrets(body: &Secret) -> Vec<String> {
-    let body: Value = serde_json::from_str(body.expose()).unwrap_or_default();
-    let is_secret = |name: &str| {
-        let name = name.to_ascii_lowercase();
-        ["pass", "pwd", "secret", "token", "pin", "code"].iter().any(|word| name.contains(word))
-    };
-    let fields = body.as_object().into_iter().flatten();
-    fields
-        .filter(|(name, _)| is_secret(name))
-        .map(|(_, value)| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
-        .collect()
+/// Whether a field of a login is secret by its name.
+fn is_secret(field: &str) -> bool {
+    let field = field.to_ascii_lowercase();
+    ["pass", "pwd", "secret", "token", "pin", "code"].iter().any(|word| field.contains(word))
 }
 
 /// The call by which users log in, where there is one.

@@ -630,7 +630,7 @@ impl Known {
         let token = match &self.user.source {
             Some(UserSource::Token(token)) => Ok(token.expose().to_owned()),
             Some(UserSource::Command(command)) => run_command(command).await,
-            Some(UserSource::Login(body)) => self.log_in(tokens, body).await,
+            Some(UserSource::Login(body)) => self.log_in(tokens, &body.json).await,
             Some(UserSource::Claims(_)) | None => Err(TokenError::NoKey),
         };
         let life = token.as_deref().map_or(REUSE, life_of);

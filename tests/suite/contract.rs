@@ -383,15 +383,19 @@ fn users_have_rooms_and_tokens_of_their_own() {
     let file = "[auth]\nsecret = \"hunter2\"\nlogin-path = \"login\"\n[rooms]\npool = [7, \"lobby\"]\n\
                 [[users]]\nname = \"ada\"\nclaims = { id = 1 }\n\
                 [[users]]\nname = \"ben\"\nrooms = [7]\nlogin = { email = \"b\", password-env = \"PW\" }\n";
-    let contract = load(file, &[("PW", "hunter2")], &[]).unwrap_or_else(|error| panic!("{error}"));
+    let contract = load(file, &[("PW", "blackboard")], &[]).unwrap_or_else(|error| panic!("{error}"));
     let [ada, ben] = &contract.users[..] else { panic!("{:?}", contract.users) };
     assert!(matches!(&ada.source, Some(UserSource::Claims(claims)) if claims["id"] == 1));
     assert!(ada.may_join(&json!("lobby")) && ben.may_join(&json!(7)) && !ben.may_join(&json!("lobby")));
     let Some(UserSource::Login(body)) = &ben.source else { panic!("{ben:?}") };
-    assert_eq!(body.expose(), r#"{"email":"b","password":"hunter2"}"#);
+    assert_eq!(body.json.expose(), r#"{"email":"b","password":"blackboard"}"#);
+    let redactor = Redactor::new();
+    contract.conceal_in(&redactor);
+    assert_eq!(redactor.redact("it says blackboard"), "it says ‹login of ben›");
     assert_eq!(contract.auth.login.as_ref().map(|call| call.path.as_str()), Some("/login"));
     assert_eq!(contract.closed_room(), Some(json!("lobby")));
-    assert!(!format!("{contract:?}").contains("hunter2"));
+    let debug = format!("{contract:?}");
+    assert!(!debug.contains("hunter2") && !debug.contains("blackboard"), "{debug}");
 }
 
 #[rstest]

@@ -188,12 +188,11 @@ async fn workers(balancing: &str, late: &str) -> Result<(Service, String), Stop>
 }
 
 #[rstest]
+#[case::by_turns_and_late("round-robin", "10")]
+#[case::by_load("least-connection", "0")]
 #[test]
 #[ignore = "a whole run each: for .ci/run, and for changes to the wire"]
-async fn affinity_by_the_first_request_is_affinity(
-    #[values("round-robin", "least-connection")] balancing: &str,
-    #[values("0", "10")] late: &str,
-) -> TestResult {
+async fn affinity_by_the_first_request_is_affinity(#[case] balancing: &str, #[case] late: &str) -> TestResult {
     require(Tool::Node)?;
     // The word of a session is late enough by itself.
     static TURNS: Semaphore = Semaphore::const_new(1);

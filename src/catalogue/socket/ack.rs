@@ -50,11 +50,12 @@ async fn run(probe: &Probe) -> Verdict {
 
 async fn over(probe: &Probe, ack: &Ack, transport: Transport) -> Verdict {
     let namespace = &probe.contract().namespace;
+    let room = probe.room("room")?;
     let mut client = probe.client(&format!("a ({transport})"), transport).await?;
     let mark = client.mark();
     let mut asked = Vec::new();
     for id in IDS {
-        let vars = Vars::new().room(probe.room("room")?).message(probe.nonce(&format!("ack-{id}")));
+        let vars = Vars::new().room(room.clone()).message(probe.nonce(&format!("ack-{id}")));
         let (event, args) = ack.emit.render(&vars);
         let packet = SocketPacket { ack_id: Some(id), ..SocketPacket::event(namespace, &event, &args) };
         client.send(&packet);

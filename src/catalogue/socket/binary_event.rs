@@ -64,6 +64,8 @@ async fn run(probe: &Probe) -> Verdict {
 }
 
 async fn exchange(probe: &Probe, transport: Transport, count: usize) -> Verdict {
+    // So that the client is a user who may join the room that the acknowledged event names, where it names one.
+    probe.room("room")?;
     let mut client = probe.client(&format!("a{count} ({transport})"), transport).await?;
     is_taken(probe, &mut client, count).await?;
     match &probe.contract().ack {

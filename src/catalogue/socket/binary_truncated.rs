@@ -75,9 +75,10 @@ async fn interrupt(probe: &Probe, transport: Transport) -> Result<Option<StillOp
 /// Announces an attachment, listens, and drops the connection.
 async fn leave_unfinished(probe: &Probe, ack: &Ack, transport: Transport) -> Verdict {
     const ID: u64 = 31;
+    let room = probe.room("room")?;
     let mut client = probe.client(&format!("unfinished ({transport})"), transport).await?;
     let namespace = &probe.contract().namespace;
-    let (event, mut args) = ack.emit.render(&Vars::new().room(probe.room("room")?).message(probe.nonce("message")));
+    let (event, mut args) = ack.emit.render(&Vars::new().room(room).message(probe.nonce("message")));
     args.push(placeholder(0));
     let event = SocketPacket { ack_id: Some(ID), ..binary_event(namespace, &event, &args, 1) };
     let mark = client.mark();
