@@ -101,7 +101,8 @@ impl std::error::Error for Error {}
 /// meant (the mistake may be in the very key that makes it secret), this goes by lines: a line that speaks of secrets,
 /// or stands in a table of headers, shows none of its strings. With `all`, no line does.
 fn conceal(text: &str, all: bool) -> String {
-    const WORDS: [&str; 8] = ["secret", "token", "passw", "cookie", "auth", "header", "credential", "key"];
+    const WORDS: [&str; 10] =
+        ["secret", "token", "passw", "cookie", "auth", "header", "credential", "key", "login", "pwd"];
     let bytes = text.as_bytes();
     let mut shown = bytes.to_vec();
     let (mut at, mut table_is_secret, mut line_is_secret, mut line_start) = (0, false, false, true);

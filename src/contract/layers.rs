@@ -265,14 +265,8 @@ impl Merged {
         self.problems.push(Problem { title: title.into(), place, label: label.to_owned(), help, hides_strings: false });
     }
 
-    /// Notes a mistake at a place of the file.
-    pub fn reject_at(&mut self, place: Range<usize>, title: impl Into<String>, label: &str, help: Option<String>) {
-        let (title, label) = (title.into(), label.to_owned());
-        self.problems.push(Problem { title, place: Origin::File(place), label, help, hides_strings: false });
-    }
-
-    /// The same, where what stands there may be secret.
-    pub fn reject_unseen_at(&mut self, place: Range<usize>, title: String, label: &str, help: Option<String>) {
+    /// Notes a mistake at a place of the file, where secrets may stand.
+    pub fn reject_at(&mut self, place: Range<usize>, title: String, label: &str, help: Option<String>) {
         let label = label.to_owned();
         self.problems.push(Problem { title, place: Origin::File(place), label, help, hides_strings: true });
     }

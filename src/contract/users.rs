@@ -119,13 +119,14 @@ pub(super) fn read(reader: &mut Reader<'_, '_>) -> Option<DeclaredUser> {
 
 /// The declared users, each with what its variables and files hold.
 pub(super) fn resolve(given: &mut Merged, auth: &Auth, pool: &[Value]) -> Vec<KnownUser> {
-    let mut known: Vec<KnownUser> = Vec::new();
+    let (mut known, mut names) = (Vec::new(), Vec::new());
     for user in std::mem::take(&mut given.users) {
         let DeclaredUser { name, place, source, rooms } = user;
-        if known.iter().any(|other| other.name == name) {
+        if names.contains(&name) {
             given.reject_at(place, format!("two users are called \"{name}\""), "the second", None);
             continue;
         }
+        names.push(name.clone());
         for (room, place) in rooms.iter().flatten() {
             if !pool.contains(room) {
                 let title = format!("user \"{name}\" may join {room}, which is none of rooms.pool");
@@ -139,11 +140,11 @@ pub(super) fn resolve(given: &mut Merged, auth: &Auth, pool: &[Value]) -> Vec<Kn
             }
             None => None,
         };
-        let needs_key = matches!(source, Some(UserSource::Claims(_)));
+        let needs_key = matches!(source, Some(UserSource::Claims(_)) | None) && !given.flag("choices.guests");
         let is_made = matches!(auth.source, Some(TokenSource::Secret(_) | TokenSource::PrivateKey(_)));
         if needs_key && !is_made {
-            let title = format!("user \"{name}\" has claims, and nothing signs them");
-            let help = "give auth.secret-env or auth.private-key-file, or let the user log in";
+            let title = format!("nothing makes tokens of user \"{name}\"");
+            let help = "give auth.secret-env or auth.private-key-file, or a token, a command or a login of the user";
             given.reject_at(place, title, "no secret, no key", Some(help.into()));
             continue;
         }
@@ -165,7 +166,7 @@ fn user_source(given: &mut Merged, auth: &Auth, name: &str, declared: Declared) 
             match read_file(&folder.unwrap_or_default().join(text)) {
                 Ok(token) => Some(UserSource::Token(Secret::new(token.trim()))),
                 Err(reason) => {
-                    given.reject_unseen_at(place, format!("cannot read {text}: {reason}"), "not readable", None);
+                    given.reject_at(place, format!("cannot read {text}: {reason}"), "not readable", None);
                     None
                 }
             }
@@ -174,7 +175,7 @@ fn user_source(given: &mut Merged, auth: &Auth, name: &str, declared: Declared) 
         (_, Value::Object(fields)) => {
             if auth.login.is_none() {
                 let help = Some("give auth.login-path, as \"/api/auth/login\"".into());
-                given.reject_unseen_at(
+                given.reject_at(
                     place,
                     format!("user \"{name}\" logs in, and nothing says where"),
                     "by which call?",
@@ -182,22 +183,8 @@ fn user_source(given: &mut Merged, auth: &Auth, name: &str, declared: Declared) 
                 );
                 return None;
             }
-            let (mut body, mut secrets) = (Map::new(), Vec::new());
-            for (field, value) in fields {
-                match (field.strip_suffix(FROM_VARIABLE), value) {
-                    (Some(field), Value::String(named)) => {
-                        let secret = variable(given, named, &place)?;
-                        body.insert(field.to_owned(), secret.expose().into());
-                        secrets.push(secret);
-                    }
-                    _ => {
-                        if is_secret(field) {
-                            secrets.push(Secret::new(value.as_str().map_or_else(|| value.to_string(), str::to_owned)));
-                        }
-                        body.insert(field.clone(), value.clone());
-                    }
-                }
-            }
+            let mut secrets = Vec::new();
+            let body = login_body(given, fields, &place, &mut secrets)?;
             Some(UserSource::Login(LoginBody { json: Secret::new(Value::Object(body).to_string()), secrets }))
         }
         _ => None,
@@ -208,25 +195,54 @@ fn variable(given: &mut Merged, named: &str, place: &Range<usize>) -> Option<Sec
     let text = given.env.get(named).filter(|text| !text.is_empty()).cloned();
     if text.is_none() {
         let help = Some(format!("set {named}, or take it out of the contract"));
-        given.reject_unseen_at(
-            place.clone(),
-            format!("{named} is named here, and is not set"),
-            "no such variable",
-            help,
-        );
+        given.reject_at(place.clone(), format!("{named} is named here, and is not set"), "no such variable", help);
     }
     text.map(|text| Secret::new(text.trim()))
+}
+
+/// The body with what its variables hold, in tables inside it as well. What must not be shown of it goes to `secrets`.
+fn login_body(
+    given: &mut Merged,
+    fields: &Map<String, Value>,
+    place: &Range<usize>,
+    secrets: &mut Vec<Secret>,
+) -> Option<Map<String, Value>> {
+    let mut body = Map::new();
+    for (field, value) in fields {
+        match (field.strip_suffix(FROM_VARIABLE), value) {
+            (Some(field), Value::String(named)) => {
+                let secret = variable(given, named, place)?;
+                body.insert(field.to_owned(), secret.expose().into());
+                secrets.push(secret);
+            }
+            (_, Value::Object(inner)) => {
+                body.insert(field.clone(), login_body(given, inner, place, secrets)?.into());
+            }
+            _ => {
+                if is_secret(field) && (value.is_string() || value.is_number()) {
+                    secrets.push(Secret::new(value.as_str().map_or_else(|| value.to_string(), str::to_owned)));
+                }
+                body.insert(field.clone(), value.clone());
+            }
+        }
+    }
+    Some(body)
 }
 
 /// Whether a field of a login is secret by its name.
 fn is_secret(field: &str) -> bool {
     let field = field.to_ascii_lowercase();
-    ["pass", "pwd", "secret", "token", "pin", "code"].iter().any(|word| field.contains(word))
+    ["pin", "pwd", "code", "otp"].contains(&field.as_str())
+        || ["password", "passwd", "passphrase", "secret", "token"].iter().any(|end| field.ends_with(end))
 }
 
 /// The call by which users log in, where there is one.
-pub(super) fn login_call(given: &Merged, base: &str) -> Option<LoginCall> {
+pub(super) fn login_call(given: &mut Merged, base: &str) -> Option<LoginCall> {
     let path = given.optional_text("auth.login-path")?;
+    if !given.text("auth.login-token").starts_with('/') {
+        let title = "`auth.login-token` is no JSON Pointer";
+        given.reject("auth.login-token", title, "expected a slash first, as in \"/data/token\"", None);
+    }
     let path = if path.starts_with('/') { path } else { format!("/{path}") };
     Some(LoginCall {
         method: given.text("auth.login-method").parse().unwrap_or(http::Method::POST),

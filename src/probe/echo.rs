@@ -25,7 +25,7 @@ pub struct Echo<'a> {
 }
 
 enum Way<'a> {
-    Ack { ack: &'a Ack, client: Box<Client>, last_id: u64 },
+    Ack { ack: &'a Ack, room: Value, client: Box<Client>, last_id: u64 },
     Room { rooms: &'a Rooms, room: Value, sender: Box<Client>, member: Box<Client> },
 }
 
@@ -66,8 +66,9 @@ impl Probe {
         let opened = Instant::now();
         let way = match (&contract.ack, &contract.rooms) {
             (Some(ack), _) if ack.echoes() => {
+                let room = self.room("room")?;
                 let client = Box::new(self.client(name, transport).await?);
-                Way::Ack { ack, client, last_id: 0 }
+                Way::Ack { ack, room, client, last_id: 0 }
             }
             (_, Some(rooms)) if rooms.send.carries_message() => {
                 let room = self.room("room")?;
@@ -184,7 +185,12 @@ impl Echo<'_> {
                 sender.send(&packet);
                 sender.send_binary(data.to_vec());
                 let event = rooms.receive.event.as_str();
-                let ours = |packet: &SocketPacket| packet.event_name() == Some(event);
+                // Where rooms are shared with other checks, what has no attachment may be another's.
+                let is_shared = !rooms.pool.is_empty();
+                let ours = |packet: &SocketPacket| {
+                    packet.event_name() == Some(event)
+                        && (!is_shared || arguments(packet).iter().any(|arg| placeholder(arg).is_some()))
+                };
                 (either(member, from, sender, until, ours).await, before)
             }
         };
@@ -232,8 +238,7 @@ impl Echo<'_> {
     fn vars(&self, message: &str) -> Vars {
         let vars = Vars::new().message(message);
         match &self.way {
-            Way::Ack { .. } => vars,
-            Way::Room { room, .. } => vars.room(room.clone()),
+            Way::Ack { room, .. } | Way::Room { room, .. } => vars.room(room.clone()),
         }
     }
 

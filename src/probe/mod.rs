@@ -31,7 +31,7 @@ pub use control::{Controls, Served, is_evasive, to_the_point, unasked};
 pub use echo::{Echo, Echoed, bytes_as_text};
 pub use elsewhere::{Elsewhere, is_this_machine};
 pub use foreign::Foreign;
-pub use origin::{Entry, admit};
+pub use origin::{Entry, admit, own_page};
 pub use recon::{Target, Untestable, nuxt_base, reconnoitre};
 pub use steady::Steady;
 pub use stop::{Finding, Stop, Verdict, fail, in_order};
@@ -229,8 +229,8 @@ impl Probe {
     pub fn known_user(&self, is_wanted: impl Fn(&KnownUser) -> bool) -> Option<User> {
         let wanted: Vec<&KnownUser> = self.tokens().users().filter(|user| is_wanted(user)).collect();
         let mut cast = self.cast();
-        cast.users += 1;
         let next = wanted.get(cast.users % wanted.len().max(1))?;
+        cast.users += 1;
         Some(User { name: next.name.clone() })
     }
 
@@ -253,11 +253,16 @@ impl Probe {
         let meeting = |room: &&Value| {
             let with = |user: &&KnownUser| cast.rooms.values().chain([*room]).all(|room| user.may_join(room));
             let has_outsider = self.tokens().users().any(|user| !user.may_join(room));
-            (wants_outsider && has_outsider, self.tokens().users().filter(with).count())
+            let count = self.tokens().users().filter(with).count();
+            // Two can meet in the first; one of them goes on to another.
+            (wants_outsider && has_outsider && count > usize::from(cast.rooms.is_empty()), count)
         };
         let free = || pool.iter().filter(|room| !cast.rooms.values().any(|taken| taken == *room));
         let most = free().map(|room| meeting(&room)).max();
         let best: Vec<&Value> = free().filter(|room| Some(meeting(room)) == most).collect();
+        if self.tokens().users().len() > 0 && most.is_none_or(|(_, count)| count == 0) {
+            return Err(Stop::Skip("needs a user who may join all its rooms (rooms.pool, [[users]])".into()));
+        }
         let Some(room) = best.get(cast.users % best.len().max(1)).map(|room| (*room).clone()) else {
             let count = cast.rooms.len() + 1;
             return Err(Stop::Skip(say!("needs {count} rooms: declare more (rooms.pool)", count)));
@@ -266,17 +271,18 @@ impl Probe {
         Ok(room)
     }
 
-    /// A user who is in the first of these rooms alone unless it joins the other: where users are in all of theirs as soon as they
-    /// connect, one who may not join that.
+    /// A user who may be in the first of these rooms and is not in the other: one who may not join that where there is one, as
+    /// there must be where users are in all of their rooms as soon as they connect.
     ///
     /// # Errors
     /// [`Stop::Skip`] where there is none.
     pub fn user_outside(&self, inside: Option<&Value>, outside: &Value, label: &str) -> Result<User, Stop> {
-        if !self.rooms()?.joined_on_connect {
+        let is_there = |user: &KnownUser| inside.is_none_or(|room| user.may_join(room));
+        let outsider = self.known_user(|user| !user.may_join(outside) && is_there(user));
+        if outsider.is_none() && !self.rooms()?.joined_on_connect {
             return Ok(self.user(label));
         }
-        let is_there = |user: &KnownUser| inside.is_none_or(|room| user.may_join(room));
-        self.known_user(|user| !user.may_join(outside) && is_there(user)).ok_or_else(|| {
+        outsider.ok_or_else(|| {
             let needs = "needs a user who may not join the room ([[users]]): the others are in it as soon as they connect \
                          (rooms.joined-on-connect)";
             Stop::Skip(needs.into())

@@ -13,6 +13,7 @@ use aws_lc_rs::signature::{
 };
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use futures::future::join_all;
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, AlgorithmFamily, EncodingKey};
 use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
@@ -37,6 +38,9 @@ const FORGERS_KEY: &str = "siospec";
 
 /// After this a kept token is made anew: a long run must not end with tokens that run out.
 const REUSE: Duration = Duration::from_secs(20 * 60);
+
+/// After this a token that could not be had is asked for again, and one that seems to have run out.
+const UNTIL_NEXT_TRY: Duration = Duration::from_secs(10);
 
 /// Why there is no token. The text is for the user and holds no secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -163,15 +167,23 @@ impl Tokens {
 
     /// Runs the command that prints tokens, where there is one, so that bad tokens are made after a real one. Why it failed
     /// is said by each check that needs a valid token.
+    ///
+    /// So are the tokens of the known users that have a source of their own.
     pub async fn prepare(&self) {
         let _ = self.valid("siospec").await;
+        join_all(self.users().map(|user| self.valid(&user.name))).await;
     }
 
     /// The signature algorithm: the declared one, or that of the ready token.
     pub fn algorithm(&self) -> Algorithm {
         let auth = &self.shared.auth;
         let printed = self.shared.printed.get().filter(|_| !auth.algorithm_declared);
-        let header = printed.and_then(|token| jsonwebtoken::decode_header(token.as_deref().ok()?).ok());
+        let of_all = printed.and_then(|token| jsonwebtoken::decode_header(token.as_deref().ok()?).ok());
+        let own = || {
+            let users = self.shared.users.iter().filter(|_| auth.source.is_none());
+            users.filter_map(Known::last).find_map(|token| jsonwebtoken::decode_header(token).ok())
+        };
+        let header = of_all.or_else(own);
         header.map_or(auth.algorithm, |header| header.alg)
     }
 
@@ -523,7 +535,7 @@ impl Tokens {
         let known = self.known(client);
         let client = known.map_or(client, |known| &known.user.name);
         // A ready token knows best what this server wants to see; a bad token then differs in one respect only.
-        let own = known.and_then(|known| known.last.lock().unwrap_or_else(PoisonError::into_inner).clone());
+        let own = known.and_then(Known::last);
         let ready = match &auth.source {
             _ if own.is_some() => own.as_deref(),
             Some(TokenSource::Token(token)) => Some(token.expose()),
@@ -633,12 +645,17 @@ impl Known {
             Some(UserSource::Login(body)) => self.log_in(tokens, &body.json).await,
             Some(UserSource::Claims(_)) | None => Err(TokenError::NoKey),
         };
-        let life = token.as_deref().map_or(REUSE, life_of);
+        let life = token.as_deref().map_or(UNTIL_NEXT_TRY, life_of);
         *kept = Some((Instant::now() + life, token.clone()));
         if let Ok(token) = &token {
             *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(token.clone());
         }
         token
+    }
+
+    /// The last token of its own source.
+    fn last(&self) -> Option<String> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     async fn log_in(&self, tokens: &Tokens, body: &Secret) -> Result<String, TokenError> {
@@ -656,7 +673,8 @@ impl Known {
             .await
             .map_err(|error| failed(say!("{asked}: {error}", asked, error)))?;
         if !answer.is_success() {
-            return Err(failed(say!("{asked} was answered {answer}", asked, answer)));
+            // An answer to a login may hold secrets whatever its status is.
+            return Err(failed(say!("{asked} was answered HTTP {status}", asked, status = answer.status)));
         }
         let said: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         let token = said.pointer(&call.token).and_then(Value::as_str).filter(|token| !token.is_empty());
@@ -677,8 +695,9 @@ impl Known {
 /// How long a token is used: until half of its life is over, where it tells.
 fn life_of(token: &str) -> Duration {
     let expires = split(token).and_then(|(_, claims, _)| decode_object(claims)?.get("exp")?.as_i64());
-    let left = expires.map(|expires| Duration::from_secs(u64::try_from(expires - now()).unwrap_or_default()));
-    left.map_or(REUSE, |left| REUSE.min(left / 2))
+    let left =
+        expires.map(|expires| Duration::from_secs(u64::try_from(expires.saturating_sub(now())).unwrap_or_default()));
+    left.map_or(REUSE, |left| (left / 2).clamp(UNTIL_NEXT_TRY, REUSE))
 }
 
 impl std::fmt::Debug for Tokens {

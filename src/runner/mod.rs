@@ -33,7 +33,7 @@ use crate::{
     contract::Contract,
     lag::Lag,
     message::Message,
-    probe::{Controls, Setting, Tokens, Untestable, admit, trust},
+    probe::{Controls, Setting, Tokens, Untestable, admit, own_page, trust},
     redact::Redactor,
     verdict::{CheckResult, Gate, Lack, Outcome, RunReport},
     wire::{Endpoint, Transcript, http::Http},
@@ -145,13 +145,10 @@ impl Runner {
             .at_rate(plan.rate);
         let tokens = Tokens::new(&plan.contract, redactor.clone());
         let transcript = Transcript::new(redactor.clone());
-        tokens.log_in_at(Endpoint::new(
-            http.clone(),
-            &plan.origin,
-            &plan.contract.path,
-            plan.contract.deadline,
-            transcript,
-        ));
+        tokens.log_in_at(
+            Endpoint::new(http.clone(), &plan.origin, &plan.contract.path, plan.contract.deadline, transcript)
+                .for_page(own_page(&plan.contract)),
+        );
         let http = http.carrying(tokens.carried_by_default().await);
         let (http, target) = admit(http, &plan.origin, &plan.contract, &redactor, &tokens).await?;
         tokens.prepare().await;

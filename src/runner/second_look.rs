@@ -35,7 +35,10 @@ impl Runner {
             _ => None,
         };
         let _rooms = match (check.isolation, &contract.rooms) {
-            (Isolation::Rooms, Some(rooms)) if !rooms.send.carries_message() => Some(self.rooms.lock().await),
+            // Some of those that look at notifications send to rooms as well.
+            (Isolation::Rooms | Isolation::Notifications, Some(rooms)) if !rooms.send.carries_message() => {
+                Some(self.rooms.lock().await)
+            }
             _ => None,
         };
         let (shared, exclusive) = match check.isolation {

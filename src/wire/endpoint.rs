@@ -291,7 +291,7 @@ impl Endpoint {
         self.record(Direction::Remark, why.text());
         sleep_until(known_at).await;
         let answer = self.at_its_pace(&request, response).await?;
-        if !is_unknown(&answer) {
+        if response(&answer).is_none_or(HttpResponse::is_success) {
             young.note_late();
         }
         Ok(answer)

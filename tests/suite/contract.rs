@@ -266,7 +266,7 @@ fn an_unknown_key_is_shown_with_its_line_and_the_nearest_name() {
     "user \"a\" may join 7, which is none of rooms.pool",
     "siospec.toml:3:9"
 )]
-#[case("[[users]]\nname = \"a\"\nclaims = { id = 7 }", "has claims, and nothing signs them", "auth.secret-env")]
+#[case("[[users]]\nname = \"a\"\nclaims = { id = 7 }", "nothing makes tokens of user \"a\"", "auth.secret-env")]
 #[case("[[users]]\nname = \"a\"\nclaims = 7", "`users.claims`: expected a table", "siospec.toml:3:10")]
 #[case("[[users]]\nname = \"a\"\nlogin = { pin = 1 }", "logs in, and nothing says where", "auth.login-path")]
 #[case("[[users]]\nname = \"a\"\ntoken-env = \"NOWHERE\"", "NOWHERE is named here, and is not set", "set NOWHERE")]
@@ -275,6 +275,7 @@ fn an_unknown_key_is_shown_with_its_line_and_the_nearest_name() {
     "two sources of one user's tokens: `token` and `token-command`",
     "keep one"
 )]
+#[case("[auth]\nlogin-path = \"/l\"\nlogin-token = \"token\"", "is no JSON Pointer", "/data/token")]
 #[case("[rooms]\npool = [7, 7]", "`rooms.pool` has 7 twice", "siospec.toml:2:8")]
 #[case("[rooms]\npool = [true]", "`rooms.pool`: true is no room", "texts or numbers")]
 #[test]

@@ -71,13 +71,14 @@ async fn run(probe: &Probe) -> Verdict {
 
 /// Acknowledgements, known by their ids.
 async fn acknowledged(probe: &Probe, ack: &Ack, transport: Transport) -> Verdict {
+    let room = probe.room("room")?;
     let mut client = probe.client(&format!("acks ({})", transport.name()), transport).await?;
     let mut burst = Burst::new(probe, transport);
     let nonce = probe.nonce("order");
     while let Some(numbers) = burst.next() {
         let from = client.mark();
         for number in numbers.clone() {
-            let (event, args) = ack.emit.render(&Vars::new().message(text(&nonce, number)));
+            let (event, args) = ack.emit.render(&Vars::new().room(room.clone()).message(text(&nonce, number)));
             let mut packet = SocketPacket::event(&probe.contract().namespace, &event, &args);
             packet.ack_id = Some(number as u64);
             client.send(&packet);

@@ -5,9 +5,13 @@
 //! while the transport is still being probed, then more on the WebSocket. A poll that is pending may be released by `6`
 //! or by a message; both are lawful.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use crate::{
     catalogue::{Check, Effort, Isolation, Need, Wait, cite},
@@ -15,7 +19,7 @@ use crate::{
     message::word,
     probe::{Probe, Stop, Verdict, fail},
     verdict::{Level, Row},
-    wire::{EnginePacket, Frame, Polling, Session, SocketPacket, Transport, Upgrade, WebSocket, WireError},
+    wire::{EnginePacket, Frame, Polling, Session, SocketPacket, Transport, Upgrade, WebSocket, WireError, YOUNG},
 };
 
 pub const CHECK: Check = Check {
@@ -41,13 +45,43 @@ pub const CHECK: Check = Check {
 /// Messages exchanged on the WebSocket after the upgrade.
 const AFTER: usize = 3;
 
+/// How many sessions more must be found by their upgrades where one was not: enough for a balancer that goes by turns to show.
+const LATER: usize = 4;
+
 async fn run(probe: &Probe) -> Verdict {
-    let endpoint = probe.endpoint("a");
+    let is_unknown = AtomicBool::new(false);
+    let first = exchange(probe, Duration::ZERO, &is_unknown).await;
+    if !is_unknown.load(Ordering::Relaxed) || !are_known_later(probe).await? {
+        return first;
+    }
+    exchange(probe, YOUNG, &is_unknown).await
+}
+
+/// Whether sessions that are a moment old are known to whoever answers their upgrades: the word of them may have been on its way
+/// between workers.
+async fn are_known_later(probe: &Probe) -> Result<bool, Stop> {
+    for number in 1..=LATER {
+        let endpoint = probe.endpoint(&format!("later {number}")).taking_first_answers();
+        let Ok((handshake, _)) = Session::polling_handshake(&endpoint).await else { return Ok(false) };
+        sleep(YOUNG).await;
+        let url = endpoint.engine_url(Transport::WebSocket, Some(&handshake.sid));
+        if !matches!(WebSocket::open(&endpoint, url, Default::default()).await, Ok(Upgrade::Accepted(_))) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// One upgrade, so long after the handshake.
+async fn exchange(probe: &Probe, after: Duration, is_unknown: &AtomicBool) -> Verdict {
+    // The answer to a second request might come from another node.
+    let endpoint = probe.endpoint("a").taking_first_answers();
     let lost = |error: WireError| Stop::Broken(say!("the session to upgrade: {error}", error));
     let (handshake, early) = Session::polling_handshake(&endpoint).await.map_err(lost)?;
     if !handshake.upgrades().contains(&"websocket") {
         return Err(Stop::Skip("the handshake offers no upgrade to websocket (see transport.upgrade-offered)".into()));
     }
+    sleep(after).await;
     let polling = Polling::new(&endpoint, &handshake.sid);
 
     // The poll that is pending while the client probes.
@@ -61,6 +95,7 @@ async fn run(probe: &Probe) -> Verdict {
     let mut socket = match WebSocket::open(&endpoint, url, Default::default()).await {
         Ok(Upgrade::Accepted(socket)) => socket,
         Ok(Upgrade::Refused(response)) => {
+            is_unknown.store(response.misses_session(), Ordering::Relaxed);
             return finding("The WebSocket of the upgrade is refused").received(response).expected("HTTP 101").stop();
         }
         Err(error) => {
