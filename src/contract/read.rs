@@ -102,7 +102,7 @@ impl Contract {
     }
 }
 
-fn with_slash(path: &str) -> String {
+pub(super) fn with_slash(path: &str) -> String {
     if path.starts_with('/') { path.to_owned() } else { format!("/{path}") }
 }
 

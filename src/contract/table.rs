@@ -65,7 +65,7 @@ pub(super) struct Reader<'a, 'i> {
     shape: &'static Shape,
     table: &'a DeTable<'i>,
     /// Where the file has it, in bytes.
-    pub span: Range<usize>,
+    span: Range<usize>,
     problems: &'a mut Vec<Problem>,
 }
 
@@ -80,7 +80,7 @@ impl<'a, 'i> Reader<'a, 'i> {
         });
     }
 
-    pub fn get(&self, name: &str) -> Option<&'a Spanned<DeValue<'i>>> {
+    fn get(&self, name: &str) -> Option<&'a Spanned<DeValue<'i>>> {
         self.table.iter().find_map(|(key, value): (&Spanned<Cow<str>>, _)| (key.get_ref() == name).then_some(value))
     }
 
@@ -110,12 +110,7 @@ impl<'a, 'i> Reader<'a, 'i> {
 
     /// A text that must be there, with its place.
     pub fn text(&mut self, name: &str, what: &str) -> Option<(String, Range<usize>)> {
-        self.required(name, what)?;
-        self.optional_text(name, what)
-    }
-
-    pub fn optional_text(&mut self, name: &str, what: &str) -> Option<(String, Range<usize>)> {
-        let value = self.get(name)?;
+        let value = self.required(name, what)?;
         let found = match value.get_ref() {
             DeValue::String(text) if !text.trim().is_empty() => return Some((text.trim().to_owned(), value.span())),
             DeValue::String(_) => "an empty one",

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::{
     Auth, LoginCall, Secret, TokenSource,
     layers::Merged,
-    read::read_file,
+    read::{read_file, with_slash},
     table::{Reader, Shape},
 };
 
@@ -243,10 +243,9 @@ pub(super) fn login_call(given: &mut Merged, base: &str) -> Option<LoginCall> {
         let title = "`auth.login-token` is no JSON Pointer";
         given.reject("auth.login-token", title, "expected a slash first, as in \"/data/token\"", None);
     }
-    let path = if path.starts_with('/') { path } else { format!("/{path}") };
     Some(LoginCall {
         method: given.text("auth.login-method").parse().unwrap_or(http::Method::POST),
-        path: format!("{base}{path}"),
+        path: base.to_owned() + &with_slash(&path),
         token: given.text("auth.login-token"),
     })
 }

@@ -186,7 +186,7 @@ impl Echo<'_> {
                 sender.send_binary(data.to_vec());
                 let event = rooms.receive.event.as_str();
                 // Where rooms are shared with other checks, what has no attachment may be another's.
-                let is_shared = !rooms.pool.is_empty();
+                let is_shared = self.probe.has_room_pool();
                 let ours = |packet: &SocketPacket| {
                     packet.event_name() == Some(event)
                         && (!is_shared || arguments(packet).iter().any(|arg| placeholder(arg).is_some()))

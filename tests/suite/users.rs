@@ -3,7 +3,7 @@
 use std::{fs, time::Duration};
 
 use rstest::rstest;
-use siospec::verdict::{Level, Outcome, RunReport};
+use siospec::verdict::{CheckResult, Level, Outcome, RunReport};
 use tempfile::tempdir;
 use tokio::process::Command;
 
@@ -54,6 +54,11 @@ async fn run(url: &str, password: &str, only: &[&str]) -> Result<(String, Option
     Ok((said, output.status.code(), serde_json::from_str(&json)?))
 }
 
+/// The checks with such a result.
+fn ids(report: &RunReport, is_such: impl Fn(&CheckResult) -> bool) -> Vec<&str> {
+    report.results.iter().filter(|result| is_such(result)).map(|result| result.id.as_str()).collect()
+}
+
 const OF_ROOMS: [&str; 4] = ["--only", "rooms.*", "--only", "rest.*"];
 
 #[rstest]
@@ -78,12 +83,7 @@ async fn rooms_that_are_joined_on_connect_have_outsiders() -> TestResult {
     let flags = [&OF_ROOMS[..], &["--rooms-joined-on-connect=true"]].concat();
     let (said, code, report) = run(&url, PASSWORD, &flags).await?;
     assert_eq!(code, Some(0), "{said}");
-    let skipped: Vec<&str> = report
-        .results
-        .iter()
-        .filter(|result| !matches!(result.outcome, Outcome::Pass))
-        .map(|result| result.id.as_str())
-        .collect();
+    let skipped = ids(&report, |result| !matches!(result.outcome, Outcome::Pass));
     assert_eq!(skipped, ["rooms.disconnect-leaves", "rooms.names"], "{said}");
     Ok(())
 }
@@ -101,8 +101,7 @@ async fn a_fault_of_rooms_that_exist_is_found(
     require(Tool::Node)?;
     let (_service, url) = school(fault).await?;
     let (said, _, report) = run(&url, PASSWORD, &OF_ROOMS).await?;
-    let failed: Vec<&str> =
-        report.results.iter().filter(|result| result.is_failure()).map(|result| result.id.as_str()).collect();
+    let failed = ids(&report, CheckResult::is_failure);
     assert_eq!(failed, [check], "{said}");
     assert_eq!(result(&report, check).level, level);
     Ok(())
