@@ -74,8 +74,7 @@ async fn are_known_later(probe: &Probe) -> Result<bool, Stop> {
 
 /// One upgrade, so long after the handshake.
 async fn exchange(probe: &Probe, after: Duration, is_unknown: &AtomicBool) -> Verdict {
-    // The answer to a second request might come from another node.
-    let endpoint = probe.endpoint("a").taking_first_answers();
+    let endpoint = probe.endpoint("a");
     let lost = |error: WireError| Stop::Broken(say!("the session to upgrade: {error}", error));
     let (handshake, early) = Session::polling_handshake(&endpoint).await.map_err(lost)?;
     if !handshake.upgrades().contains(&"websocket") {
@@ -92,7 +91,9 @@ async fn exchange(probe: &Probe, after: Duration, is_unknown: &AtomicBool) -> Ve
     });
     let url = endpoint.engine_url(Transport::WebSocket, Some(&handshake.sid));
     let finding = |reason: &'static str| fail(reason).sent("an upgrade: WebSocket with the session's sid, then 2probe");
-    let mut socket = match WebSocket::open(&endpoint, url, Default::default()).await {
+    // The answer to a second request might come from another node.
+    let upgrading = endpoint.clone().taking_first_answers();
+    let mut socket = match WebSocket::open(&upgrading, url, Default::default()).await {
         Ok(Upgrade::Accepted(socket)) => socket,
         Ok(Upgrade::Refused(response)) => {
             is_unknown.store(response.misses_session(), Ordering::Relaxed);
